@@ -1,0 +1,5 @@
+//! Decides what happens next: the event queue and its one order.
+
+mod queue;
+
+pub use queue::{Key, Queue};

@@ -1,0 +1,3 @@
+//! The `lightlag` command.
+
+fn main() {}

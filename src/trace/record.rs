@@ -1,0 +1,349 @@
+//! The records: what users felt, and what happened to packets.
+
+use super::Mask;
+use crate::base::{Span, Time};
+use crate::wire::Packet;
+
+/// The way of one byte (the last of a message) through a connection or a datagram flow, from its first transmission to the
+/// reader. The parts add up: `released - first_sent` is recovery, then serialisation, queueing and propagation, then
+/// reorder wait, with nothing left over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Arrival {
+    /// When it was first handed to the network.
+    pub first_sent: Time,
+    /// When the copy that arrived was handed to the network.
+    pub sent: Time,
+    /// When that copy arrived.
+    pub arrived: Time,
+    /// When the reader could have it: everything before it had arrived too.
+    pub released: Time,
+    /// Time that copy spent being put on links.
+    pub serialisation: Span,
+    /// Time that copy spent in queues.
+    pub queueing: Span,
+    /// Time that copy spent in fiber and air, and in any other delay that a link adds.
+    pub propagation: Span,
+}
+
+impl Arrival {
+    /// Time lost to losses of this byte itself: from its first transmission to the one that arrived.
+    #[must_use]
+    pub fn recovery(&self) -> Span {
+        self.sent - self.first_sent
+    }
+
+    /// Time for which earlier bytes held this one back (head-of-line blocking).
+    #[must_use]
+    pub fn reorder_wait(&self) -> Span {
+        self.released - self.arrived
+    }
+}
+
+/// Why a packet was dropped.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Cause {
+    /// The link's queue was full.
+    QueueFull,
+    /// The link's loss model took it.
+    Loss,
+    /// Bits flipped on the link and a checksum noticed.
+    Corrupted,
+    /// The link or a node at its end was down.
+    Down,
+    /// The TTL ran out at a router.
+    TtlExpired,
+    /// No route to the destination.
+    NoRoute,
+    /// Larger than the MTU of the next link.
+    TooBig,
+    /// The host has no use for it: nobody listens.
+    NoListener,
+    /// The host's socket buffer was full.
+    BufferFull,
+}
+
+impl Cause {
+    /// Every cause.
+    pub const ALL: [Self; 9] = [
+        Self::QueueFull,
+        Self::Loss,
+        Self::Corrupted,
+        Self::Down,
+        Self::TtlExpired,
+        Self::NoRoute,
+        Self::TooBig,
+        Self::NoListener,
+        Self::BufferFull,
+    ];
+
+    /// The name used in results: `queue_full`, `loss`...
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::Loss => "loss",
+            Self::Corrupted => "corrupted",
+            Self::Down => "down",
+            Self::TtlExpired => "ttl_expired",
+            Self::NoRoute => "no_route",
+            Self::TooBig => "too_big",
+            Self::NoListener => "no_listener",
+            Self::BufferFull => "buffer_full",
+        }
+    }
+}
+
+/// What happened to a packet at a place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PacketEvent {
+    /// A host made it.
+    Sent,
+    /// It was accepted by a link.
+    Offered,
+    /// It reached the far end of a link.
+    Arrived,
+    /// A host took it in.
+    Delivered,
+    /// It is gone.
+    Dropped(Cause),
+}
+
+/// One event in the life of one packet.
+#[derive(Clone, Debug)]
+pub struct PacketRecord {
+    /// When.
+    pub time: Time,
+    /// Where: the node's number in the plan.
+    pub node: u32,
+    /// On which link direction (number in the plan), for `Offered`, `Arrived` and drops on a link.
+    pub link: Option<u32>,
+    /// What.
+    pub event: PacketEvent,
+    /// Serial number of the packet in this run.
+    pub serial: u64,
+    /// The packet itself.
+    pub packet: Packet,
+}
+
+/// Why a request or message failed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Failure {
+    /// The name could not be resolved: no such name.
+    NameError,
+    /// No resolver answered.
+    NameTimeout,
+    /// The connection was refused.
+    Refused,
+    /// The connection was reset.
+    Reset,
+    /// No route, or an ICMP error said so.
+    Unreachable,
+    /// The deadline passed, or the transport gave up.
+    Timeout,
+    /// The server answered with an error status (5xx or 4xx).
+    Status,
+    /// The peer closed before the answer was whole, or broke the protocol.
+    Broken,
+}
+
+impl Failure {
+    /// The name used in results.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NameError => "name_error",
+            Self::NameTimeout => "name_timeout",
+            Self::Refused => "refused",
+            Self::Reset => "reset",
+            Self::Unreachable => "unreachable",
+            Self::Timeout => "timeout",
+            Self::Status => "status",
+            Self::Broken => "broken",
+        }
+    }
+}
+
+/// What an asker saw of one request. The instants are in order: `start`, `resolved`, `connected`, `written`, `end`; those
+/// after the failure, if it failed, equal `end`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Request {
+    /// Which traffic of the plan.
+    pub traffic: u32,
+    /// Which request of that traffic, from 0.
+    pub number: u64,
+    /// Node that asked (number in the plan).
+    pub node: u32,
+    /// When the user asked.
+    pub start: Time,
+    /// When the name was known.
+    pub resolved: Time,
+    /// When a connection was there to be used.
+    pub connected: Time,
+    /// When the last byte of the request was written to it.
+    pub written: Time,
+    /// When the last byte of the response was read, or the request failed.
+    pub end: Time,
+    /// The flow of the name lookup, or 0 if none was needed.
+    pub lookup_flow: u64,
+    /// The flow of the connection, or 0 if none was made.
+    pub flow: u64,
+    /// How many requests went before on the same connection: with `flow`, the name of the exchange.
+    pub exchange: u32,
+    /// HTTP status of the answer; 0 without one.
+    pub status: u16,
+    /// Why it failed, if it did.
+    pub failure: Option<Failure>,
+    /// The way of the response's last byte; all zero without a response.
+    pub response: Arrival,
+    /// Body bytes received.
+    pub body: u64,
+}
+
+/// What the server of an exchange saw of it: joined with [`Request`] by (flow, exchange).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Exchange {
+    /// The flow of the connection.
+    pub flow: u64,
+    /// How many requests went before on it.
+    pub exchange: u32,
+    /// Node that served (number in the plan).
+    pub node: u32,
+    /// The way of the request's last byte.
+    pub request: Arrival,
+    /// When a worker took the request up.
+    pub started: Time,
+    /// When the work was done.
+    pub finished: Time,
+    /// When the last byte of the response was written to the connection.
+    pub written: Time,
+}
+
+/// A name lookup by a stub resolver.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lookup {
+    /// Node that asked.
+    pub node: u32,
+    /// When it asked.
+    pub start: Time,
+    /// When it had the answer or gave up.
+    pub end: Time,
+    /// Its flow.
+    pub flow: u64,
+    /// Datagrams sent.
+    pub tries: u32,
+}
+
+/// A message handed to a transport.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MessageSent {
+    /// Which traffic of the plan.
+    pub traffic: u32,
+    /// Which message, from 0.
+    pub number: u64,
+    /// When.
+    pub time: Time,
+}
+
+/// A message that reached its reader whole.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Message {
+    /// Which traffic of the plan.
+    pub traffic: u32,
+    /// Which message, from 0.
+    pub number: u64,
+    /// Its flow.
+    pub flow: u64,
+    /// When the sender wrote it.
+    pub written: Time,
+    /// The way of its last byte.
+    pub arrival: Arrival,
+    /// Payload bytes.
+    pub bytes: u64,
+}
+
+/// An ICMP echo, or one probe of a traceroute.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Echo {
+    /// Which traffic of the plan.
+    pub traffic: u32,
+    /// Which echo, from 0.
+    pub number: u64,
+    /// When it was sent.
+    pub sent: Time,
+    /// TTL that it was sent with.
+    pub ttl: u8,
+    /// Address that answered and when; `None` if nothing came before the deadline.
+    pub answer: Option<(std::net::Ipv4Addr, Time)>,
+    /// Whether the answer came from the destination itself.
+    pub reached: bool,
+    /// Round-trip time split as the packets spent it, for an answer: serialisation, queueing, propagation.
+    pub spent: (Span, Span, Span),
+}
+
+/// Bytes that a bulk receiver has read so far.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// Which traffic of the plan.
+    pub traffic: u32,
+    /// Which of its flows, from 0.
+    pub flow: u32,
+    /// When.
+    pub time: Time,
+    /// Payload bytes read since the flow began.
+    pub bytes: u64,
+    /// When the flow asked for its connection.
+    pub began: Time,
+    /// Whether the flow has ended: everything was read, or its time was up.
+    pub finished: bool,
+}
+
+/// Transport state of one connection at one instant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Series {
+    /// When.
+    pub time: Time,
+    /// The flow.
+    pub flow: u64,
+    /// Node whose sender this is.
+    pub node: u32,
+    /// Congestion window in bytes.
+    pub cwnd: u64,
+    /// Slow-start threshold in bytes; `u64::MAX` while it has not been set.
+    pub ssthresh: u64,
+    /// Smoothed round-trip time.
+    pub srtt: Span,
+    /// Bytes sent and neither acknowledged nor considered lost.
+    pub in_flight: u64,
+}
+
+/// One thing that happened, other than to a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Record {
+    /// A request ended.
+    Request(Request),
+    /// A server answered.
+    Exchange(Exchange),
+    /// A name was looked up.
+    Lookup(Lookup),
+    /// A message was sent.
+    MessageSent(MessageSent),
+    /// A message arrived.
+    Message(Message),
+    /// A ping or probe ended.
+    Echo(Echo),
+    /// A bulk transfer has come so far.
+    Progress(Progress),
+    /// A connection's state.
+    Series(Series),
+}
+
+impl Record {
+    /// The kind that a reader asks for to see this.
+    #[must_use]
+    pub const fn kind(&self) -> Mask {
+        match self {
+            Self::Series(_) => Mask::SERIES,
+            _ => Mask::TRAFFIC,
+        }
+    }
+}

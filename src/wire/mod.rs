@@ -1,0 +1,11 @@
+//! What is on the wire, as data without behaviour, and how it becomes real bytes.
+
+mod icmp;
+mod packet;
+mod payload;
+mod segment;
+
+pub use icmp::{Icmp, Quote, UnreachableCode};
+pub use packet::{Body, Datagram, Ecn, IPV4_HEADER, Packet, Transit, UDP_HEADER};
+pub use payload::{Chunk, Payload};
+pub use segment::{Flags, Options, SackBlocks, Segment, Seq, TCP_HEADER};

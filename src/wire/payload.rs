@@ -1,0 +1,247 @@
+//! Payload bytes: real where their content matters, counted filler where only their size does.
+
+use bytes::Bytes;
+use std::collections::VecDeque;
+
+/// A run of payload bytes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Chunk {
+    /// Bytes that somebody will read: DNS messages, HTTP heads, small bodies.
+    Real(Bytes),
+    /// So many bytes whose content nobody reads; a capture writes them as zeros.
+    Filler(u64),
+}
+
+impl Chunk {
+    /// Length in bytes.
+    #[must_use]
+    #[inline]
+    pub fn len(&self) -> u64 {
+        match self {
+            Self::Real(bytes) => bytes.len() as u64,
+            Self::Filler(n) => *n,
+        }
+    }
+
+    /// Whether there are no bytes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Splits off and returns the first `n` bytes; `n` is at most the length.
+    fn split_to(&mut self, n: u64) -> Self {
+        match self {
+            Self::Real(bytes) => Self::Real(bytes.split_to(index(n))),
+            Self::Filler(have) => {
+                *have -= n;
+                Self::Filler(n)
+            }
+        }
+    }
+
+    /// The `len` bytes from `start` on, which lie inside.
+    fn slice(&self, start: u64, len: u64) -> Self {
+        match self {
+            Self::Real(bytes) => Self::Real(bytes.slice(index(start)..index(start + len))),
+            Self::Filler(_) => Self::Filler(len),
+        }
+    }
+}
+
+/// A sequence of chunks: nothing, one chunk (which allocates nothing), or several.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Payload {
+    len: u64,
+    first: Option<Chunk>,
+    rest: VecDeque<Chunk>,
+}
+
+impl Payload {
+    /// No bytes.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self { len: 0, first: None, rest: VecDeque::new() }
+    }
+
+    /// `n` bytes of filler.
+    #[must_use]
+    pub const fn filler(n: u64) -> Self {
+        if n == 0 {
+            return Self::empty();
+        }
+        Self { len: n, first: Some(Chunk::Filler(n)), rest: VecDeque::new() }
+    }
+
+    /// Real bytes.
+    #[must_use]
+    pub fn real(bytes: impl Into<Bytes>) -> Self {
+        let mut payload = Self::empty();
+        payload.push(Chunk::Real(bytes.into()));
+        payload
+    }
+
+    /// Length in bytes.
+    #[must_use]
+    #[inline]
+    pub const fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether there are no bytes.
+    #[must_use]
+    #[inline]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The chunks in order.
+    pub fn chunks(&self) -> impl Iterator<Item = &Chunk> {
+        self.first.iter().chain(&self.rest)
+    }
+
+    /// Appends a chunk; filler next to filler becomes one chunk.
+    pub fn push(&mut self, chunk: Chunk) {
+        let more = chunk.len();
+        if more == 0 {
+            return;
+        }
+        self.len += more;
+        if let (Some(Chunk::Filler(have)), &Chunk::Filler(n)) = (self.rest.back_mut().or(self.first.as_mut()), &chunk) {
+            *have += n;
+        } else if self.first.is_none() {
+            self.first = Some(chunk);
+        } else {
+            self.rest.push_back(chunk);
+        }
+    }
+
+    /// Appends everything in `other`.
+    pub fn append(&mut self, other: Self) {
+        other.first.into_iter().chain(other.rest).for_each(|chunk| self.push(chunk));
+    }
+
+    /// Takes the first `n` bytes off the front, or all if there are fewer.
+    #[must_use]
+    pub fn split_to(&mut self, n: u64) -> Self {
+        if n >= self.len {
+            return std::mem::take(self);
+        }
+        let mut taken = Self::empty();
+        while taken.len < n {
+            let Some(first) = &mut self.first else { break };
+            let want = n - taken.len;
+            if first.len() <= want {
+                self.len -= first.len();
+                if let Some(chunk) = std::mem::replace(&mut self.first, self.rest.pop_front()) {
+                    taken.push(chunk);
+                }
+            } else {
+                self.len -= want;
+                taken.push(first.split_to(want));
+            }
+        }
+        taken
+    }
+
+    /// A copy of the `len` bytes from `start` on, cut off at the end; real bytes are shared, not copied.
+    #[must_use]
+    pub fn slice(&self, start: u64, len: u64) -> Self {
+        let end = self.len.min(start.saturating_add(len));
+        if start >= end {
+            return Self::empty();
+        }
+        if let (Some(chunk), true) = (&self.first, self.rest.is_empty()) {
+            return Self { len: end - start, first: Some(chunk.slice(start, end - start)), rest: VecDeque::new() };
+        }
+        let mut slice = Self::empty();
+        let mut at = 0;
+        for chunk in self.chunks() {
+            let (from, to) = (start.max(at), end.min(at + chunk.len()));
+            if from < to {
+                slice.push(chunk.slice(from - at, to - from));
+            }
+            at += chunk.len();
+        }
+        slice
+    }
+
+    /// The real bytes at the front, up to the first filler: what a parser of heads looks at. Copies only when the front
+    /// consists of several chunks.
+    #[must_use]
+    pub fn real_prefix(&self) -> Bytes {
+        let mut real = self.chunks().map_while(|chunk| match chunk {
+            Chunk::Real(bytes) => Some(bytes),
+            Chunk::Filler(_) => None,
+        });
+        let Some(first) = real.next() else { return Bytes::new() };
+        let Some(second) = real.next() else { return first.clone() };
+        let mut joined = first.to_vec();
+        joined.extend_from_slice(second);
+        real.for_each(|bytes| joined.extend_from_slice(bytes));
+        joined.into()
+    }
+
+    /// All bytes, filler as zeros.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<u8> {
+        let mut all = Vec::with_capacity(index(self.len));
+        for chunk in self.chunks() {
+            match chunk {
+                Chunk::Real(bytes) => all.extend_from_slice(bytes),
+                Chunk::Filler(n) => all.resize(all.len() + index(*n), 0),
+            }
+        }
+        all
+    }
+}
+
+/// A length that is known to be in memory as an index.
+fn index(n: u64) -> usize {
+    usize::try_from(n).expect("bytes in memory are counted by usize")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Rng;
+
+    #[test]
+    fn cutting_and_joining_loses_nothing() {
+        let mut rng = Rng::stream(9, "test/payload");
+        for _ in 0..500 {
+            let mut whole = Payload::empty();
+            for _ in 0..rng.below(6) {
+                let n = rng.below(20);
+                whole.push(if rng.chance(0.5) {
+                    Chunk::Filler(n)
+                } else {
+                    Chunk::Real((0..n).map(|_| rng.bits().to_le_bytes()[0]).collect())
+                });
+            }
+            let bytes = whole.to_vec();
+            let cut = rng.below(whole.len() + 3);
+            let mut tail = whole.clone();
+            let head = tail.split_to(cut);
+            assert_eq!(head.len() + tail.len(), whole.len());
+            assert_eq!([head.to_vec(), tail.to_vec()].concat(), bytes);
+            let len = rng.below(30);
+            let from = usize::try_from(cut.min(whole.len())).unwrap();
+            let to = usize::try_from((cut + len).min(whole.len())).unwrap();
+            assert_eq!(whole.slice(cut, len).to_vec(), bytes[from..to]);
+            let mut joined = head;
+            joined.append(tail);
+            assert_eq!(joined.to_vec(), bytes);
+        }
+    }
+
+    #[test]
+    fn heads_are_readable_up_to_the_first_filler() {
+        let mut payload = Payload::real(&b"GET "[..]);
+        payload.append(Payload::real(&b"/"[..]));
+        payload.append(Payload::filler(3));
+        payload.append(Payload::real(&b"x"[..]));
+        assert_eq!(payload.real_prefix(), &b"GET /"[..]);
+        assert_eq!(payload.to_vec(), b"GET /\0\0\0x");
+    }
+}
