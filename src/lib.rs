@@ -5,5 +5,6 @@
 
 pub mod base;
 pub mod engine;
+pub mod host;
 pub mod trace;
 pub mod wire;

@@ -1,0 +1,245 @@
+//! The calls that programs make of the world, and its answers.
+
+use crate::base::{Id, Span, Time};
+use crate::trace::{Arrival, Record};
+use crate::wire::Payload;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::task::Waker;
+
+/// A call that has not been answered yet, or whose answer has not been taken.
+#[derive(Debug, Default)]
+pub struct Slot {
+    /// The answer, once there is one.
+    pub(super) answer: Option<Answer>,
+    /// Who waits for it.
+    pub(super) waker: Option<Waker>,
+}
+
+/// Names a call that waits for its answer.
+pub type Ticket = Id<Slot>;
+
+/// A socket as the world knows it: an index that the world gave out with a generation.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SocketId(pub u64);
+
+/// How much a read waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Want {
+    /// Whatever is there, at least one byte, at most so many. Nothing means end of stream.
+    Some(u64),
+    /// Exactly so many bytes, or fewer at the end of the stream.
+    Exactly(u64),
+    /// So many bytes, or fewer at the end of the stream, counted and thrown away as they arrive.
+    Discard(u64),
+}
+
+/// Something a program asks of the world.
+#[derive(Debug)]
+pub enum Call {
+    /// Open a TCP connection.
+    Connect {
+        /// Answered by [`Answer::Opened`].
+        ticket: Ticket,
+        /// The server.
+        to: SocketAddrV4,
+        /// Name of a congestion controller instead of the host's own.
+        congestion: Option<&'static str>,
+        /// Whether Nagle's algorithm is off (`TCP_NODELAY`).
+        nodelay: bool,
+    },
+    /// Listen for TCP connections.
+    Listen {
+        /// Answered by [`Answer::Bound`].
+        ticket: Ticket,
+        /// Local port.
+        port: u16,
+        /// Connections that may wait to be accepted.
+        backlog: u32,
+    },
+    /// Take the next connection of a listener.
+    Accept {
+        /// Answered by [`Answer::Opened`].
+        ticket: Ticket,
+        /// The listener.
+        listener: SocketId,
+    },
+    /// Read from a connection.
+    Read {
+        /// Answered by [`Answer::Read`].
+        ticket: Ticket,
+        /// The connection.
+        socket: SocketId,
+        /// How much.
+        want: Want,
+    },
+    /// Write to a connection; answered when the send buffer has taken all of it.
+    Write {
+        /// Answered by [`Answer::Wrote`].
+        ticket: Ticket,
+        /// The connection.
+        socket: SocketId,
+        /// What.
+        payload: Payload,
+    },
+    /// Send FIN after everything written so far.
+    Shutdown {
+        /// The connection.
+        socket: SocketId,
+    },
+    /// Close a socket; unread data makes it a reset.
+    Close {
+        /// The socket.
+        socket: SocketId,
+    },
+    /// Reset a connection.
+    Abort {
+        /// The connection.
+        socket: SocketId,
+    },
+    /// Open a UDP socket.
+    Bind {
+        /// Answered by [`Answer::Bound`].
+        ticket: Ticket,
+        /// Local port; 0 asks for an ephemeral one.
+        port: u16,
+    },
+    /// Send a datagram.
+    SendTo {
+        /// The UDP socket.
+        socket: SocketId,
+        /// The receiver.
+        to: SocketAddrV4,
+        /// What.
+        payload: Payload,
+        /// The flow to count it under, or 0 for the socket's own.
+        flow: u64,
+    },
+    /// Take the next datagram of a UDP socket.
+    ReceiveFrom {
+        /// Answered by [`Answer::Received`].
+        ticket: Ticket,
+        /// The UDP socket.
+        socket: SocketId,
+    },
+    /// Send an ICMP echo request and wait for whatever answers it.
+    Echo {
+        /// Answered by [`Answer::Echoed`].
+        ticket: Ticket,
+        /// The target.
+        to: Ipv4Addr,
+        /// TTL to send it with.
+        ttl: u8,
+        /// Bytes of data.
+        data_len: u32,
+    },
+    /// Wake at an instant.
+    Sleep {
+        /// Answered by [`Answer::Slept`].
+        ticket: Ticket,
+        /// When.
+        until: Time,
+    },
+    /// Nobody waits for this call any more.
+    Cancel {
+        /// The call.
+        ticket: Ticket,
+    },
+    /// A record for the observers.
+    Record(Record),
+}
+
+/// A connection that has been opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Opened {
+    /// The socket.
+    pub socket: SocketId,
+    /// The conversation, for observers.
+    pub flow: u64,
+    /// Our end.
+    pub local: SocketAddrV4,
+    /// Their end.
+    pub remote: SocketAddrV4,
+}
+
+/// A datagram that has been received.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Received {
+    /// Who sent it.
+    pub from: SocketAddrV4,
+    /// Its data.
+    pub payload: Payload,
+    /// Its conversation, for observers.
+    pub flow: u64,
+    /// Its way.
+    pub arrival: Arrival,
+}
+
+/// The answer to an echo request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Echoed {
+    /// Who answered.
+    pub from: Ipv4Addr,
+    /// Whether it was the target's echo reply; otherwise a router's or host's ICMP error.
+    pub reached: bool,
+    /// Whether the error was "TTL exceeded".
+    pub ttl_exceeded: bool,
+    /// Round-trip time.
+    pub rtt: Span,
+    /// What both ways spent on serialisation, queueing, propagation.
+    pub spent: (Span, Span, Span),
+}
+
+/// What the world answers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// To connect and accept.
+    Opened(Result<Opened, NetError>),
+    /// To listen and bind: the socket and its local port.
+    Bound(Result<(SocketId, u16), NetError>),
+    /// To read: the bytes (empty at the end, or discarded), their number, and the way of the last one.
+    Read(Result<(Payload, u64, Arrival), NetError>),
+    /// To write.
+    Wrote(Result<(), NetError>),
+    /// To receive.
+    Received(Result<Received, NetError>),
+    /// To an echo request.
+    Echoed(Echoed),
+    /// To sleep.
+    Slept,
+}
+
+/// Why the network did not do as asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NetError {
+    /// The peer answered with a reset, or with ICMP port unreachable.
+    Refused,
+    /// The connection was reset.
+    Reset,
+    /// The peer did not answer for as long as the transport tries.
+    TimedOut,
+    /// No route, or ICMP says that the host or network cannot be reached.
+    Unreachable,
+    /// The port is in use, or no ephemeral port is free.
+    AddressInUse,
+    /// The socket has been closed or shut down on this side.
+    Closed,
+    /// A datagram larger than the path carries.
+    TooBig,
+}
+
+impl fmt::Display for NetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Refused => "connection refused",
+            Self::Reset => "connection reset by peer",
+            Self::TimedOut => "connection timed out",
+            Self::Unreachable => "destination unreachable",
+            Self::AddressInUse => "address in use",
+            Self::Closed => "socket is closed",
+            Self::TooBig => "datagram too big for the path",
+        })
+    }
+}
+
+impl std::error::Error for NetError {}

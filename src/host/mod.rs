@@ -1,0 +1,18 @@
+//! What a program on a machine may do: async sockets, timers and tasks, on a deterministic executor.
+//!
+//! A program is an async function that is given a [`Host`]. Everything it asks for becomes a [`Call`] in the world's mailbox;
+//! the world answers calls in the order in which they were made and wakes the waiting tasks in the order of the answers.
+//! Nothing here knows the world: the [`Executor`] half belongs to it, the [`Host`] half to programs.
+//!
+//! Dropping a future cancels what it waits for, as a timeout should; dropping a socket closes it.
+
+mod call;
+mod executor;
+mod sockets;
+pub mod sync;
+mod task;
+
+pub use call::{Answer, Call, Echoed, NetError, Opened, Received, SocketId, Ticket, Want};
+pub use executor::Executor;
+pub use sockets::{EchoSocket, TcpListener, TcpStream, UdpSocket};
+pub use task::{Elapsed, Host, Sleep, Task};

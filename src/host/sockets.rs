@@ -1,0 +1,197 @@
+//! Sockets as programs hold them: dropped, they close.
+
+use super::call::{Answer, Call, Echoed, NetError, Opened, Received, SocketId, Want};
+use super::task::Host;
+use crate::trace::Arrival;
+use crate::wire::Payload;
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+/// A TCP connection. All methods take `&self`: one task may read while another writes, through an `Rc`.
+/// At most one read and one write should be under way at a time; further ones are served in order.
+pub struct TcpStream {
+    host: Host,
+    opened: Opened,
+}
+
+impl TcpStream {
+    pub(super) async fn connect(
+        host: &Host,
+        to: SocketAddrV4,
+        congestion: Option<&'static str>,
+        nodelay: bool,
+    ) -> Result<Self, NetError> {
+        let answer = host.ask(|ticket| Call::Connect { ticket, to, congestion, nodelay }).await;
+        let Answer::Opened(opened) = answer else { unreachable!("connect is answered by Opened, not {answer:?}") };
+        Ok(Self { host: host.clone(), opened: opened? })
+    }
+
+    /// The conversation's number, for records.
+    #[must_use]
+    pub fn flow(&self) -> u64 {
+        self.opened.flow
+    }
+
+    /// Our address and port.
+    #[must_use]
+    pub fn local(&self) -> SocketAddrV4 {
+        self.opened.local
+    }
+
+    /// The peer's address and port.
+    #[must_use]
+    pub fn remote(&self) -> SocketAddrV4 {
+        self.opened.remote
+    }
+
+    /// Writes all of `payload`; ready when the send buffer has taken its last byte.
+    pub async fn write(&self, payload: Payload) -> Result<(), NetError> {
+        let socket = self.opened.socket;
+        match self.host.ask(|ticket| Call::Write { ticket, socket, payload }).await {
+            Answer::Wrote(result) => result,
+            answer => unreachable!("write is answered by Wrote, not {answer:?}"),
+        }
+    }
+
+    /// Reads what is there, at least one byte and at most `max`; an empty payload is the end of the stream.
+    pub async fn read(&self, max: u64) -> Result<(Payload, Arrival), NetError> {
+        let (payload, _, arrival) = self.get(Want::Some(max)).await?;
+        Ok((payload, arrival))
+    }
+
+    /// Reads exactly `n` bytes, or fewer if the stream ends before.
+    pub async fn read_exactly(&self, n: u64) -> Result<(Payload, Arrival), NetError> {
+        let (payload, _, arrival) = self.get(Want::Exactly(n)).await?;
+        Ok((payload, arrival))
+    }
+
+    /// Counts and throws away `n` bytes as they arrive, or fewer if the stream ends before; returns how many there were and
+    /// the way of the last one. This is how bodies whose content does not matter are read: it wakes the program once.
+    pub async fn discard(&self, n: u64) -> Result<(u64, Arrival), NetError> {
+        let (_, count, arrival) = self.get(Want::Discard(n)).await?;
+        Ok((count, arrival))
+    }
+
+    async fn get(&self, want: Want) -> Result<(Payload, u64, Arrival), NetError> {
+        let socket = self.opened.socket;
+        match self.host.ask(|ticket| Call::Read { ticket, socket, want }).await {
+            Answer::Read(result) => result,
+            answer => unreachable!("read is answered by Read, not {answer:?}"),
+        }
+    }
+
+    /// Sends FIN after everything written so far; reading goes on.
+    pub fn shutdown(&self) {
+        self.host.call(Call::Shutdown { socket: self.opened.socket });
+    }
+
+    /// Resets the connection.
+    pub fn abort(&self) {
+        self.host.call(Call::Abort { socket: self.opened.socket });
+    }
+}
+
+impl Drop for TcpStream {
+    fn drop(&mut self) {
+        self.host.call(Call::Close { socket: self.opened.socket });
+    }
+}
+
+/// A listening TCP socket.
+pub struct TcpListener {
+    host: Host,
+    socket: SocketId,
+}
+
+impl TcpListener {
+    pub(super) async fn bind(host: &Host, port: u16, backlog: u32) -> Result<Self, NetError> {
+        match host.ask(|ticket| Call::Listen { ticket, port, backlog }).await {
+            Answer::Bound(bound) => Ok(Self { host: host.clone(), socket: bound?.0 }),
+            answer => unreachable!("listen is answered by Bound, not {answer:?}"),
+        }
+    }
+
+    /// The next connection, once its handshake is complete.
+    pub async fn accept(&self) -> Result<TcpStream, NetError> {
+        let listener = self.socket;
+        match self.host.ask(|ticket| Call::Accept { ticket, listener }).await {
+            Answer::Opened(opened) => Ok(TcpStream { host: self.host.clone(), opened: opened? }),
+            answer => unreachable!("accept is answered by Opened, not {answer:?}"),
+        }
+    }
+}
+
+impl Drop for TcpListener {
+    fn drop(&mut self) {
+        self.host.call(Call::Close { socket: self.socket });
+    }
+}
+
+/// A UDP socket.
+pub struct UdpSocket {
+    host: Host,
+    socket: SocketId,
+    port: u16,
+}
+
+impl UdpSocket {
+    pub(super) async fn bind(host: &Host, port: u16) -> Result<Self, NetError> {
+        match host.ask(|ticket| Call::Bind { ticket, port }).await {
+            Answer::Bound(bound) => {
+                let (socket, port) = bound?;
+                Ok(Self { host: host.clone(), socket, port })
+            }
+            answer => unreachable!("bind is answered by Bound, not {answer:?}"),
+        }
+    }
+
+    /// Our port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Sends a datagram. That it was sent says nothing about whether it arrives.
+    pub fn send(&self, to: SocketAddrV4, payload: Payload) {
+        self.send_in_flow(to, payload, 0);
+    }
+
+    /// Sends a datagram that observers count under `flow`, as an answer is counted under the flow of its question.
+    pub fn send_in_flow(&self, to: SocketAddrV4, payload: Payload, flow: u64) {
+        self.host.call(Call::SendTo { socket: self.socket, to, payload, flow });
+    }
+
+    /// The next datagram; [`NetError::Refused`] when ICMP said that nobody listens where the last one went.
+    pub async fn receive(&self) -> Result<Received, NetError> {
+        let socket = self.socket;
+        match self.host.ask(|ticket| Call::ReceiveFrom { ticket, socket }).await {
+            Answer::Received(received) => received,
+            answer => unreachable!("receive is answered by Received, not {answer:?}"),
+        }
+    }
+}
+
+impl Drop for UdpSocket {
+    fn drop(&mut self) {
+        self.host.call(Call::Close { socket: self.socket });
+    }
+}
+
+/// Sends ICMP echo requests, as ping and traceroute do.
+pub struct EchoSocket {
+    host: Host,
+}
+
+impl EchoSocket {
+    pub(super) fn new(host: &Host) -> Self {
+        Self { host: host.clone() }
+    }
+
+    /// Sends an echo request with `data_len` bytes of data and this TTL. Ready when something answers it: the target, or a
+    /// router or host with an ICMP error. If nothing does it is never ready: put it under a timeout.
+    pub async fn probe(&self, to: Ipv4Addr, ttl: u8, data_len: u32) -> Echoed {
+        match self.host.ask(|ticket| Call::Echo { ticket, to, ttl, data_len }).await {
+            Answer::Echoed(echoed) => echoed,
+            answer => unreachable!("an echo is answered by Echoed, not {answer:?}"),
+        }
+    }
+}
