@@ -6,5 +6,6 @@
 pub mod base;
 pub mod engine;
 pub mod host;
+pub mod link;
 pub mod trace;
 pub mod wire;
