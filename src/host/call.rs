@@ -144,9 +144,43 @@ pub enum Call {
     Cancel {
         /// The call.
         ticket: Ticket,
+        /// Where it waited.
+        place: Place,
     },
     /// A record for the observers.
     Record(Record),
+}
+
+/// Where a call waits for its answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// In the event queue.
+    Timer,
+    /// At a socket.
+    Socket(SocketId),
+    /// At a connection that is being opened.
+    Connect,
+    /// Among the echo requests under way.
+    Echo,
+    /// Nowhere: it is answered at once.
+    Nowhere,
+}
+
+impl Call {
+    /// Where the call waits for its answer.
+    #[must_use]
+    pub const fn place(&self) -> Place {
+        match self {
+            Self::Sleep { .. } => Place::Timer,
+            Self::Connect { .. } => Place::Connect,
+            Self::Echo { .. } => Place::Echo,
+            Self::Accept { listener: socket, .. }
+            | Self::Read { socket, .. }
+            | Self::Write { socket, .. }
+            | Self::ReceiveFrom { socket, .. } => Place::Socket(*socket),
+            _ => Place::Nowhere,
+        }
+    }
 }
 
 /// A connection that has been opened.

@@ -12,7 +12,7 @@ mod sockets;
 pub mod sync;
 mod task;
 
-pub use call::{Answer, Call, Echoed, NetError, Opened, Received, SocketId, Ticket, Want};
+pub use call::{Answer, Call, Echoed, NetError, Opened, Place, Received, SocketId, Ticket, Want};
 pub use executor::Executor;
 pub use sockets::{EchoSocket, TcpListener, TcpStream, UdpSocket};
 pub use task::{Elapsed, Host, Sleep, Task};

@@ -1,6 +1,6 @@
 //! The handle that a program is given: its clock, its timers, its tasks, its chance.
 
-use super::call::{Answer, Call, NetError, Ticket};
+use super::call::{Answer, Call, NetError, Place, Ticket};
 use super::executor::{Shared, TaskId};
 use super::sockets::{EchoSocket, TcpListener, TcpStream, UdpSocket};
 use crate::base::{Rng, Span, Time};
@@ -146,8 +146,10 @@ impl Host {
 
     pub(super) fn ask(&self, call: impl FnOnce(Ticket) -> Call) -> Asked {
         let ticket = self.0.shared.ticket();
-        self.call(call(ticket));
-        Asked { host: self.clone(), ticket: Some(ticket) }
+        let call = call(ticket);
+        let place = call.place();
+        self.call(call);
+        Asked { host: self.clone(), ticket: Some(ticket), place }
     }
 }
 
@@ -161,6 +163,7 @@ impl fmt::Debug for Host {
 pub(super) struct Asked {
     host: Host,
     ticket: Option<Ticket>,
+    place: Place,
 }
 
 impl Future for Asked {
@@ -182,7 +185,9 @@ impl Drop for Asked {
         match self.host.0.shared.forget(ticket) {
             Some(Answer::Opened(Ok(opened))) => self.host.call(Call::Close { socket: opened.socket }),
             Some(_) => {}
-            None => self.host.call(Call::Cancel { ticket }),
+            // The entry in the event queue is found dead when it comes up.
+            None if self.place == Place::Timer => {}
+            None => self.host.call(Call::Cancel { ticket, place: self.place }),
         }
     }
 }

@@ -1,0 +1,157 @@
+//! What programs ask of the world, one by one.
+
+use super::node::Echoing;
+use super::sockets::{Listener, Socket};
+use super::{Event, World};
+use crate::base::Id;
+use crate::host::{Answer, Call, NetError, Place, SocketId, Ticket};
+use crate::wire::{Body, Ecn, Icmp, Packet, Transit};
+use std::collections::VecDeque;
+use std::net::Ipv4Addr;
+
+impl World {
+    /// Does what a program on `node` asks.
+    pub(super) fn call(&mut self, node: u32, call: Call) {
+        match call {
+            Call::Connect { ticket, to, congestion, nodelay } => {
+                self.tcp_connect(node, ticket, to, congestion, nodelay);
+            }
+            Call::Listen { ticket, port, backlog } => self.listen(node, ticket, port, backlog),
+            Call::Accept { ticket, listener } => self.accept(ticket, listener),
+            Call::Read { ticket, socket, want } => match Socket::of(socket) {
+                Socket::Connection(id) => self.tcp_read(id, ticket, want),
+                _ => self.answer(ticket, Answer::Read(Err(NetError::Closed))),
+            },
+            Call::Write { ticket, socket, payload } => match Socket::of(socket) {
+                Socket::Connection(id) => self.tcp_write(id, ticket, payload),
+                _ => self.answer(ticket, Answer::Wrote(Err(NetError::Closed))),
+            },
+            Call::Shutdown { socket } => {
+                if let Socket::Connection(id) = Socket::of(socket) {
+                    self.tcp_shutdown(id);
+                }
+            }
+            Call::Abort { socket } => {
+                if let Socket::Connection(id) = Socket::of(socket) {
+                    self.tcp_abort(id);
+                }
+            }
+            Call::Close { socket } => match Socket::of(socket) {
+                Socket::Connection(id) => self.tcp_close(id),
+                Socket::Listener(id) => self.close_listener(id),
+                Socket::Datagrams(id) => self.udp_close(id),
+            },
+            Call::Bind { ticket, port } => self.udp_bind(node, ticket, port),
+            Call::SendTo { socket, to, payload, flow } => {
+                if let Socket::Datagrams(id) = Socket::of(socket) {
+                    self.udp_send(id, to, payload, flow);
+                }
+            }
+            Call::ReceiveFrom { ticket, socket } => match Socket::of(socket) {
+                Socket::Datagrams(id) => self.udp_receive(id, ticket),
+                _ => self.answer(ticket, Answer::Received(Err(NetError::Closed))),
+            },
+            Call::Echo { ticket, to, ttl, data_len } => self.echo(node, ticket, to, ttl, data_len),
+            Call::Sleep { ticket, until } => {
+                if until <= self.now {
+                    self.answer(ticket, Answer::Slept);
+                } else {
+                    self.schedule(node, until, Event::Timer(ticket));
+                }
+            }
+            Call::Cancel { ticket, place } => self.cancel(node, ticket, place),
+            Call::Record(record) => self.trace.record(record),
+        }
+    }
+
+    fn listen(&mut self, node: u32, ticket: Ticket, port: u16, backlog: u32) {
+        let listeners = &mut self.nodes[node as usize].stack.listeners;
+        if listeners.contains_key(&port) {
+            self.answer(ticket, Answer::Bound(Err(NetError::AddressInUse)));
+            return;
+        }
+        let id = self.listeners.insert(Listener {
+            node,
+            port,
+            backlog: backlog as usize,
+            half_open: 0,
+            ready: VecDeque::new(),
+            accepts: VecDeque::new(),
+        });
+        listeners.insert(port, id);
+        self.answer(ticket, Answer::Bound(Ok((Socket::Listener(id).id(), port))));
+    }
+
+    fn accept(&mut self, ticket: Ticket, listener: SocketId) {
+        let Socket::Listener(id) = Socket::of(listener) else { return };
+        let Some(listening) = self.listeners.get_mut(id) else {
+            self.answer(ticket, Answer::Opened(Err(NetError::Closed)));
+            return;
+        };
+        listening.accepts.push_back(ticket);
+        self.tcp_hand_over(id);
+    }
+
+    /// A listener goes: connections that nobody has accepted are reset.
+    fn close_listener(&mut self, id: Id<Listener>) {
+        let Some(listener) = self.listeners.remove(id) else { return };
+        self.nodes[listener.node as usize].stack.listeners.swap_remove(&listener.port);
+        for connection in listener.ready {
+            self.tcp_abort(connection);
+            self.tcp_close(connection);
+        }
+    }
+
+    fn echo(&mut self, node: u32, ticket: Ticket, to: Ipv4Addr, ttl: u8, data_len: u32) {
+        let now = self.now;
+        let stack = &mut self.nodes[node as usize].stack;
+        let sequence = stack.next_echo();
+        let flow = stack.next_flow();
+        stack.echoes.insert(sequence, Echoing { ticket, sent: now });
+        #[expect(clippy::cast_possible_truncation, reason = "an identifier only has to be the host's own")]
+        let identifier = node as u16;
+        let packet = Packet {
+            src: self.nodes[node as usize].addr,
+            dst: to,
+            ttl,
+            ecn: Ecn::NotCapable,
+            ident: 0,
+            body: Body::Icmp(Icmp::EchoRequest { identifier, sequence, data_len }),
+            transit: Transit { flow, first_sent: now, sent: now, ..Transit::default() },
+        };
+        self.send(node, packet);
+    }
+
+    /// Nobody waits for a call any more: it is taken away from where it waited, so that nothing is handed to nobody.
+    fn cancel(&mut self, node: u32, ticket: Ticket, place: Place) {
+        let stack = &mut self.nodes[node as usize].stack;
+        match place {
+            Place::Timer | Place::Nowhere => {}
+            Place::Echo => stack.echoes.retain(|_, echo| echo.ticket != ticket),
+            Place::Connect => {
+                if let Some(id) = stack.connecting.swap_remove(&ticket) {
+                    self.tcp_abort(id);
+                    self.tcp_close(id);
+                }
+            }
+            Place::Socket(socket) => match Socket::of(socket) {
+                Socket::Connection(id) => {
+                    if let Some(connection) = self.connections.get_mut(id) {
+                        connection.reads.retain(|reading| reading.ticket != ticket);
+                        connection.writes.retain(|(waiting, _)| *waiting != ticket);
+                    }
+                }
+                Socket::Listener(id) => {
+                    if let Some(listener) = self.listeners.get_mut(id) {
+                        listener.accepts.retain(|&waiting| waiting != ticket);
+                    }
+                }
+                Socket::Datagrams(id) => {
+                    if let Some(socket) = self.datagrams.get_mut(id) {
+                        socket.receives.retain(|&waiting| waiting != ticket);
+                    }
+                }
+            },
+        }
+    }
+}

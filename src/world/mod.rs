@@ -1,0 +1,178 @@
+//! All state of one run, and the one `match` that moves it.
+//!
+//! The world owns the machines of every storey below and is the only one who knows them all: it carries packets between
+//! links, routers and transports, answers the calls of programs, and schedules every event.
+
+mod build;
+mod calls;
+mod dispatch;
+mod node;
+mod pool;
+mod sockets;
+mod tcp;
+mod udp;
+
+pub use build::{Builder, LinkEnds, NodeKind};
+
+use crate::base::{Arena, Digest, Id, Time};
+use crate::engine::{Key, Queue};
+use crate::host::{Executor, Ticket};
+use crate::link::{Counters, Link};
+use crate::trace::{Cause, Trace};
+use node::Node;
+use pool::{PacketId, Pool};
+use sockets::{Connection, Datagrams, Listener};
+
+/// Something that will happen.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    /// A packet comes out of a link direction.
+    Link(u32),
+    /// A connection may want to be woken.
+    Connection(Id<Connection>),
+    /// A program's sleep ends.
+    Timer(Ticket),
+    /// A packet that a machine sent to itself.
+    Loopback { node: u32, packet: PacketId },
+}
+
+/// One direction of a link and where it leads.
+struct Direction {
+    link: Link<PacketId>,
+    to: u32,
+}
+
+/// What became of all packets so far.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Packets that hosts and routers have made.
+    pub sent: u64,
+    /// Copies that links have made besides.
+    pub duplicated: u64,
+    /// Packets that a host took in.
+    pub delivered: u64,
+    /// Packets dropped, on links and at nodes, by cause in the order of [`Cause::ALL`].
+    pub dropped: [u64; Cause::ALL.len()],
+    /// Packets on their way.
+    pub in_flight: u64,
+}
+
+impl Tally {
+    /// Whether every packet is accounted for.
+    #[must_use]
+    pub fn balances(&self) -> bool {
+        self.sent + self.duplicated == self.delivered + self.dropped.iter().sum::<u64>() + self.in_flight
+    }
+}
+
+/// One run under way.
+pub struct World {
+    now: Time,
+    seed: u64,
+    queue: Queue<Event>,
+    nodes: Vec<Node>,
+    directions: Vec<Direction>,
+    packets: Pool,
+    connections: Arena<Connection>,
+    listeners: Arena<Listener>,
+    datagrams: Arena<Datagrams>,
+    executor: Executor,
+    trace: Trace,
+    digest: Digest,
+    events: u64,
+    hops: u64,
+    tally: Tally,
+    /// Whether a program may have been woken since programs last ran.
+    answered: bool,
+}
+
+impl World {
+    /// The instant reached.
+    #[must_use]
+    pub const fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Events so far.
+    #[must_use]
+    pub const fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Packets that have crossed a link so far, lost ones included.
+    #[must_use]
+    pub const fn hops(&self) -> u64 {
+        self.hops
+    }
+
+    /// The fingerprint of everything that has happened so far.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// What became of all packets so far.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        let mut tally = self.tally.clone();
+        tally.in_flight = self.packets.in_flight();
+        for direction in &self.directions {
+            let counters = direction.link.counters();
+            tally.duplicated += counters.duplicated;
+            for (sum, count) in tally.dropped.iter_mut().zip(counters.dropped) {
+                *sum += count;
+            }
+        }
+        tally
+    }
+
+    /// Packets dropped at nodes, by cause in the order of [`Cause::ALL`]; drops on links are in [`World::link`].
+    #[must_use]
+    pub const fn node_drops(&self) -> &[u64; Cause::ALL.len()] {
+        &self.tally.dropped
+    }
+
+    /// What one link direction (its number in the plan) has carried so far.
+    #[must_use]
+    pub fn link(&self, direction: u32) -> &Counters {
+        self.directions[direction as usize].link.counters()
+    }
+
+    /// Records that wait to be read.
+    pub const fn trace(&mut self) -> &mut Trace {
+        &mut self.trace
+    }
+
+    /// Moves the world through at most `budget` events up to and including `until`. False when nothing is left to do
+    /// until then.
+    pub fn advance(&mut self, until: Time, budget: u32) -> bool {
+        if self.answered || self.events == 0 {
+            self.settle();
+        }
+        for _ in 0..budget {
+            let Some((key, event)) = self.queue.peek() else { return false };
+            if key.time() > until {
+                return false;
+            }
+            self.step(key, event);
+        }
+        true
+    }
+
+    /// Makes the instant `until` the present, after everything up to it has happened.
+    pub fn finish(&mut self, until: Time) {
+        debug_assert!(self.queue.peek().is_none_or(|(key, _)| key.time() > until));
+        if self.now < until && !self.queue.is_empty() {
+            self.now = until;
+        }
+    }
+
+    /// Schedules an event of `node` at `time`.
+    fn schedule(&mut self, node: u32, time: Time, event: Event) {
+        let counter = &mut self.nodes[node as usize].events;
+        *counter = counter.wrapping_add(1);
+        // Nodes come before link directions in the order of sources.
+        let key = Key::new(time, node, *counter);
+        self.queue.push(key, event);
+    }
+}

@@ -1,0 +1,124 @@
+//! A machine's own state: its routes, its ports, its sockets, and what it counts.
+
+use super::sockets::{Connection, Datagrams, Listener};
+use crate::base::{Id, Time};
+use crate::host::{Host, Ticket};
+use crate::ip::Fib;
+use crate::transport::tcp;
+use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
+use std::net::Ipv4Addr;
+
+/// A map whose iteration order is that of insertion, with a hash that is the same on every platform.
+pub(super) type Map<K, V> = IndexMap<K, V, FxBuildHasher>;
+
+/// Ephemeral ports, as Linux uses by default.
+pub(super) const EPHEMERAL: std::ops::RangeInclusive<u16> = 32_768..=60_999;
+
+/// A machine: a host or a router.
+pub(super) struct Node {
+    pub(super) name: String,
+    pub(super) addr: Ipv4Addr,
+    /// Whether packets for others are passed on.
+    pub(super) forwards: bool,
+    pub(super) fib: Fib,
+    /// What programs and connections on this machine need; routers have none until something is addressed to them.
+    pub(super) stack: Stack,
+    /// The machine's own event counter: the last part of its events' keys.
+    pub(super) events: u32,
+}
+
+/// The transport layer of one machine.
+pub(super) struct Stack {
+    pub(super) host: Host,
+    pub(super) tcp: tcp::Config,
+    pub(super) connections: Map<FourTuple, Id<Connection>>,
+    /// Connections that a program waits to see opened, by its call.
+    pub(super) connecting: Map<Ticket, Id<Connection>>,
+    pub(super) listeners: Map<u16, Id<Listener>>,
+    pub(super) datagrams: Map<u16, Id<Datagrams>>,
+    pub(super) echoes: Map<u16, Echoing>,
+    pub(super) flows: u32,
+    next_port: u16,
+    next_echo: u16,
+    next_ident: u16,
+}
+
+/// An echo request that waits for an answer.
+pub(super) struct Echoing {
+    pub(super) ticket: Ticket,
+    pub(super) sent: Time,
+}
+
+/// One end's view of a connection's addresses; the local address is the machine's.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct FourTuple(u64);
+
+impl FourTuple {
+    #[inline]
+    pub(super) fn new(local_port: u16, remote: Ipv4Addr, remote_port: u16) -> Self {
+        Self(u64::from(local_port) << 48 | u64::from(remote_port) << 32 | u64::from(u32::from(remote)))
+    }
+}
+
+impl Stack {
+    pub(super) fn new(host: Host, tcp: tcp::Config) -> Self {
+        Self {
+            host,
+            tcp,
+            connections: Map::default(),
+            connecting: Map::default(),
+            listeners: Map::default(),
+            datagrams: Map::default(),
+            echoes: Map::default(),
+            flows: 0,
+            next_port: *EPHEMERAL.start(),
+            next_echo: 0,
+            next_ident: 0,
+        }
+    }
+
+    /// A number for a new conversation that this machine begins: unique in the run, never 0.
+    pub(super) fn next_flow(&mut self) -> u64 {
+        self.flows += 1;
+        u64::from(self.host.node()) << 32 | u64::from(self.flows)
+    }
+
+    /// The next ephemeral port that `taken` does not hold against.
+    fn ephemeral(&mut self, taken: impl Fn(&Self, u16) -> bool) -> Option<u16> {
+        for _ in EPHEMERAL {
+            let port = self.next_port;
+            self.next_port = if port == *EPHEMERAL.end() { *EPHEMERAL.start() } else { port + 1 };
+            if !taken(self, port) {
+                return Some(port);
+            }
+        }
+        None
+    }
+
+    /// A local port for a connection to `remote`, unless all are in use towards it.
+    pub(super) fn port_towards(&mut self, remote: Ipv4Addr, remote_port: u16) -> Option<u16> {
+        self.ephemeral(|stack, port| {
+            stack.connections.contains_key(&FourTuple::new(port, remote, remote_port))
+                || stack.listeners.contains_key(&port)
+        })
+    }
+
+    /// A free UDP port.
+    pub(super) fn datagram_port(&mut self) -> Option<u16> {
+        self.ephemeral(|stack, port| stack.datagrams.contains_key(&port))
+    }
+
+    /// The sequence number of the next echo request.
+    pub(super) fn next_echo(&mut self) -> u16 {
+        self.next_echo = self.next_echo.wrapping_add(1);
+        self.next_echo
+    }
+
+    /// The IPv4 identification of the next packet.
+    #[inline]
+    pub(super) fn next_ident(&mut self) -> u16 {
+        self.next_ident = self.next_ident.wrapping_add(1);
+        self.next_ident
+    }
+}

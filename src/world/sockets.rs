@@ -1,0 +1,101 @@
+//! Sockets as the world keeps them: the protocol machine, and the calls of programs that wait for it.
+
+use crate::base::{Id, Time};
+use crate::host::{NetError, Received, SocketId, Ticket, Want};
+use crate::trace::Arrival;
+use crate::transport::tcp;
+use crate::wire::Payload;
+use std::collections::VecDeque;
+
+use super::node::FourTuple;
+
+/// A read that a program waits for, and what it has got so far.
+pub(super) struct Reading {
+    pub(super) ticket: Ticket,
+    pub(super) want: Want,
+    pub(super) taken: Payload,
+    pub(super) count: u64,
+    pub(super) arrival: Arrival,
+}
+
+/// A TCP connection of one machine.
+pub(super) struct Connection {
+    pub(super) machine: tcp::Connection,
+    pub(super) node: u32,
+    pub(super) tuple: FourTuple,
+    pub(super) remote: std::net::SocketAddrV4,
+    pub(super) local_port: u16,
+    pub(super) flow: u64,
+    /// Time of the connection's earliest entry in the event queue; later entries are stale.
+    pub(super) scheduled: Time,
+    /// The connect call, until it is answered.
+    pub(super) connecting: Option<Ticket>,
+    /// The listener that has not handed the connection to a program yet.
+    pub(super) listener: Option<Id<Listener>>,
+    pub(super) reads: VecDeque<Reading>,
+    pub(super) writes: VecDeque<(Ticket, Payload)>,
+    /// FIN is due once the waiting writes are in the send buffer.
+    pub(super) fin_due: bool,
+    /// Whether a program holds the socket (or will: it is being connected or waits to be accepted).
+    pub(super) held: bool,
+    pub(super) error: Option<NetError>,
+}
+
+/// A listening TCP socket.
+pub(super) struct Listener {
+    pub(super) node: u32,
+    pub(super) port: u16,
+    pub(super) backlog: usize,
+    /// Connections whose handshake is under way.
+    pub(super) half_open: usize,
+    /// Connections that wait to be accepted.
+    pub(super) ready: VecDeque<Id<Connection>>,
+    /// Accept calls that wait for a connection.
+    pub(super) accepts: VecDeque<Ticket>,
+}
+
+/// A UDP socket.
+pub(super) struct Datagrams {
+    pub(super) node: u32,
+    pub(super) port: u16,
+    pub(super) flow: u64,
+    pub(super) received: VecDeque<Received>,
+    pub(super) received_bytes: u64,
+    pub(super) receives: VecDeque<Ticket>,
+    pub(super) error: Option<NetError>,
+}
+
+/// Payload bytes that wait in a UDP socket before further datagrams are dropped (Linux `net.core.rmem_default`).
+pub(super) const DATAGRAM_BUFFER: u64 = 212_992;
+
+/// What a [`SocketId`] names.
+pub(super) enum Socket {
+    Connection(Id<Connection>),
+    Listener(Id<Listener>),
+    Datagrams(Id<Datagrams>),
+}
+
+const KIND_SHIFT: u32 = 62;
+const BITS: u64 = (1 << KIND_SHIFT) - 1;
+
+impl Socket {
+    /// The id under which programs know the socket.
+    pub(super) fn id(&self) -> SocketId {
+        let (kind, bits) = match self {
+            Self::Connection(id) => (0, id.to_bits()),
+            Self::Listener(id) => (1, id.to_bits()),
+            Self::Datagrams(id) => (2, id.to_bits()),
+        };
+        SocketId(kind << KIND_SHIFT | (bits & BITS))
+    }
+
+    /// The socket that a program means.
+    pub(super) fn of(id: SocketId) -> Self {
+        let bits = id.0 & BITS;
+        match id.0 >> KIND_SHIFT {
+            0 => Self::Connection(Id::from_bits(bits)),
+            1 => Self::Listener(Id::from_bits(bits)),
+            _ => Self::Datagrams(Id::from_bits(bits)),
+        }
+    }
+}

@@ -1,0 +1,468 @@
+//! TCP in the world: segments in, drain, calls served, wakes scheduled. The order of the drain exists once, here.
+
+use super::node::FourTuple;
+use super::sockets::{Connection, Listener, Reading, Socket};
+use super::{Event, World};
+use crate::base::{Id, Time};
+use crate::host::{Answer, NetError, Opened, Ticket, Want};
+use crate::trace::{Arrival, Mask, Record, Series};
+use crate::transport::tcp::{self, Wake};
+use crate::wire::{Body, Flags, Icmp, Packet, Payload, Segment, Seq, Transit, UnreachableCode};
+use std::collections::VecDeque;
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+type ConnectionId = Id<Connection>;
+
+impl World {
+    /// Opens a connection for a program.
+    pub(super) fn tcp_connect(
+        &mut self,
+        node: u32,
+        ticket: Ticket,
+        to: SocketAddrV4,
+        congestion: Option<&'static str>,
+        nodelay: bool,
+    ) {
+        let stack = &mut self.nodes[node as usize].stack;
+        let Some(port) = stack.port_towards(*to.ip(), to.port()) else {
+            self.answer(ticket, Answer::Opened(Err(NetError::AddressInUse)));
+            return;
+        };
+        let flow = stack.next_flow();
+        let mut config = stack.tcp.clone();
+        if let Some(algorithm) = congestion.and_then(tcp::Algorithm::by_name) {
+            config.congestion = algorithm;
+        }
+        config.nagle &= !nodelay;
+        let local = (stack.host.addr(), port);
+        let iss = self.initial_sequence(flow, 0);
+        let machine = tcp::Connection::connect(&config, local, (*to.ip(), to.port()), iss, self.now);
+        let id = self.tcp_insert(node, machine, to, port, flow);
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.connecting = Some(ticket);
+        }
+        self.nodes[node as usize].stack.connecting.insert(ticket, id);
+        self.tcp_drain(id);
+    }
+
+    /// An initial sequence number that differs from flow to flow and run to run, as RFC 6528 asks.
+    fn initial_sequence(&self, flow: u64, side: u64) -> Seq {
+        let mut digest = crate::base::Digest::default();
+        [self.seed, flow, side].into_iter().for_each(|word| digest.fold(word));
+        #[expect(clippy::cast_possible_truncation, reason = "32 of 64 mixed bits")]
+        Seq(digest.value() as u32)
+    }
+
+    fn tcp_insert(
+        &mut self,
+        node: u32,
+        machine: tcp::Connection,
+        remote: SocketAddrV4,
+        local_port: u16,
+        flow: u64,
+    ) -> ConnectionId {
+        let tuple = FourTuple::new(local_port, *remote.ip(), remote.port());
+        let id = self.connections.insert(Connection {
+            machine,
+            node,
+            tuple,
+            remote,
+            local_port,
+            flow,
+            scheduled: Time::NEVER,
+            connecting: None,
+            listener: None,
+            reads: VecDeque::new(),
+            writes: VecDeque::new(),
+            fin_due: false,
+            held: true,
+            error: None,
+        });
+        self.nodes[node as usize].stack.connections.insert(tuple, id);
+        id
+    }
+
+    /// A segment has reached its host.
+    pub(super) fn tcp_input(&mut self, node: u32, packet: Packet) {
+        let Packet { src, ecn, body, transit, .. } = packet;
+        let Body::Tcp(segment) = body else { return };
+        let stack = &self.nodes[node as usize].stack;
+        let tuple = FourTuple::new(segment.dst_port, src, segment.src_port);
+        if let Some(&id) = stack.connections.get(&tuple) {
+            if let Some(connection) = self.connections.get_mut(id) {
+                let marked = ecn == crate::wire::Ecn::CongestionExperienced;
+                connection.machine.handle_segment(segment, &transit, marked, self.now);
+                self.tcp_drain(id);
+            }
+            return;
+        }
+        let opens = segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK) && !segment.flags.has(Flags::RST);
+        if opens && let Some(&listener) = stack.listeners.get(&segment.dst_port) {
+            self.tcp_accept(node, listener, src, &segment, &transit);
+            return;
+        }
+        if let Some(reset) = tcp::reset_for(&segment) {
+            self.tcp_send(node, src, reset, transit.flow, self.now, crate::wire::Ecn::NotCapable);
+        }
+    }
+
+    /// A SYN has reached a listener. Beyond the backlog it is dropped without a word, as Linux does: the client tries again.
+    fn tcp_accept(&mut self, node: u32, listener: Id<Listener>, src: Ipv4Addr, syn: &Segment, transit: &Transit) {
+        let Some(listening) = self.listeners.get_mut(listener) else { return };
+        if listening.ready.len() + listening.half_open >= listening.backlog.max(1) {
+            return;
+        }
+        listening.half_open += 1;
+        let stack = &self.nodes[node as usize].stack;
+        let local = (stack.host.addr(), syn.dst_port);
+        let iss = self.initial_sequence(transit.flow, 1);
+        let machine = tcp::Connection::accept(&stack.tcp, local, (src, syn.src_port), iss, syn, self.now);
+        let id = self.tcp_insert(node, machine, SocketAddrV4::new(src, syn.src_port), syn.dst_port, transit.flow);
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.listener = Some(listener);
+        }
+        self.tcp_drain(id);
+    }
+
+    /// An ICMP error about one of our segments.
+    pub(super) fn tcp_error(&mut self, node: u32, port: u16, remote: (Ipv4Addr, u16), packet: &Packet) {
+        let tuple = FourTuple::new(port, remote.0, remote.1);
+        let Some(&id) = self.nodes[node as usize].stack.connections.get(&tuple) else { return };
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        match packet.body {
+            Body::Icmp(Icmp::PacketTooBig { mtu, .. }) => connection.machine.handle_too_big(u32::from(mtu), self.now),
+            Body::Icmp(Icmp::Unreachable(code, _)) => {
+                connection.machine.handle_unreachable(code == UnreachableCode::Port, self.now);
+            }
+            _ => return,
+        }
+        self.tcp_drain(id);
+    }
+
+    /// The connection's entry in the event queue has come up; it may be stale, or too early because the deadline moved.
+    pub(super) fn connection_event(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if connection.scheduled != self.now {
+            return;
+        }
+        connection.scheduled = Time::NEVER;
+        match connection.machine.wake() {
+            Wake::At(time) if time > self.now => {}
+            Wake::OnInput => return,
+            _ => connection.machine.handle_wake(self.now),
+        }
+        self.tcp_drain(id);
+    }
+
+    /// Drain: what the machine sends, what it tells, what programs waited for, when it wants to be woken.
+    fn tcp_drain(&mut self, id: ConnectionId) {
+        loop {
+            while let Some(connection) = self.connections.get_mut(id) {
+                let Some(transmit) = connection.machine.poll_transmit(self.now) else { break };
+                let (node, remote, flow) = (connection.node, *connection.remote.ip(), connection.flow);
+                self.tcp_send(node, remote, transmit.segment, flow, transmit.first_sent, transmit.ecn);
+            }
+            let mut again = false;
+            while let Some(connection) = self.connections.get_mut(id) {
+                let Some(event) = connection.machine.poll_event() else { break };
+                again |= self.tcp_event(id, event);
+            }
+            if !again {
+                break;
+            }
+        }
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if self.trace.wants(Mask::SERIES) {
+            let info = connection.machine.info();
+            self.trace.record(Record::Series(Series {
+                time: self.now,
+                flow: connection.flow,
+                node: connection.node,
+                cwnd: info.cwnd_bytes,
+                ssthresh: info.ssthresh_bytes,
+                srtt: info.srtt,
+                in_flight: info.bytes_in_flight,
+            }));
+        }
+        if connection.machine.is_closed() {
+            self.tcp_forget(id);
+            return;
+        }
+        let at = match connection.machine.wake() {
+            Wake::Now => self.now,
+            Wake::At(time) => time.max(self.now),
+            Wake::OnInput => return,
+        };
+        if at < connection.scheduled {
+            connection.scheduled = at;
+            let node = connection.node;
+            self.schedule(node, at, Event::Connection(id));
+        }
+    }
+
+    /// Does what an event of the machine asks for; true if the machine may have more to send.
+    fn tcp_event(&mut self, id: ConnectionId, event: tcp::Event) -> bool {
+        match event {
+            tcp::Event::Connected => {
+                self.tcp_connected(id);
+                false
+            }
+            tcp::Event::Readable => self.tcp_serve_reads(id),
+            tcp::Event::Writable => self.tcp_serve_writes(id),
+            tcp::Event::Closed(reason) => {
+                let error = match reason {
+                    tcp::Reason::Finished => None,
+                    tcp::Reason::Refused => Some(NetError::Refused),
+                    tcp::Reason::Reset => Some(NetError::Reset),
+                    tcp::Reason::TimedOut => Some(NetError::TimedOut),
+                    tcp::Reason::Unreachable => Some(NetError::Unreachable),
+                    tcp::Reason::Aborted => Some(NetError::Closed),
+                };
+                if let Some(error) = error {
+                    self.tcp_fail(id, error);
+                }
+                false
+            }
+        }
+    }
+
+    fn tcp_connected(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if let Some(ticket) = connection.connecting.take() {
+            self.nodes[connection.node as usize].stack.connecting.swap_remove(&ticket);
+            let opened = self.opened(id);
+            self.answer(ticket, Answer::Opened(Ok(opened)));
+            return;
+        }
+        let Some(listener) = connection.listener else { return };
+        let Some(listening) = self.listeners.get_mut(listener) else { return };
+        listening.half_open -= 1;
+        listening.ready.push_back(id);
+        self.tcp_hand_over(listener);
+    }
+
+    /// Gives ready connections to the accept calls that wait for them.
+    pub(super) fn tcp_hand_over(&mut self, listener: Id<Listener>) {
+        while let Some(listening) = self.listeners.get_mut(listener)
+            && !listening.ready.is_empty()
+            && let Some(ticket) = listening.accepts.pop_front()
+        {
+            let Some(id) = listening.ready.pop_front() else { return };
+            if let Some(connection) = self.connections.get_mut(id) {
+                connection.listener = None;
+                let opened = self.opened(id);
+                self.answer(ticket, Answer::Opened(Ok(opened)));
+            }
+        }
+    }
+
+    fn opened(&self, id: ConnectionId) -> Opened {
+        let connection = self.connections.get(id).expect("the caller has just looked it up");
+        let addr = self.nodes[connection.node as usize].addr;
+        Opened {
+            socket: Socket::Connection(id).id(),
+            flow: connection.flow,
+            local: SocketAddrV4::new(addr, connection.local_port),
+            remote: connection.remote,
+        }
+    }
+
+    /// The connection is over with an error: everything that waits for it is told.
+    fn tcp_fail(&mut self, id: ConnectionId, error: NetError) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        connection.error = Some(error);
+        let connecting = connection.connecting.take();
+        let writes = std::mem::take(&mut connection.writes);
+        let listener = connection.listener.take();
+        if let Some(ticket) = connecting {
+            if let Some(connection) = self.connections.get_mut(id) {
+                connection.held = false;
+                self.nodes[connection.node as usize].stack.connecting.swap_remove(&ticket);
+            }
+            self.answer(ticket, Answer::Opened(Err(error)));
+        }
+        for (ticket, _) in writes {
+            self.answer(ticket, Answer::Wrote(Err(error)));
+        }
+        if let Some(listener) = listener {
+            if let Some(listening) = self.listeners.get_mut(listener) {
+                match listening.ready.iter().position(|&ready| ready == id) {
+                    Some(at) => drop(listening.ready.remove(at)),
+                    None => listening.half_open -= 1,
+                }
+            }
+            if let Some(connection) = self.connections.get_mut(id) {
+                connection.held = false;
+            }
+        }
+        self.tcp_serve_reads(id);
+    }
+
+    /// The machine has nothing more to do: its address pair is free, and once no program holds it, so is its memory.
+    fn tcp_forget(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let connections = &mut self.nodes[connection.node as usize].stack.connections;
+        if connections.get(&connection.tuple) == Some(&id) {
+            connections.swap_remove(&connection.tuple);
+        }
+        if !connection.held {
+            self.connections.remove(id);
+        }
+    }
+
+    /// A program reads.
+    pub(super) fn tcp_read(&mut self, id: ConnectionId, ticket: Ticket, want: Want) {
+        let Some(connection) = self.connections.get_mut(id) else {
+            self.answer(ticket, Answer::Read(Err(NetError::Closed)));
+            return;
+        };
+        let reading = Reading { ticket, want, taken: Payload::empty(), count: 0, arrival: Arrival::default() };
+        connection.reads.push_back(reading);
+        if self.tcp_serve_reads(id) {
+            self.tcp_drain(id);
+        }
+    }
+
+    /// Gives waiting reads what has arrived; true if anything was taken, so that the window may have opened.
+    fn tcp_serve_reads(&mut self, id: ConnectionId) -> bool {
+        let mut took = false;
+        while let Some(connection) = self.connections.get_mut(id) {
+            let Some(reading) = connection.reads.front_mut() else { break };
+            let machine = &mut connection.machine;
+            if machine.readable() > 0 {
+                took = true;
+                match reading.want {
+                    Want::Some(max) | Want::Exactly(max) => {
+                        if let Some((payload, arrival)) = machine.read(max - reading.count, self.now) {
+                            reading.count += payload.len();
+                            reading.taken.append(payload);
+                            reading.arrival = arrival;
+                        }
+                    }
+                    Want::Discard(max) => {
+                        let (count, arrival) = machine.discard(max - reading.count, self.now);
+                        reading.count += count;
+                        reading.arrival = arrival;
+                    }
+                }
+            }
+            let complete = match reading.want {
+                Want::Some(max) => reading.count > 0 || max == 0,
+                Want::Exactly(n) | Want::Discard(n) => reading.count == n,
+            };
+            let ended = machine.readable() == 0 && machine.at_eof();
+            let failed = connection.error.filter(|_| machine.readable() == 0);
+            let (ticket, result) = if complete || (ended && failed.is_none()) {
+                let Some(Reading { ticket, taken, count, arrival, .. }) = connection.reads.pop_front() else { break };
+                (ticket, Ok((taken, count, arrival)))
+            } else if let Some(error) = failed {
+                let ticket = reading.ticket;
+                connection.reads.pop_front();
+                (ticket, Err(error))
+            } else {
+                break;
+            };
+            self.answer(ticket, Answer::Read(result));
+        }
+        took
+    }
+
+    /// A program writes.
+    pub(super) fn tcp_write(&mut self, id: ConnectionId, ticket: Ticket, payload: Payload) {
+        let error = match self.connections.get(id) {
+            Some(connection) if connection.fin_due => Some(NetError::Closed),
+            Some(connection) => connection.error,
+            None => Some(NetError::Closed),
+        };
+        if let Some(error) = error {
+            self.answer(ticket, Answer::Wrote(Err(error)));
+            return;
+        }
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.writes.push_back((ticket, payload));
+        }
+        self.tcp_serve_writes(id);
+        self.tcp_drain(id);
+    }
+
+    /// Moves waiting writes into the send buffer; true if anything went in.
+    fn tcp_serve_writes(&mut self, id: ConnectionId) -> bool {
+        let mut wrote = false;
+        while let Some(connection) = self.connections.get_mut(id) {
+            let Some((_, payload)) = connection.writes.front_mut() else {
+                if connection.fin_due {
+                    connection.machine.shutdown(self.now);
+                }
+                break;
+            };
+            let before = payload.len();
+            *payload = connection.machine.write(std::mem::take(payload), self.now);
+            wrote |= payload.len() < before;
+            if !payload.is_empty() {
+                break;
+            }
+            if let Some((ticket, _)) = connection.writes.pop_front() {
+                self.answer(ticket, Answer::Wrote(Ok(())));
+            }
+        }
+        wrote
+    }
+
+    /// A program has no more to write.
+    pub(super) fn tcp_shutdown(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if connection.fin_due {
+            return;
+        }
+        connection.fin_due = true;
+        self.tcp_serve_writes(id);
+        self.tcp_drain(id);
+    }
+
+    /// A program lets go of a connection.
+    pub(super) fn tcp_close(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        connection.held = false;
+        connection.reads.clear();
+        if connection.machine.is_closed() {
+            self.tcp_forget(id);
+            return;
+        }
+        if connection.writes.is_empty() {
+            connection.machine.close(self.now);
+        } else {
+            connection.fin_due = true;
+        }
+        self.tcp_drain(id);
+    }
+
+    /// A program resets a connection.
+    pub(super) fn tcp_abort(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.machine.abort(self.now);
+            self.tcp_drain(id);
+        }
+    }
+
+    /// Wraps a segment into a packet and sends it.
+    fn tcp_send(
+        &mut self,
+        node: u32,
+        dst: Ipv4Addr,
+        segment: Segment,
+        flow: u64,
+        first_sent: Time,
+        ecn: crate::wire::Ecn,
+    ) {
+        let packet = Packet {
+            src: self.nodes[node as usize].addr,
+            dst,
+            ttl: super::dispatch::TTL,
+            ecn,
+            ident: 0,
+            body: Body::Tcp(segment),
+            transit: Transit { flow, first_sent, sent: self.now, ..Transit::default() },
+        };
+        self.send(node, packet);
+    }
+}

@@ -1,0 +1,139 @@
+//! UDP in the world: a socket is a port and a bounded queue of datagrams.
+
+use super::sockets::{DATAGRAM_BUFFER, Datagrams};
+use super::{World, dispatch};
+use crate::base::Id;
+use crate::host::{Answer, NetError, Received, Ticket};
+use crate::ip;
+use crate::trace::Arrival;
+use crate::wire::{Body, Datagram, Ecn, Icmp, Packet, Payload, Transit, UnreachableCode};
+use std::collections::VecDeque;
+use std::net::SocketAddrV4;
+
+use super::sockets::Socket;
+
+impl World {
+    /// Opens a UDP socket for a program.
+    pub(super) fn udp_bind(&mut self, node: u32, ticket: Ticket, port: u16) {
+        let stack = &mut self.nodes[node as usize].stack;
+        let port = if port == 0 {
+            stack.datagram_port()
+        } else {
+            Some(port).filter(|port| !stack.datagrams.contains_key(port))
+        };
+        let Some(port) = port else {
+            self.answer(ticket, Answer::Bound(Err(NetError::AddressInUse)));
+            return;
+        };
+        let flow = stack.next_flow();
+        let id = self.datagrams.insert(Datagrams {
+            node,
+            port,
+            flow,
+            received: VecDeque::new(),
+            received_bytes: 0,
+            receives: VecDeque::new(),
+            error: None,
+        });
+        self.nodes[node as usize].stack.datagrams.insert(port, id);
+        self.answer(ticket, Answer::Bound(Ok((Socket::Datagrams(id).id(), port))));
+    }
+
+    /// A program sends a datagram.
+    pub(super) fn udp_send(&mut self, id: Id<Datagrams>, to: SocketAddrV4, payload: Payload, flow: u64) {
+        let Some(socket) = self.datagrams.get(id) else { return };
+        let (node, src_port) = (socket.node, socket.port);
+        let flow = if flow == 0 { socket.flow } else { flow };
+        let packet = Packet {
+            src: self.nodes[node as usize].addr,
+            dst: *to.ip(),
+            ttl: dispatch::TTL,
+            ecn: Ecn::NotCapable,
+            ident: 0,
+            body: Body::Udp(Datagram { src_port, dst_port: to.port(), payload }),
+            transit: Transit { flow, first_sent: self.now, sent: self.now, ..Transit::default() },
+        };
+        self.send(node, packet);
+    }
+
+    /// A datagram has reached its host.
+    pub(super) fn udp_input(&mut self, node: u32, packet: Packet) {
+        let machine = &self.nodes[node as usize];
+        let Body::Udp(datagram) = &packet.body else { return };
+        let Some(&id) = machine.stack.datagrams.get(&datagram.dst_port) else {
+            if let Some(mut reply) = ip::unreachable(&packet, machine.addr, UnreachableCode::Port) {
+                reply.transit = packet.transit;
+                self.send(node, reply);
+            }
+            return;
+        };
+        let Some(socket) = self.datagrams.get_mut(id) else { return };
+        let bytes = datagram.payload.len();
+        if socket.received_bytes + bytes > DATAGRAM_BUFFER {
+            return;
+        }
+        let Packet { src, body, transit, .. } = packet;
+        let Body::Udp(datagram) = body else { return };
+        let received = Received {
+            from: SocketAddrV4::new(src, datagram.src_port),
+            payload: datagram.payload,
+            flow: transit.flow,
+            arrival: Arrival {
+                first_sent: transit.first_sent,
+                sent: transit.sent,
+                arrived: self.now,
+                released: self.now,
+                serialisation: transit.serialisation,
+                queueing: transit.queueing,
+                propagation: transit.propagation,
+            },
+        };
+        if let Some(ticket) = socket.receives.pop_front() {
+            self.answer(ticket, Answer::Received(Ok(received)));
+        } else {
+            socket.received_bytes += bytes;
+            socket.received.push_back(received);
+        }
+    }
+
+    /// An ICMP error about one of our datagrams: a waiting program learns of it, as a connected UDP socket does.
+    pub(super) fn udp_error(&mut self, node: u32, port: u16, packet: &Packet) {
+        let Some(&id) = self.nodes[node as usize].stack.datagrams.get(&port) else { return };
+        let Some(socket) = self.datagrams.get_mut(id) else { return };
+        let error = match packet.body {
+            Body::Icmp(Icmp::Unreachable(UnreachableCode::Port, _)) => NetError::Refused,
+            Body::Icmp(Icmp::PacketTooBig { .. }) => NetError::TooBig,
+            _ => NetError::Unreachable,
+        };
+        match socket.receives.pop_front() {
+            Some(ticket) => self.answer(ticket, Answer::Received(Err(error))),
+            None => socket.error = Some(error),
+        }
+    }
+
+    /// A program waits for a datagram.
+    pub(super) fn udp_receive(&mut self, id: Id<Datagrams>, ticket: Ticket) {
+        let answer = match self.datagrams.get_mut(id) {
+            None => Err(NetError::Closed),
+            Some(socket) => {
+                if let Some(error) = socket.error.take() {
+                    Err(error)
+                } else if let Some(received) = socket.received.pop_front() {
+                    socket.received_bytes -= received.payload.len();
+                    Ok(received)
+                } else {
+                    socket.receives.push_back(ticket);
+                    return;
+                }
+            }
+        };
+        self.answer(ticket, Answer::Received(answer));
+    }
+
+    /// A program lets go of a UDP socket.
+    pub(super) fn udp_close(&mut self, id: Id<Datagrams>) {
+        if let Some(socket) = self.datagrams.remove(id) {
+            self.nodes[socket.node as usize].stack.datagrams.swap_remove(&socket.port);
+        }
+    }
+}
