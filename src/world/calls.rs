@@ -111,7 +111,7 @@ impl World {
         #[expect(clippy::cast_possible_truncation, reason = "an identifier only has to be the host's own")]
         let identifier = node as u16;
         let packet = Packet {
-            src: self.nodes[node as usize].addr,
+            src: self.nodes[node as usize].router.address(),
             dst: to,
             ttl,
             ecn: Ecn::NotCapable,

@@ -11,8 +11,9 @@ use crate::engine::Key;
 use crate::host::{Answer, Echoed};
 use crate::ip::{self, Verdict};
 use crate::link::Fate;
+use crate::topo::Egress;
 use crate::trace::{Cause, PacketEvent, PacketRecord};
-use crate::wire::{Body, Icmp, Packet, Quote, UnreachableCode};
+use crate::wire::{Body, Icmp, Packet, Quote};
 
 impl World {
     /// The one place where time moves: the earliest event happens.
@@ -114,59 +115,57 @@ impl World {
         self.tally.sent += 1;
         let machine = &mut self.nodes[node as usize];
         packet.ident = machine.stack.next_ident();
-        let to_itself = packet.dst == machine.addr;
         let id = self.packets.insert(packet);
         self.note(node, None, PacketEvent::Sent, id);
-        if to_itself {
-            self.schedule(node, self.now, Event::Loopback { node, packet: id });
-            return;
+        let directions = &self.directions;
+        let mtu = |egress: Egress| directions[egress.index()].link.mtu();
+        match self.nodes[node as usize].router.send(self.packets.get_mut(id), mtu) {
+            Verdict::Forward(egress) => self.offer(node, egress, id),
+            Verdict::Deliver => self.schedule(node, self.now, Event::Loopback { node, packet: id }),
+            Verdict::Drop { cause, reply } => {
+                self.drop_at(node, id, cause);
+                // The error stands for the one that the program's call would return: it crosses no link.
+                if let Some(reply) = reply {
+                    self.deliver(node, *reply);
+                }
+            }
         }
-        self.route(node, id);
     }
 
     /// A packet has reached a node.
+    #[inline]
     pub(super) fn arrive(&mut self, node: u32, id: PacketId) {
-        let machine = &self.nodes[node as usize];
-        let packet = self.packets.get_mut(id);
-        if packet.dst == machine.addr {
-            self.note(node, None, PacketEvent::Delivered, id);
-            self.tally.delivered += 1;
-            let (packet, _) = self.packets.remove(id);
-            self.deliver(node, packet);
-            return;
-        }
-        if !machine.forwards {
-            self.drop_at(node, id, Cause::NoRoute, None);
-            return;
-        }
-        match ip::forward(packet, machine.addr) {
-            Verdict::Forward => self.route(node, id),
-            Verdict::Drop { cause, reply } => self.drop_at(node, id, cause, reply),
+        let directions = &self.directions;
+        let mtu = |egress: Egress| directions[egress.index()].link.mtu();
+        match self.nodes[node as usize].router.receive(self.packets.get_mut(id), mtu) {
+            Verdict::Forward(egress) => self.offer(node, egress, id),
+            Verdict::Deliver => {
+                self.note(node, None, PacketEvent::Delivered, id);
+                self.tally.delivered += 1;
+                let (packet, _) = self.packets.remove(id);
+                self.deliver(node, packet);
+            }
+            Verdict::Drop { cause, reply } => {
+                self.drop_at(node, id, cause);
+                if let Some(reply) = reply {
+                    self.send(node, *reply);
+                }
+            }
         }
     }
 
-    /// Chooses the next link for a packet at `node` and offers it.
-    fn route(&mut self, node: u32, id: PacketId) {
-        let machine = &self.nodes[node as usize];
+    /// Offers a packet to a link direction.
+    #[inline]
+    fn offer(&mut self, node: u32, egress: Egress, id: PacketId) {
+        let direction = egress.number();
+        let link = &mut self.directions[egress.index()].link;
         let packet = self.packets.get_mut(id);
-        let Some(direction) = machine.fib.next_hop(packet) else {
-            let reply = ip::unreachable(packet, machine.addr, UnreachableCode::Network);
-            self.drop_at(node, id, Cause::NoRoute, reply);
-            return;
-        };
-        let link = &mut self.directions[direction as usize].link;
         let size = packet.wire_len();
-        if size > link.mtu() {
-            let reply = ip::too_big(packet, machine.addr, link.mtu());
-            self.drop_at(node, id, Cause::TooBig, reply);
-            return;
-        }
-        let idle = link.wake();
-        let offered = link.offer(id, size, &mut packet.transit, self.now);
-        match offered {
+        let before = link.wake();
+        match link.offer(id, size, &mut packet.transit, self.now) {
             Ok(()) => {
                 let next = link.wake();
-                if next != idle
+                if next != before
                     && let Some(next) = next
                 {
                     self.queue.push(self.link_key(direction, next), Event::Link(direction));
@@ -180,20 +179,12 @@ impl World {
         }
     }
 
-    /// Drops a packet at a node and sends what the node says about it.
-    fn drop_at(&mut self, node: u32, id: PacketId, cause: Cause, reply: Option<Packet>) {
+    /// Drops a packet at a node.
+    fn drop_at(&mut self, node: u32, id: PacketId, cause: Cause) {
         self.note(node, None, PacketEvent::Dropped(cause), id);
+        self.nodes[node as usize].dropped[cause as usize] += 1;
         self.tally.dropped[cause as usize] += 1;
-        let (packet, _) = self.packets.remove(id);
-        if let Some(mut reply) = reply {
-            reply.transit = packet.transit;
-            // A host whose own packet has no way out is told without a packet.
-            if reply.dst == self.nodes[node as usize].addr {
-                self.deliver(node, reply);
-            } else {
-                self.send(node, reply);
-            }
-        }
+        self.packets.remove(id);
     }
 
     /// Hands a packet to the transport that it is for.
@@ -203,7 +194,7 @@ impl World {
             Body::Udp(_) => self.udp_input(node, packet),
             Body::Icmp(ref message) => match *message {
                 Icmp::EchoRequest { .. } => {
-                    if let Some(reply) = ip::echo_reply(&packet) {
+                    if let Some(reply) = ip::reply_to_echo(&packet) {
                         self.send(node, reply);
                     }
                 }

@@ -111,7 +111,7 @@ impl World {
         self.digest
     }
 
-    /// What became of all packets so far.
+    /// What became of all packets so far. A packet that a host took in and had no use for counts as delivered.
     #[must_use]
     pub fn tally(&self) -> Tally {
         let mut tally = self.tally.clone();
@@ -126,10 +126,10 @@ impl World {
         tally
     }
 
-    /// Packets dropped at nodes, by cause in the order of [`Cause::ALL`]; drops on links are in [`World::link`].
+    /// Packets dropped at a node (its number in the plan), by cause in the order of [`Cause::ALL`].
     #[must_use]
-    pub const fn node_drops(&self) -> &[u64; Cause::ALL.len()] {
-        &self.tally.dropped
+    pub fn node_drops(&self, node: u32) -> &[u64; Cause::ALL.len()] {
+        &self.nodes[node as usize].dropped
     }
 
     /// What one link direction (its number in the plan) has carried so far.

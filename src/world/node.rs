@@ -3,7 +3,8 @@
 use super::sockets::{Connection, Datagrams, Listener};
 use crate::base::{Id, Time};
 use crate::host::{Host, Ticket};
-use crate::ip::Fib;
+use crate::ip::Router;
+use crate::trace::Cause;
 use crate::transport::tcp;
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
@@ -17,15 +18,13 @@ pub(super) const EPHEMERAL: std::ops::RangeInclusive<u16> = 32_768..=60_999;
 
 /// A machine: a host or a router.
 pub(super) struct Node {
-    pub(super) name: String,
-    pub(super) addr: Ipv4Addr,
-    /// Whether packets for others are passed on.
-    pub(super) forwards: bool,
-    pub(super) fib: Fib,
+    pub(super) router: Router,
     /// What programs and connections on this machine need; routers have none until something is addressed to them.
     pub(super) stack: Stack,
     /// The machine's own event counter: the last part of its events' keys.
     pub(super) events: u32,
+    /// Packets dropped here, by cause in the order of [`Cause::ALL`].
+    pub(super) dropped: [u64; Cause::ALL.len()],
 }
 
 /// The transport layer of one machine.

@@ -258,7 +258,7 @@ impl World {
 
     fn opened(&self, id: ConnectionId) -> Opened {
         let connection = self.connections.get(id).expect("the caller has just looked it up");
-        let addr = self.nodes[connection.node as usize].addr;
+        let addr = self.nodes[connection.node as usize].router.address();
         Opened {
             socket: Socket::Connection(id).id(),
             flow: connection.flow,
@@ -455,9 +455,9 @@ impl World {
         ecn: crate::wire::Ecn,
     ) {
         let packet = Packet {
-            src: self.nodes[node as usize].addr,
+            src: self.nodes[node as usize].router.address(),
             dst,
-            ttl: super::dispatch::TTL,
+            ttl: crate::ip::DEFAULT_TTL,
             ecn,
             ident: 0,
             body: Body::Tcp(segment),

@@ -1,11 +1,11 @@
 //! UDP in the world: a socket is a port and a bounded queue of datagrams.
 
 use super::sockets::{DATAGRAM_BUFFER, Datagrams};
-use super::{World, dispatch};
+use super::World;
 use crate::base::Id;
 use crate::host::{Answer, NetError, Received, Ticket};
 use crate::ip;
-use crate::trace::Arrival;
+use crate::trace::{Arrival, Cause};
 use crate::wire::{Body, Datagram, Ecn, Icmp, Packet, Payload, Transit, UnreachableCode};
 use std::collections::VecDeque;
 use std::net::SocketAddrV4;
@@ -45,9 +45,9 @@ impl World {
         let (node, src_port) = (socket.node, socket.port);
         let flow = if flow == 0 { socket.flow } else { flow };
         let packet = Packet {
-            src: self.nodes[node as usize].addr,
+            src: self.nodes[node as usize].router.address(),
             dst: *to.ip(),
-            ttl: dispatch::TTL,
+            ttl: ip::DEFAULT_TTL,
             ecn: Ecn::NotCapable,
             ident: 0,
             body: Body::Udp(Datagram { src_port, dst_port: to.port(), payload }),
@@ -58,11 +58,11 @@ impl World {
 
     /// A datagram has reached its host.
     pub(super) fn udp_input(&mut self, node: u32, packet: Packet) {
-        let machine = &self.nodes[node as usize];
+        let stack = &self.nodes[node as usize].stack;
         let Body::Udp(datagram) = &packet.body else { return };
-        let Some(&id) = machine.stack.datagrams.get(&datagram.dst_port) else {
-            if let Some(mut reply) = ip::unreachable(&packet, machine.addr, UnreachableCode::Port) {
-                reply.transit = packet.transit;
+        let Some(&id) = stack.datagrams.get(&datagram.dst_port) else {
+            self.nodes[node as usize].dropped[Cause::NoListener as usize] += 1;
+            if let Some(reply) = ip::port_unreachable(&packet) {
                 self.send(node, reply);
             }
             return;
@@ -70,6 +70,7 @@ impl World {
         let Some(socket) = self.datagrams.get_mut(id) else { return };
         let bytes = datagram.payload.len();
         if socket.received_bytes + bytes > DATAGRAM_BUFFER {
+            self.nodes[node as usize].dropped[Cause::BufferFull as usize] += 1;
             return;
         }
         let Packet { src, body, transit, .. } = packet;
