@@ -3,9 +3,11 @@
 //! The modules are storeys of one house: imports only go down. `ARCHITECTURE.md` names each storey and
 //! `tests/layers.rs` holds the list.
 
+pub mod app;
 pub mod base;
 pub mod engine;
 pub mod host;
 pub mod link;
+pub mod service;
 pub mod trace;
 pub mod wire;

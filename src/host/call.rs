@@ -56,6 +56,10 @@ pub enum Call {
         port: u16,
         /// Connections that may wait to be accepted.
         backlog: u32,
+        /// Name of a congestion controller for accepted connections instead of the host's own.
+        congestion: Option<&'static str>,
+        /// Whether Nagle's algorithm is off on accepted connections (`TCP_NODELAY`).
+        nodelay: bool,
     },
     /// Take the next connection of a listener.
     Accept {
@@ -72,6 +76,13 @@ pub enum Call {
         socket: SocketId,
         /// How much.
         want: Want,
+    },
+    /// Ask how many bytes the discarding read under way has counted so far (0 if there is none); answered at once.
+    Discarded {
+        /// Answered by [`Answer::Read`] without bytes.
+        ticket: Ticket,
+        /// The connection.
+        socket: SocketId,
     },
     /// Write to a connection; answered when the send buffer has taken all of it.
     Write {

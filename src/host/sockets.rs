@@ -71,6 +71,15 @@ impl TcpStream {
         Ok((count, arrival))
     }
 
+    /// Bytes that a [`TcpStream::discard`] under way has counted so far: progress without disturbing the transfer.
+    pub async fn discarded(&self) -> Result<u64, NetError> {
+        let socket = self.opened.socket;
+        match self.host.ask(|ticket| Call::Discarded { ticket, socket }).await {
+            Answer::Read(result) => result.map(|(_, count, _)| count),
+            answer => unreachable!("discarded is answered by Read, not {answer:?}"),
+        }
+    }
+
     async fn get(&self, want: Want) -> Result<(Payload, u64, Arrival), NetError> {
         let socket = self.opened.socket;
         match self.host.ask(|ticket| Call::Read { ticket, socket, want }).await {
@@ -103,8 +112,14 @@ pub struct TcpListener {
 }
 
 impl TcpListener {
-    pub(super) async fn bind(host: &Host, port: u16, backlog: u32) -> Result<Self, NetError> {
-        match host.ask(|ticket| Call::Listen { ticket, port, backlog }).await {
+    pub(super) async fn bind(
+        host: &Host,
+        port: u16,
+        backlog: u32,
+        congestion: Option<&'static str>,
+        nodelay: bool,
+    ) -> Result<Self, NetError> {
+        match host.ask(|ticket| Call::Listen { ticket, port, backlog, congestion, nodelay }).await {
             Answer::Bound(bound) => Ok(Self { host: host.clone(), socket: bound?.0 }),
             answer => unreachable!("listen is answered by Bound, not {answer:?}"),
         }

@@ -126,7 +126,18 @@ impl Host {
 
     /// Listens for TCP connections; at most `backlog` wait to be accepted.
     pub async fn listen(&self, port: u16, backlog: u32) -> Result<TcpListener, NetError> {
-        TcpListener::bind(self, port, backlog).await
+        TcpListener::bind(self, port, backlog, None, false).await
+    }
+
+    /// Listens for TCP connections that are to have `TCP_NODELAY` as given and, where named, another congestion controller.
+    pub async fn listen_with(
+        &self,
+        port: u16,
+        backlog: u32,
+        congestion: Option<&'static str>,
+        nodelay: bool,
+    ) -> Result<TcpListener, NetError> {
+        TcpListener::bind(self, port, backlog, congestion, nodelay).await
     }
 
     /// Opens a UDP socket on `port`, or on an ephemeral port if that is 0.

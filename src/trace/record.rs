@@ -163,6 +163,17 @@ impl Failure {
     }
 }
 
+/// A user asked for something: one of these for each [`Request`], also for those that never end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RequestStarted {
+    /// Which traffic of the plan.
+    pub traffic: u32,
+    /// Which request of that traffic, from 0.
+    pub number: u64,
+    /// When.
+    pub time: Time,
+}
+
 /// What an asker saw of one request. The instants are in order: `start`, `resolved`, `connected`, `written`, `end`; those
 /// after the failure, if it failed, equal `end`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -319,6 +330,8 @@ pub struct Series {
 /// One thing that happened, other than to a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Record {
+    /// A request began.
+    RequestStarted(RequestStarted),
     /// A request ended.
     Request(Request),
     /// A server answered.

@@ -1,0 +1,7 @@
+//! The Domain Name System: messages as real bytes (RFC 1035), names, and a cache that obeys TTLs.
+
+mod message;
+mod name;
+
+pub use message::{Data, Edns, Flags, Kind, Message, Question, Rcode, Record, Soa};
+pub use name::{Name, NameError};

@@ -1,0 +1,249 @@
+//! Messages: one of so many bytes every so often, over UDP or TCP, each with its one-way latency.
+//!
+//! The first sixteen bytes of a message are its number and the instant of its writing in nanoseconds, both big-endian; the
+//! rest is padding. The receiver needs nothing else to know how long the message took: the clocks of simulated machines agree.
+
+use super::{Limit, Numbering, tick};
+use crate::base::{Span, Time};
+use crate::host::{Host, NetError};
+use crate::trace::{Arrival, Message, MessageSent, Record};
+use crate::wire::{Chunk, Payload};
+use bytes::{Bytes, BytesMut};
+use std::net::SocketAddrV4;
+
+/// Bytes that every message needs for its number and time.
+pub const MIN_BYTES: u64 = 16;
+
+/// Messages up to this size are cut from one block of memory for many messages, so that sending one allocates nothing.
+const SMALL: u64 = 2_048;
+/// Messages in a block.
+const BLOCK: u64 = 64;
+
+/// What carries messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Carrier {
+    /// A datagram each: a lost one is lost.
+    Udp,
+    /// One TCP connection without Nagle's algorithm: everything arrives, in order.
+    Tcp {
+        /// Name of a congestion controller instead of the host's own.
+        congestion: Option<&'static str>,
+    },
+}
+
+/// What to send.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Sender {
+    /// Which traffic of the plan.
+    pub traffic: u32,
+    /// How its messages are numbered.
+    pub numbering: Numbering,
+    /// The receiver.
+    pub to: SocketAddrV4,
+    /// What carries them.
+    pub carrier: Carrier,
+    /// Payload bytes of each message, at least [`MIN_BYTES`].
+    pub bytes: u64,
+    /// Instant of the first message; over TCP, of opening the connection.
+    pub start: Time,
+    /// From one message to the next.
+    pub every: Span,
+    /// When to stop.
+    pub limit: Limit,
+}
+
+/// What to receive.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Receiver {
+    /// Which traffic of the plan.
+    pub traffic: u32,
+    /// Local port.
+    pub port: u16,
+    /// What carries them; a controller named here is used for nothing, as the receiver sends no data.
+    pub carrier: Carrier,
+    /// Payload bytes of each message, as the sender has it: how messages are told apart in a stream.
+    pub bytes: u64,
+}
+
+/// Sends messages until the limit. Emits [`MessageSent`] for each when it is due, whether or not the transport takes it.
+///
+/// Over TCP the connection is opened at `start` and the first message is due when it is open, so that handshakes are not
+/// counted as latency of messages. A message that finds the send buffer full waits its turn: its latency counts from when
+/// it was due. If the connection fails, a new one is made for what follows; what the old one had not delivered is lost.
+pub async fn send(host: Host, config: Sender) {
+    assert!(config.bytes >= MIN_BYTES, "a message has room for its number and time");
+    host.sleep_until(config.start).await;
+    match config.carrier {
+        Carrier::Udp => send_datagrams(&host, &config).await,
+        Carrier::Tcp { congestion } => send_stream(&host, &config, congestion).await,
+    }
+}
+
+async fn send_datagrams(host: &Host, config: &Sender) {
+    let Ok(socket) = host.udp(0).await else { return };
+    let mut writer = Writer::new(config);
+    let mut index = 0;
+    loop {
+        let at = tick(config.start, config.every, index);
+        if !config.limit.allows(index, at) {
+            return;
+        }
+        if at > host.now() {
+            host.sleep_until(at).await;
+        }
+        host.record(sent(config, index, at));
+        socket.send(config.to, writer.message(index));
+        index += 1;
+    }
+}
+
+async fn send_stream(host: &Host, config: &Sender, congestion: Option<&'static str>) {
+    let mut stream = host.connect_with(config.to, congestion, true).await.ok();
+    let config = &Sender { start: host.now(), ..config.clone() };
+    let mut writer = Writer::new(config);
+    let mut index = 0;
+    loop {
+        let at = tick(config.start, config.every, index);
+        if !config.limit.allows(index, at) {
+            return;
+        }
+        if at > host.now() {
+            host.sleep_until(at).await;
+        }
+        host.record(sent(config, index, at));
+        let message = writer.message(index);
+        index += 1;
+        if stream.is_none() {
+            stream = host.connect_with(config.to, congestion, true).await.ok();
+        }
+        if let Some(open) = &stream
+            && open.write(message).await.is_err()
+        {
+            stream = None;
+        }
+    }
+}
+
+fn sent(config: &Sender, index: u64, time: Time) -> Record {
+    Record::MessageSent(MessageSent { traffic: config.traffic, number: config.numbering.at(index), time })
+}
+
+/// Makes messages. When each is due is known beforehand, so small ones are written [`BLOCK`] at a time.
+struct Writer {
+    numbering: Numbering,
+    start: Time,
+    every: Span,
+    bytes: u64,
+    block: Bytes,
+}
+
+impl Writer {
+    fn new(config: &Sender) -> Self {
+        let Sender { numbering, start, every, bytes, .. } = *config;
+        Self { numbering, start, every, bytes, block: Bytes::new() }
+    }
+
+    /// The message with this index; they are asked for in order.
+    #[expect(clippy::cast_possible_truncation, reason = "small messages have small sizes")]
+    fn message(&mut self, index: u64) -> Payload {
+        if self.bytes > SMALL {
+            let mut payload = Payload::real(self.head(index).to_vec());
+            payload.push(Chunk::Filler(self.bytes - MIN_BYTES));
+            return payload;
+        }
+        let size = self.bytes as usize;
+        if self.block.is_empty() {
+            let mut block = BytesMut::zeroed(size * BLOCK as usize);
+            for (message, index) in block.chunks_exact_mut(size).zip(index..) {
+                message[..MIN_BYTES as usize].copy_from_slice(&self.head(index));
+            }
+            self.block = block.freeze();
+        }
+        Payload::real(self.block.split_to(size))
+    }
+
+    fn head(&self, index: u64) -> [u8; 16] {
+        let due = tick(self.start, self.every, index).as_nanos();
+        (u128::from(self.numbering.at(index)) << 64 | u128::from(due)).to_be_bytes()
+    }
+}
+
+/// The number and the instant of writing in the first bytes of a message; `None` if it is too short.
+fn read_head(message: &Payload) -> Option<(u64, Time)> {
+    let head = u128::from_be_bytes(*message.real_prefix().first_chunk()?);
+    #[expect(clippy::cast_possible_truncation, reason = "takes the two halves apart")]
+    Some(((head >> 64) as u64, Time::from_nanos(head as u64)))
+}
+
+/// Receives for ever. Emits [`Message`] for each that arrives whole.
+pub async fn receive(host: Host, config: Receiver) {
+    let ended = match config.carrier {
+        Carrier::Udp => receive_datagrams(&host, &config).await,
+        Carrier::Tcp { .. } => receive_streams(&host, &config).await,
+    };
+    debug_assert_eq!(ended, Err(NetError::AddressInUse), "a receiver goes on while its host lives");
+}
+
+async fn receive_datagrams(host: &Host, config: &Receiver) -> Result<(), NetError> {
+    let socket = host.udp(config.port).await?;
+    loop {
+        // An ICMP error on a socket that only receives is about nothing.
+        let Ok(datagram) = socket.receive().await else { continue };
+        received(host, config.traffic, datagram.flow, &datagram.payload, datagram.arrival);
+    }
+}
+
+async fn receive_streams(host: &Host, config: &Receiver) -> Result<(), NetError> {
+    let listener = host.listen(config.port, 128).await?;
+    loop {
+        let stream = listener.accept().await?;
+        let (host, traffic, bytes) = (host.clone(), config.traffic, config.bytes);
+        drop(host.clone().spawn(async move {
+            while let Ok((message, arrival)) = stream.read_exactly(bytes).await
+                && message.len() == bytes
+            {
+                received(&host, traffic, stream.flow(), &message, arrival);
+            }
+        }));
+    }
+}
+
+#[inline]
+fn received(host: &Host, traffic: u32, flow: u64, message: &Payload, arrival: Arrival) {
+    let Some((number, written)) = read_head(message) else { return };
+    host.record(Record::Message(Message { traffic, number, flow, written, arrival, bytes: message.len() }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    fn sender(bytes: u64) -> Sender {
+        Sender {
+            traffic: 0,
+            numbering: Numbering { first: 3, step: 10 },
+            to: SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1),
+            carrier: Carrier::Udp,
+            bytes,
+            start: Time::from_nanos(7),
+            every: Span::from_millis(20),
+            limit: Limit::NONE,
+        }
+    }
+
+    #[test]
+    fn every_message_carries_its_number_and_time_whatever_its_size() {
+        for bytes in [MIN_BYTES, 17, 160, SMALL, SMALL + 1] {
+            let mut writer = Writer::new(&sender(bytes));
+            for index in 0..=2 * BLOCK {
+                let message = writer.message(index);
+                assert_eq!(message.len(), bytes);
+                let want = (3 + 10 * index, Time::from_nanos(7 + index * 20_000_000));
+                assert_eq!(read_head(&message), Some(want));
+            }
+        }
+        assert_eq!(read_head(&Payload::real(vec![0; 15])), None);
+        assert_eq!(read_head(&Payload::filler(160)), None);
+    }
+}

@@ -1,0 +1,83 @@
+//! Roles: programs that answer, and users who ask. Each is an async function of a [`Host`](crate::host::Host) and plain data.
+//!
+//! A role sees only its host: what it learns of others comes in packets. Everything random is drawn from the host's streams,
+//! named after the role or the traffic, so adding one role changes no other's draws.
+
+pub mod authority;
+pub mod bulk;
+pub mod client;
+pub mod messages;
+pub mod ping;
+pub mod resolver;
+pub mod server;
+pub mod stub;
+pub mod traceroute;
+
+use crate::base::{Span, Time};
+
+/// One line about each role, for people who look for one.
+pub const ROLES: &[(&str, &str)] = &[
+    ("Server", "an HTTP/1.1 server: workers, a queue with a limit, a distribution of service times, routes"),
+    ("Resolver", "a recursive DNS resolver with a TTL cache; asks the authorities of zones on behalf of stubs"),
+    (
+        "Authority",
+        "an authoritative DNS server for zones: addresses in rotation, aliases, delegations, negative answers",
+    ),
+    ("Http", "users of an HTTP server: open loop (Poisson, constant, given instants) or closed loop (users who think)"),
+    ("Bulk", "parallel TCP transfers of so many bytes or for so long, down or up, with a chosen congestion controller"),
+    ("Messages", "a message of so many bytes every so often over UDP or TCP, each with its one-way latency"),
+    ("Ping", "ICMP echo at an interval"),
+    ("Traceroute", "ICMP echo with growing TTL: which routers are on the way, and how far"),
+];
+
+/// How the numbers of a traffic's items are shared out among the hosts that make it: this host counts `first`,
+/// `first + step`, `first + 2 step`..., so no two hosts use the same number and none needs to know of the others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Numbering {
+    /// Number of this host's first item.
+    pub first: u64,
+    /// From each of its numbers to the next.
+    pub step: u64,
+}
+
+impl Numbering {
+    /// One host makes all of the traffic.
+    pub const ALONE: Self = Self { first: 0, step: 1 };
+
+    /// The number of this host's `index`-th item, from 0.
+    #[must_use]
+    pub const fn at(self, index: u64) -> u64 {
+        self.first + self.step * index
+    }
+}
+
+impl Default for Numbering {
+    fn default() -> Self {
+        Self::ALONE
+    }
+}
+
+/// When a traffic ends by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Limit {
+    /// After so many items.
+    pub count: Option<u64>,
+    /// Nothing is begun at this instant or later.
+    pub until: Option<Time>,
+}
+
+impl Limit {
+    /// Never.
+    pub const NONE: Self = Self { count: None, until: None };
+
+    /// Whether the item with this index (from 0) may begin at `at`.
+    #[must_use]
+    pub fn allows(&self, index: u64, at: Time) -> bool {
+        self.count.is_none_or(|count| index < count) && self.until.is_none_or(|until| at < until)
+    }
+}
+
+/// The instant of the `index`-th tick (from 0) of a clock that starts at `start` and ticks every `every`.
+fn tick(start: Time, every: Span, index: u64) -> Time {
+    start.saturating_add(every.saturating_mul(index))
+}
