@@ -8,7 +8,7 @@ mod record;
 
 pub use record::{
     Arrival, Cause, Echo, Exchange, Failure, Lookup, Message, MessageSent, PacketEvent, PacketRecord, Progress, Record,
-    Request, Series,
+    Request, Series, Started,
 };
 
 /// Which kinds of record somebody wants.

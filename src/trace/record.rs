@@ -163,6 +163,17 @@ impl Failure {
     }
 }
 
+/// A request began: what tells those that never ended from those that never were.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Started {
+    /// Which traffic of the plan.
+    pub traffic: u32,
+    /// Which request of that traffic, from 0.
+    pub number: u64,
+    /// When the user asked.
+    pub time: Time,
+}
+
 /// What an asker saw of one request. The instants are in order: `start`, `resolved`, `connected`, `written`, `end`; those
 /// after the failure, if it failed, equal `end`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -319,6 +330,8 @@ pub struct Series {
 /// One thing that happened, other than to a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Record {
+    /// A request began.
+    Started(Started),
     /// A request ended.
     Request(Request),
     /// A server answered.
