@@ -7,5 +7,7 @@ pub mod base;
 pub mod engine;
 pub mod host;
 pub mod link;
+pub mod observe;
+pub mod run;
 pub mod trace;
 pub mod wire;
