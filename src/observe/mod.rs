@@ -4,6 +4,8 @@ pub mod attribution;
 pub mod metrics;
 pub mod phase;
 pub mod samples;
+#[cfg(test)]
+mod tests;
 
 pub use metrics::{Kind, Metrics, Plan, Traffic};
 pub use phase::{Budget, Phase};

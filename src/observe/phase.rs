@@ -25,6 +25,8 @@ pub enum Phase {
     ServerQueue,
     /// The server worked.
     ServerWork,
+    /// The request was answered by something that keeps no record of its side.
+    Unobserved,
     /// The response waited in its sender: for window, pacing, Nagle or room in the send buffer. Of a long response this is
     /// where the transfer shows: its last byte waits while the bytes before it are sent.
     ResponseWait,
@@ -42,8 +44,6 @@ pub enum Phase {
     ReadWait,
     /// A failed request waited for an answer that never came.
     Unanswered,
-    /// The request was answered by something that keeps no record of its side.
-    Unobserved,
     /// A message waited in its sender.
     SenderWait,
     /// A message's last byte was lost at least once.
@@ -75,6 +75,7 @@ impl Phase {
         Self::RequestReorderWait,
         Self::ServerQueue,
         Self::ServerWork,
+        Self::Unobserved,
         Self::ResponseWait,
         Self::ResponseRecovery,
         Self::ResponseSerialisation,
@@ -83,7 +84,6 @@ impl Phase {
         Self::ResponseReorderWait,
         Self::ReadWait,
         Self::Unanswered,
-        Self::Unobserved,
     ];
     /// The phases of a message.
     pub const MESSAGE: &'static [Self] =

@@ -295,7 +295,7 @@ pub struct LinkOutcome {
 /// What one direction of a link carried.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct DirectionOutcome {
-    /// Packets that arrived at its far end.
+    /// Packets put on the line, those that were then lost on it included.
     pub packets: u64,
     /// Their bytes, IP headers included.
     pub bytes: u64,

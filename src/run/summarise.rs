@@ -66,13 +66,13 @@ pub struct LinkCounters {
 /// What one direction of a link counted.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DirectionCounters {
-    /// Packets that arrived at the far end.
+    /// Packets put on the line, those that were then lost on it included.
     pub packets: u64,
     /// Their bytes.
     pub bytes: u64,
     /// Packets dropped.
     pub drops: Drops,
-    /// Time spent sending.
+    /// Time spent sending, up to the end of the run.
     pub busy: Span,
     /// Most bytes that waited or were being sent at any time.
     pub queue_max_bytes: u64,
