@@ -4,4 +4,4 @@ pub mod outcome;
 mod summarise;
 
 pub use outcome::Outcome;
-pub use summarise::{DirectionCounters, Drops, Ended, LinkCounters, of_traffic, summarise};
+pub use summarise::{Drops, Ended, LinkCounters, of_traffic, summarise};

@@ -90,8 +90,8 @@ pub struct Outcome {
     pub traffic: IndexMap<String, TrafficOutcome>,
     /// What links carried, by name of the link.
     pub links: IndexMap<String, LinkOutcome>,
-    /// Packets that nodes themselves dropped, by name of the node, then by cause; nodes without any are left out.
-    pub node_drops: IndexMap<String, IndexMap<String, u64>>,
+    /// Packets that nodes themselves dropped, by cause; those that links dropped are in `links`.
+    pub node_drops: IndexMap<String, u64>,
     /// The expectations of the scenario.
     pub expect: Vec<Expectation>,
     /// What a reader of the results should know.
@@ -122,13 +122,13 @@ pub struct Performance {
     pub cpu_ns: u64,
 }
 
-/// What became of all packets: `sent + copied = delivered + dropped + in_flight`.
+/// What became of all packets: `sent + duplicated = delivered + dropped + in_flight`.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Packets {
     /// Made by hosts and routers.
     pub sent: u64,
     /// Made by links that duplicate.
-    pub copied: u64,
+    pub duplicated: u64,
     /// Taken in by hosts.
     pub delivered: u64,
     /// Gone, by cause.

@@ -5,6 +5,7 @@ use super::outcome::{
     Packets, Performance, QueueOutcome, Share, Slowest, Specimen, TrafficKind, TrafficOutcome,
 };
 use crate::base::{Digest, Span};
+use crate::link::Counters;
 use crate::observe::metrics::{Flow, Hop, bits_per_second};
 use crate::observe::{Kind, Percentile, Phase, Sorted, Traffic};
 use crate::trace::Cause;
@@ -33,15 +34,15 @@ pub struct Ended {
     /// Packets made by hosts and routers.
     pub packets_sent: u64,
     /// Packets made by links that duplicate.
-    pub packets_copied: u64,
+    pub packets_duplicated: u64,
     /// Packets taken in by hosts.
     pub packets_delivered: u64,
     /// Packets under way.
     pub packets_in_flight: u64,
+    /// Packets that nodes dropped; drops on links are in `links`.
+    pub node_drops: Drops,
     /// What its links counted, in the plan's order.
     pub links: Vec<LinkCounters>,
-    /// Packets that each node dropped: name and drops, in the plan's order.
-    pub nodes: Vec<(String, Drops)>,
     /// The expectations, judged.
     pub expect: Vec<Expectation>,
     /// What a reader should know.
@@ -58,36 +59,17 @@ pub struct LinkCounters {
     /// Name of its second end.
     pub b: String,
     /// From the first to the second.
-    pub a_to_b: DirectionCounters,
+    pub a_to_b: Counters,
     /// From the second to the first.
-    pub b_to_a: DirectionCounters,
-}
-
-/// What one direction of a link counted.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct DirectionCounters {
-    /// Packets put on the line, those that were then lost on it included.
-    pub packets: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// Packets dropped.
-    pub drops: Drops,
-    /// Time spent sending, up to the end of the run.
-    pub busy: Span,
-    /// Most bytes that waited or were being sent at any time.
-    pub queue_max_bytes: u64,
-    /// Bytes waiting or being sent, integrated over time: byte-nanoseconds. By Little's law this is also the sum over packets
-    /// of their bytes times the nanoseconds from being offered to having been sent.
-    pub queue_byte_ns: u128,
+    pub b_to_a: Counters,
 }
 
 /// Puts together what a run came to.
 #[must_use]
 pub fn summarise(ended: Ended, traffic: &[Traffic]) -> Outcome {
     let simulated = ended.simulated;
-    let mut dropped = Drops::default();
-    let directions = ended.links.iter().flat_map(|link| [&link.a_to_b.drops, &link.b_to_a.drops]);
-    for drops in directions.chain(ended.nodes.iter().map(|(_, drops)| drops)) {
+    let mut dropped = ended.node_drops;
+    for drops in ended.links.iter().flat_map(|link| [&link.a_to_b.dropped, &link.b_to_a.dropped]) {
         dropped.iter_mut().zip(drops).for_each(|(total, n)| *total += n);
     }
     Outcome {
@@ -101,7 +83,7 @@ pub fn summarise(ended: Ended, traffic: &[Traffic]) -> Outcome {
         performance: ended.performance,
         packets: Packets {
             sent: ended.packets_sent,
-            copied: ended.packets_copied,
+            duplicated: ended.packets_duplicated,
             delivered: ended.packets_delivered,
             dropped: by_cause(&dropped),
             in_flight: ended.packets_in_flight,
@@ -115,12 +97,7 @@ pub fn summarise(ended: Ended, traffic: &[Traffic]) -> Outcome {
                 (link.name, LinkOutcome { a: link.a, b: link.b, a_to_b, b_to_a })
             })
             .collect(),
-        node_drops: ended
-            .nodes
-            .into_iter()
-            .map(|(name, drops)| (name, by_cause(&drops)))
-            .filter(|(_, drops)| !drops.is_empty())
-            .collect(),
+        node_drops: by_cause(&ended.node_drops),
         expect: ended.expect,
         warnings: ended.warnings,
     }
@@ -222,16 +199,13 @@ fn by_cause(drops: &Drops) -> IndexMap<String, u64> {
     Cause::ALL.iter().zip(drops).filter(|&(_, &n)| n > 0).map(|(cause, &n)| (cause.name().to_owned(), n)).collect()
 }
 
-fn direction(counters: &DirectionCounters, simulated: Span) -> DirectionOutcome {
-    let mean = counters.queue_byte_ns.checked_div(u128::from(simulated.as_nanos())).unwrap_or(0);
+fn direction(counters: &Counters, simulated: Span) -> DirectionOutcome {
+    let mean = counters.queue_integral.checked_div(u128::from(simulated.as_nanos())).unwrap_or(0);
     DirectionOutcome {
-        packets: counters.packets,
-        bytes: counters.bytes,
-        drops: by_cause(&counters.drops),
+        packets: counters.sent,
+        bytes: counters.sent_bytes,
+        drops: by_cause(&counters.dropped),
         utilisation: Share::of(counters.busy.as_nanos(), simulated.as_nanos()).unwrap_or_default(),
-        queue: QueueOutcome {
-            max_bytes: counters.queue_max_bytes,
-            mean_bytes: u64::try_from(mean).unwrap_or(u64::MAX),
-        },
+        queue: QueueOutcome { max_bytes: counters.max_queue, mean_bytes: u64::try_from(mean).unwrap_or(u64::MAX) },
     }
 }
