@@ -8,6 +8,8 @@ pub mod base;
 pub mod engine;
 pub mod host;
 pub mod link;
+pub mod observe;
+pub mod run;
 pub mod service;
 pub mod trace;
 pub mod wire;

@@ -1,0 +1,382 @@
+//! What users felt, per traffic: how many began, ended well, failed and why; every latency; every byte that was of use.
+
+use super::attribution::{self, Joiner};
+use super::phase::{Budget, Phase};
+use super::samples::{Percentile, Samples, Sorted};
+use crate::base::{Span, Time};
+use crate::trace::{Arrival, Echo, Exchange, Failure, Message, Progress, Record, Request};
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+/// Width of the intervals in which useful bytes are counted over time.
+pub const INTERVAL: Span = Span::from_millis(100);
+
+/// What a traffic consists of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Requests that are answered; latency from asking to the last byte of the answer.
+    Requests,
+    /// Messages that may arrive; one-way latency from writing to reading.
+    Messages,
+    /// ICMP echoes; round-trip time.
+    Echoes,
+    /// Echoes of growing TTL; round-trip time to each hop.
+    Route,
+    /// Bytes in bulk; latency from asking for the connection to the end of the transfer.
+    Bulk,
+}
+
+impl Kind {
+    /// The phases into which its latencies divide.
+    #[must_use]
+    pub const fn phases(self) -> &'static [Phase] {
+        match self {
+            Self::Requests => Phase::REQUEST,
+            Self::Messages => Phase::MESSAGE,
+            Self::Echoes | Self::Route => Phase::ECHO,
+            Self::Bulk => Phase::BULK,
+        }
+    }
+}
+
+/// What must be known of a traffic before the run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Plan {
+    /// Its name in the scenario.
+    pub name: String,
+    /// What it consists of.
+    pub kind: Kind,
+    /// Round trip of light in fiber between its two ends on the great circle (one way for messages), if they have places.
+    pub light_floor: Option<Span>,
+}
+
+/// How many there were.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// Began (messages: were sent).
+    pub started: u64,
+    /// Ended well (messages: arrived, each counted once; transfers: ended).
+    pub ok: u64,
+    /// Failed, by reason.
+    pub failed: BTreeMap<Failure, u64>,
+    /// Copies of messages that had arrived before.
+    pub duplicates: u64,
+}
+
+impl Counts {
+    /// Failed, whatever the reason.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.failed.values().sum()
+    }
+
+    /// Neither ended well nor failed when the run ended (messages: lost or still under way).
+    #[must_use]
+    pub fn unfinished(&self) -> u64 {
+        self.started - self.ok - self.failures()
+    }
+}
+
+/// One flow of a bulk transfer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Flow {
+    /// Payload bytes read.
+    pub bytes: u64,
+    /// When it asked for its connection.
+    pub began: Time,
+    /// When the last of these bytes was read.
+    pub time: Time,
+    /// Whether it has ended.
+    pub finished: bool,
+}
+
+/// What answered probes of one TTL.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Hop {
+    /// Probes sent.
+    pub sent: u64,
+    /// The addresses that answered, in the order in which they first did.
+    pub answered_by: Vec<Ipv4Addr>,
+    /// Whether the destination itself answered.
+    pub reached: bool,
+    /// Round-trip times.
+    pub samples: Samples,
+}
+
+/// Which numbers have been seen.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Seen(Vec<u64>);
+
+impl Seen {
+    /// Notes `number`; false if it had been noted before.
+    fn insert(&mut self, number: u64) -> bool {
+        let (word, bit) = (usize::try_from(number / 64).expect("numbers count up from 0"), 1 << (number % 64));
+        if word >= self.0.len() {
+            self.0.resize(word + 1, 0);
+        }
+        let fresh = self.0[word] & bit == 0;
+        self.0[word] |= bit;
+        fresh
+    }
+}
+
+/// What is known of one traffic.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Traffic {
+    /// What was known before.
+    pub plan: Plan,
+    /// How many.
+    pub counts: Counts,
+    /// Latencies of those that ended well.
+    pub samples: Samples,
+    /// Useful bytes: bodies of answers, payloads of messages, bytes of transfers.
+    pub bytes: u64,
+    /// When the first began.
+    pub first: Option<Time>,
+    /// When the last useful thing happened.
+    pub last: Time,
+    /// Flows of a bulk transfer.
+    pub flows: Vec<Flow>,
+    /// Hops of a route, by TTL.
+    pub hops: BTreeMap<u8, Hop>,
+    /// Useful bytes in each [`INTERVAL`] of the run.
+    pub intervals: Vec<u64>,
+    numbers: Vec<u64>,
+    shares: Vec<Span>,
+    seen: Seen,
+}
+
+impl Traffic {
+    fn new(plan: Plan) -> Self {
+        Self {
+            plan,
+            counts: Counts::default(),
+            samples: Samples::default(),
+            bytes: 0,
+            first: None,
+            last: Time::ZERO,
+            flows: Vec::new(),
+            hops: BTreeMap::new(),
+            intervals: Vec::new(),
+            numbers: Vec::new(),
+            shares: Vec::new(),
+            seen: Seen::default(),
+        }
+    }
+
+    /// Number of the `index`th sample's request, message, echo or flow.
+    #[must_use]
+    pub fn number(&self, index: usize) -> u64 {
+        self.numbers[index]
+    }
+
+    /// How the `index`th sample's latency divides.
+    #[must_use]
+    pub fn budget(&self, index: usize) -> Budget<'_> {
+        let phases = self.plan.kind.phases();
+        Budget::new(phases, &self.shares[index * phases.len()..(index + 1) * phases.len()])
+    }
+
+    /// Total of each phase over the samples at `indices`, in the order of the phases.
+    pub fn total(&self, indices: impl Iterator<Item = usize>) -> Vec<(Phase, Span)> {
+        let mut totals: Vec<_> = self.plan.kind.phases().iter().map(|&phase| (phase, Span::ZERO)).collect();
+        for index in indices {
+            totals.iter_mut().zip(self.budget(index).iter()).for_each(|((_, total), (_, share))| *total += share);
+        }
+        totals
+    }
+
+    /// The sample at the median, if there is any: the first by number with that latency.
+    #[must_use]
+    pub fn median(&self, sorted: &Sorted) -> Option<usize> {
+        let median = sorted.nearest(Percentile::P50)?;
+        let at_median = |index: &usize| self.samples.as_slice()[*index].latency == median;
+        (0..self.numbers.len()).filter(at_median).min_by_key(|&index| self.numbers[index])
+    }
+
+    /// The slowest hundredth of the samples, at least one, the slowest first.
+    #[must_use]
+    pub fn slowest(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.numbers.len()).collect();
+        let keep = order.len().div_ceil(100);
+        order.sort_unstable_by_key(|&index| {
+            (std::cmp::Reverse(self.samples.as_slice()[index].latency), self.numbers[index])
+        });
+        order.truncate(keep);
+        order
+    }
+
+    /// Useful bits per second from the first beginning to the last useful thing, rounded down; zero if no time passed.
+    #[must_use]
+    pub fn goodput_bps(&self) -> u64 {
+        self.first.map_or(0, |first| bits_per_second(self.bytes, self.last.since(first)))
+    }
+
+    /// Useful bits per second between two instants, which are rounded down to whole [`INTERVAL`]s.
+    #[must_use]
+    pub fn goodput_between(&self, from: Time, until: Time) -> u64 {
+        let place = |time: Time| usize::try_from(time.as_nanos() / INTERVAL.as_nanos()).unwrap_or(usize::MAX);
+        let (from, until) = (place(from), place(until));
+        let bytes = self.intervals.iter().take(until).skip(from).sum();
+        bits_per_second(bytes, INTERVAL * until.saturating_sub(from) as u64)
+    }
+
+    /// The share of those ended that ended well; for messages, of those sent that arrived. `None` if there are none.
+    #[must_use]
+    pub fn ok_of(&self) -> Option<(u64, u64)> {
+        let whole = match self.plan.kind {
+            Kind::Messages | Kind::Bulk => self.counts.started,
+            Kind::Requests | Kind::Echoes | Kind::Route => self.counts.ok + self.counts.failures(),
+        };
+        (whole > 0).then_some((self.counts.ok, whole))
+    }
+
+    fn began(&mut self, number: u64, time: Time) {
+        self.first = Some(self.first.map_or(time, |first| first.min(time)));
+        self.counts.started = self.counts.started.max(number + 1);
+    }
+
+    fn useful(&mut self, time: Time, bytes: u64) {
+        self.last = self.last.max(time);
+        self.bytes += bytes;
+        let place = usize::try_from(time.as_nanos() / INTERVAL.as_nanos()).expect("a run is shorter than 13 years");
+        if place >= self.intervals.len() {
+            self.intervals.resize(place + 1, 0);
+        }
+        self.intervals[place] += bytes;
+    }
+
+    fn ended_well(&mut self, number: u64, begin: Time, end: Time, shares: &[Span]) {
+        debug_assert_eq!(shares.iter().copied().sum::<Span>(), end - begin, "phases sum to the latency");
+        self.counts.ok += 1;
+        self.samples.push(end, end - begin);
+        self.numbers.push(number);
+        self.shares.extend_from_slice(shares);
+    }
+
+    fn failed(&mut self, why: Failure) {
+        *self.counts.failed.entry(why).or_default() += 1;
+    }
+
+    fn request(&mut self, request: &Request, exchange: Option<&Exchange>) {
+        self.began(request.number, request.start);
+        if let Some(why) = request.failure {
+            return self.failed(why);
+        }
+        let shares = attribution::of_request(request, exchange);
+        self.ended_well(request.number, request.start, request.end, &shares);
+        self.useful(request.end, request.body);
+    }
+
+    fn message(&mut self, message: &Message) {
+        self.began(message.number, message.written);
+        if !self.seen.insert(message.number) {
+            self.counts.duplicates += 1;
+            return;
+        }
+        let Arrival { released, .. } = message.arrival;
+        self.ended_well(message.number, message.written, released, &attribution::of_message(message));
+        self.useful(released, message.bytes);
+    }
+
+    fn echo(&mut self, echo: &Echo) {
+        self.began(echo.number, echo.sent);
+        let route = self.plan.kind == Kind::Route;
+        if route {
+            let hop = self.hops.entry(echo.ttl).or_default();
+            hop.sent += 1;
+            hop.reached |= echo.reached;
+            if let Some((address, time)) = echo.answer {
+                hop.samples.push(time, time - echo.sent);
+                if !hop.answered_by.contains(&address) {
+                    hop.answered_by.push(address);
+                }
+            }
+        }
+        match (echo.answer, attribution::of_echo(echo)) {
+            (Some((_, answered)), Some(shares)) if echo.reached || route => {
+                self.ended_well(echo.number, echo.sent, answered, &shares);
+                self.useful(answered, 0);
+            }
+            (Some(_), _) => self.failed(Failure::Unreachable),
+            (None, _) => self.failed(Failure::Timeout),
+        }
+    }
+
+    fn progress(&mut self, progress: &Progress) {
+        self.began(u64::from(progress.flow), progress.began);
+        let place = progress.flow as usize;
+        if place >= self.flows.len() {
+            self.flows.resize(place + 1, Flow::default());
+        }
+        let before = self.flows[place];
+        self.useful(progress.time, progress.bytes - before.bytes);
+        let time = if progress.bytes > before.bytes { progress.time } else { before.time.max(progress.began) };
+        let finished = before.finished || progress.finished;
+        self.flows[place] = Flow { bytes: progress.bytes, began: progress.began, time, finished };
+        if progress.finished && !before.finished {
+            self.ended_well(u64::from(progress.flow), progress.began, progress.time, &[progress.time - progress.began]);
+        }
+    }
+}
+
+/// `bytes` in `span` as bits per second, rounded down; zero in no time.
+#[must_use]
+pub fn bits_per_second(bytes: u64, span: Span) -> u64 {
+    let bits = u128::from(bytes) * 8_000_000_000;
+    bits.checked_div(u128::from(span.as_nanos())).map_or(0, |bps| u64::try_from(bps).unwrap_or(u64::MAX))
+}
+
+/// Reads records and knows what users felt.
+#[derive(Debug)]
+pub struct Metrics {
+    traffic: Vec<Traffic>,
+    joiner: Joiner,
+}
+
+impl Metrics {
+    /// A reader for the traffic of a plan, in the plan's order.
+    #[must_use]
+    pub fn new(plan: impl IntoIterator<Item = Plan>) -> Self {
+        Self { traffic: plan.into_iter().map(Traffic::new).collect(), joiner: Joiner::default() }
+    }
+
+    /// Takes a record in. Records of a traffic that the plan does not have are a defect of the world.
+    #[inline]
+    pub fn record(&mut self, record: &Record) {
+        match record {
+            Record::RequestStarted(started) => self.of(started.traffic).began(started.number, started.time),
+            Record::Request(request) => {
+                let joined = self.joiner.request(*request);
+                self.joined(joined);
+            }
+            Record::Exchange(exchange) => {
+                let joined = self.joiner.exchange(*exchange);
+                self.joined(joined);
+            }
+            Record::MessageSent(sent) => self.of(sent.traffic).began(sent.number, sent.time),
+            Record::Message(message) => self.of(message.traffic).message(message),
+            Record::Echo(echo) => self.of(echo.traffic).echo(echo),
+            Record::Progress(progress) => self.of(progress.traffic).progress(progress),
+            Record::Lookup(_) | Record::Series(_) => {}
+        }
+    }
+
+    /// Ends the reading: what each traffic came to, in the plan's order.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<Traffic> {
+        let rest: Vec<_> = self.joiner.finish().collect();
+        rest.into_iter().for_each(|pair| self.joined(Some(pair)));
+        self.traffic
+    }
+
+    fn of(&mut self, traffic: u32) -> &mut Traffic {
+        &mut self.traffic[traffic as usize]
+    }
+
+    fn joined(&mut self, pair: Option<(Request, Option<Exchange>)>) {
+        if let Some((request, exchange)) = pair {
+            self.of(request.traffic).request(&request, exchange.as_ref());
+        }
+    }
+}

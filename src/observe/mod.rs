@@ -1,0 +1,12 @@
+//! Readers of the trace: they turn records into what a person wants to know, and change nothing.
+
+pub mod attribution;
+pub mod metrics;
+pub mod phase;
+pub mod samples;
+#[cfg(test)]
+mod tests;
+
+pub use metrics::{Kind, Metrics, Plan, Traffic};
+pub use phase::{Budget, Phase};
+pub use samples::{Percentile, Sample, Samples, Sorted};
