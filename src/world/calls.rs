@@ -5,9 +5,12 @@ use super::sockets::{Listener, Socket};
 use super::{Event, World};
 use crate::base::Id;
 use crate::host::{Answer, Call, NetError, Place, SocketId, Ticket};
-use crate::wire::{Body, Ecn, Icmp, Packet, Transit};
+use crate::trace::Arrival;
+use crate::transport::tcp;
+use crate::wire::{Body, Ecn, Icmp, Packet, Payload, Transit};
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
+use std::rc::Rc;
 
 impl World {
     /// Does what a program on `node` asks.
@@ -16,12 +19,22 @@ impl World {
             Call::Connect { ticket, to, congestion, nodelay } => {
                 self.tcp_connect(node, ticket, to, congestion, nodelay);
             }
-            Call::Listen { ticket, port, backlog } => self.listen(node, ticket, port, backlog),
+            Call::Listen { ticket, port, backlog, congestion, nodelay } => {
+                let tcp = self.tcp_config(node, congestion, nodelay);
+                self.listen(node, ticket, port, backlog, tcp);
+            }
             Call::Accept { ticket, listener } => self.accept(ticket, listener),
             Call::Read { ticket, socket, want } => match Socket::of(socket) {
                 Socket::Connection(id) => self.tcp_read(id, ticket, want),
                 _ => self.answer(ticket, Answer::Read(Err(NetError::Closed))),
             },
+            Call::Discarded { ticket, socket } => {
+                let count = match Socket::of(socket) {
+                    Socket::Connection(id) => self.tcp_discarded(id),
+                    _ => 0,
+                };
+                self.answer(ticket, Answer::Read(Ok((Payload::empty(), count, Arrival::default()))));
+            }
             Call::Write { ticket, socket, payload } => match Socket::of(socket) {
                 Socket::Connection(id) => self.tcp_write(id, ticket, payload),
                 _ => self.answer(ticket, Answer::Wrote(Err(NetError::Closed))),
@@ -64,7 +77,7 @@ impl World {
         }
     }
 
-    fn listen(&mut self, node: u32, ticket: Ticket, port: u16, backlog: u32) {
+    fn listen(&mut self, node: u32, ticket: Ticket, port: u16, backlog: u32, tcp: Rc<tcp::Config>) {
         let listeners = &mut self.nodes[node as usize].stack.listeners;
         if listeners.contains_key(&port) {
             self.answer(ticket, Answer::Bound(Err(NetError::AddressInUse)));
@@ -73,6 +86,7 @@ impl World {
         let id = self.listeners.insert(Listener {
             node,
             port,
+            tcp,
             backlog: backlog as usize,
             half_open: 0,
             ready: VecDeque::new(),

@@ -12,7 +12,7 @@ mod sockets;
 mod tcp;
 mod udp;
 
-pub use build::{Builder, LinkEnds, NodeKind};
+pub use build::Parts;
 
 use crate::base::{Arena, Digest, Id, Time};
 use crate::engine::{Key, Queue};

@@ -9,6 +9,7 @@ use crate::transport::tcp;
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 use std::net::Ipv4Addr;
+use std::rc::Rc;
 
 /// A map whose iteration order is that of insertion, with a hash that is the same on every platform.
 pub(super) type Map<K, V> = IndexMap<K, V, FxBuildHasher>;
@@ -30,7 +31,7 @@ pub(super) struct Node {
 /// The transport layer of one machine.
 pub(super) struct Stack {
     pub(super) host: Host,
-    pub(super) tcp: tcp::Config,
+    pub(super) tcp: Rc<tcp::Config>,
     pub(super) connections: Map<FourTuple, Id<Connection>>,
     /// Connections that a program waits to see opened, by its call.
     pub(super) connecting: Map<Ticket, Id<Connection>>,
@@ -61,7 +62,7 @@ impl FourTuple {
 }
 
 impl Stack {
-    pub(super) fn new(host: Host, tcp: tcp::Config) -> Self {
+    pub(super) fn new(host: Host, tcp: Rc<tcp::Config>) -> Self {
         Self {
             host,
             tcp,

@@ -6,6 +6,7 @@ use crate::trace::Arrival;
 use crate::transport::tcp;
 use crate::wire::Payload;
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use super::node::FourTuple;
 
@@ -45,6 +46,8 @@ pub(super) struct Connection {
 pub(super) struct Listener {
     pub(super) node: u32,
     pub(super) port: u16,
+    /// Settings of the connections that it accepts.
+    pub(super) tcp: Rc<tcp::Config>,
     pub(super) backlog: usize,
     /// Connections whose handshake is under way.
     pub(super) half_open: usize,

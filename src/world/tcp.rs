@@ -10,6 +10,7 @@ use crate::transport::tcp::{self, Wake};
 use crate::wire::{Body, Flags, Icmp, Packet, Payload, Segment, Seq, Transit, UnreachableCode};
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::rc::Rc;
 
 type ConnectionId = Id<Connection>;
 
@@ -29,12 +30,8 @@ impl World {
             return;
         };
         let flow = stack.next_flow();
-        let mut config = stack.tcp.clone();
-        if let Some(algorithm) = congestion.and_then(tcp::Algorithm::by_name) {
-            config.congestion = algorithm;
-        }
-        config.nagle &= !nodelay;
         let local = (stack.host.addr(), port);
+        let config = self.tcp_config(node, congestion, nodelay);
         let iss = self.initial_sequence(flow, 0);
         let machine = tcp::Connection::connect(&config, local, (*to.ip(), to.port()), iss, self.now);
         let id = self.tcp_insert(node, machine, to, port, flow);
@@ -43,6 +40,25 @@ impl World {
         }
         self.nodes[node as usize].stack.connecting.insert(ticket, id);
         self.tcp_drain(id);
+    }
+
+    /// A machine's TCP settings with what a program wants otherwise.
+    pub(super) fn tcp_config(
+        &self,
+        node: u32,
+        congestion: Option<&'static str>,
+        nodelay: bool,
+    ) -> Rc<tcp::Config> {
+        let own = &self.nodes[node as usize].stack.tcp;
+        if congestion.is_none() && !nodelay {
+            return Rc::clone(own);
+        }
+        let mut config = (**own).clone();
+        if let Some(algorithm) = congestion.and_then(tcp::Algorithm::by_name) {
+            config.congestion = algorithm;
+        }
+        config.nagle &= !nodelay;
+        Rc::new(config)
     }
 
     /// An initial sequence number that differs from flow to flow and run to run, as RFC 6528 asks.
@@ -113,10 +129,11 @@ impl World {
             return;
         }
         listening.half_open += 1;
+        let config = Rc::clone(&listening.tcp);
         let stack = &self.nodes[node as usize].stack;
         let local = (stack.host.addr(), syn.dst_port);
         let iss = self.initial_sequence(transit.flow, 1);
-        let machine = tcp::Connection::accept(&stack.tcp, local, (src, syn.src_port), iss, syn, self.now);
+        let machine = tcp::Connection::accept(&config, local, (src, syn.src_port), iss, syn, self.now);
         let id = self.tcp_insert(node, machine, SocketAddrV4::new(src, syn.src_port), syn.dst_port, transit.flow);
         if let Some(connection) = self.connections.get_mut(id) {
             connection.listener = Some(listener);
@@ -365,6 +382,12 @@ impl World {
             self.answer(ticket, Answer::Read(result));
         }
         took
+    }
+
+    /// Bytes that the discarding read under way has counted.
+    pub(super) fn tcp_discarded(&self, id: ConnectionId) -> u64 {
+        let reading = self.connections.get(id).and_then(|connection| connection.reads.front());
+        reading.map_or(0, |reading| reading.count)
     }
 
     /// A program writes.
