@@ -5,5 +5,7 @@
 
 pub mod base;
 pub mod engine;
+pub mod ip;
+pub mod topo;
 pub mod trace;
 pub mod wire;
