@@ -1,5 +1,6 @@
 //! What is on the wire, as data without behaviour, and how it becomes real bytes.
 
+pub mod codec;
 mod icmp;
 mod packet;
 mod payload;

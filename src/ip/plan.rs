@@ -1,0 +1,401 @@
+//! Who has which address: a prefix for every router, addresses in it for its hosts, in an order that only names decide.
+
+use super::prefix::Prefix;
+use crate::topo::{Egress, Graph, NodeId, Role};
+use std::cmp::Ordering;
+use std::net::Ipv4Addr;
+
+/// What the user has decided about addresses.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Wishes {
+    /// Where all other prefixes and addresses are taken from.
+    pub space: Prefix,
+    /// Prefixes of routers.
+    pub prefixes: Vec<(NodeId, Prefix)>,
+    /// Addresses of nodes.
+    pub addresses: Vec<(NodeId, Ipv4Addr)>,
+}
+
+impl Default for Wishes {
+    fn default() -> Self {
+        Self { space: Prefix::PRIVATE, prefixes: Vec::new(), addresses: Vec::new() }
+    }
+}
+
+/// Why addresses cannot be assigned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AddressError {
+    /// A prefix was given to a node that is no router, or two to one.
+    PrefixNotUsable {
+        /// The node.
+        node: NodeId,
+        /// The prefix.
+        prefix: Prefix,
+    },
+    /// Two given prefixes share addresses.
+    Overlap {
+        /// One.
+        first: (NodeId, Prefix),
+        /// The other.
+        second: (NodeId, Prefix),
+    },
+    /// A given prefix is too small for the router and its hosts.
+    TooSmall {
+        /// The router.
+        node: NodeId,
+        /// The prefix.
+        prefix: Prefix,
+        /// Addresses needed, the first and last of the prefix included.
+        needed: u64,
+    },
+    /// An address that no node can have: unspecified, loopback, multicast, broadcast, or first or last of a prefix.
+    NotAssignable {
+        /// The node.
+        node: NodeId,
+        /// The address.
+        address: Ipv4Addr,
+    },
+    /// Two nodes were given the same address, or one was given two.
+    Taken {
+        /// The node.
+        node: NodeId,
+        /// The address.
+        address: Ipv4Addr,
+        /// Who has it, or the node itself.
+        by: NodeId,
+    },
+    /// The address lies in the prefix of a router to which the node is not attached.
+    Elsewhere {
+        /// The node.
+        node: NodeId,
+        /// The address.
+        address: Ipv4Addr,
+        /// The router.
+        router: NodeId,
+    },
+    /// The space has no room for all.
+    Exhausted {
+        /// The space.
+        space: Prefix,
+        /// Addresses needed.
+        needed: u64,
+    },
+}
+
+impl AddressError {
+    /// The error as a sentence, with the nodes' names from `graph`.
+    #[must_use]
+    pub fn describe(&self, graph: &Graph) -> String {
+        let name = |node: NodeId| graph.name(node);
+        match *self {
+            Self::PrefixNotUsable { node, prefix } => {
+                format!("`{}` cannot have the prefix {prefix}: it is no router, or has one already", name(node))
+            }
+            Self::Overlap { first, second } => {
+                format!("{} of `{}` overlaps {} of `{}`", second.1, name(second.0), first.1, name(first.0))
+            }
+            Self::TooSmall { node, prefix, needed } => {
+                format!("{prefix} of `{}` has {} addresses; {needed} are needed", name(node), prefix.size())
+            }
+            Self::NotAssignable { node, address } => format!("`{}` cannot have the address {address}", name(node)),
+            Self::Taken { node, by, .. } if node == by => format!("`{}` was given two addresses", name(node)),
+            Self::Taken { node, address, by } => {
+                format!("`{}` cannot have {address}: `{}` has it", name(node), name(by))
+            }
+            Self::Elsewhere { node, address, router } => format!(
+                "`{}` cannot have {address}: it lies in the prefix of `{}`, to which it is not attached",
+                name(node),
+                name(router)
+            ),
+            Self::Exhausted { space, needed } => {
+                format!("{space} has {} addresses; {needed} are needed", space.size())
+            }
+        }
+    }
+}
+
+/// Addresses of all nodes and prefixes of all routers. A node has one address, whichever link a packet leaves by.
+#[derive(Clone, Debug)]
+pub struct AddressPlan {
+    address: Vec<Ipv4Addr>,
+    prefix: Vec<Option<Prefix>>,
+    gateway: Vec<Option<Egress>>,
+    by_address: Vec<(Ipv4Addr, NodeId)>,
+}
+
+impl AddressPlan {
+    /// The address of a node.
+    #[must_use]
+    pub fn address(&self, node: NodeId) -> Ipv4Addr {
+        self.address[node.index()]
+    }
+
+    /// The node that has an address.
+    #[must_use]
+    pub fn node(&self, address: Ipv4Addr) -> Option<NodeId> {
+        let at = self.by_address.binary_search_by_key(&address, |entry| entry.0).ok()?;
+        Some(self.by_address[at].1)
+    }
+
+    /// The prefix of a router.
+    #[must_use]
+    pub fn prefix(&self, node: NodeId) -> Option<Prefix> {
+        self.prefix[node.index()]
+    }
+
+    /// The only link of a host that is attached to one router: it shares that router's prefix and needs no routes of its own.
+    #[must_use]
+    pub fn gateway(&self, node: NodeId) -> Option<Egress> {
+        self.gateway[node.index()]
+    }
+}
+
+/// Addresses on their way to an [`AddressPlan`].
+struct Draft<'a> {
+    graph: &'a Graph,
+    wishes: &'a Wishes,
+    errors: Vec<AddressError>,
+    address: Vec<Option<Ipv4Addr>>,
+    prefix: Vec<Option<Prefix>>,
+    gateway: Vec<Option<Egress>>,
+    /// Given addresses, ascending.
+    given: Vec<(Ipv4Addr, NodeId)>,
+    /// Routers by name, each with itself and its hosts that still need an address, by name.
+    sites: Vec<(NodeId, Vec<NodeId>)>,
+    /// Hosts that are not attached to one router only, by name.
+    loose: Vec<NodeId>,
+}
+
+impl AddressPlan {
+    /// Assigns addresses to all nodes of `graph`, or says everything that is wrong with `wishes`.
+    ///
+    /// Every router gets a prefix of the space, /24 unless it needs more (or there are too many), in which it has the first
+    /// address and the hosts attached to it alone have the next ones. All other hosts (with several links, or attached to
+    /// another host) have addresses from one more block, each with a route of its own. Larger blocks come first, then names
+    /// decide, numbers in them by value: `r2` before `r10`.
+    pub fn assign(graph: &Graph, wishes: &Wishes) -> Result<Self, Vec<AddressError>> {
+        let mut draft = Draft::new(graph, wishes);
+        draft.take_prefixes();
+        draft.take_addresses();
+        draft.gather_sites();
+        if draft.errors.is_empty() {
+            draft.allocate();
+        }
+        draft.finish()
+    }
+}
+
+impl<'a> Draft<'a> {
+    fn new(graph: &'a Graph, wishes: &'a Wishes) -> Self {
+        let gateway = |node| {
+            let only = graph.only_neighbour(node).filter(|_| graph.role(node) == Role::Host)?;
+            (graph.role(only.node) == Role::Router).then_some(only.egress)
+        };
+        Self {
+            graph,
+            wishes,
+            errors: Vec::new(),
+            address: vec![None; graph.node_count()],
+            prefix: vec![None; graph.node_count()],
+            gateway: graph.nodes().map(gateway).collect(),
+            given: Vec::new(),
+            sites: Vec::new(),
+            loose: Vec::new(),
+        }
+    }
+
+    fn take_prefixes(&mut self) {
+        for (index, &(node, prefix)) in self.wishes.prefixes.iter().enumerate() {
+            let earlier = &self.wishes.prefixes[..index];
+            if self.graph.role(node) != Role::Router || self.prefix[node.index()].is_some() {
+                self.errors.push(AddressError::PrefixNotUsable { node, prefix });
+            } else if let Some(&first) = earlier.iter().find(|(_, other)| other.overlaps(prefix)) {
+                self.errors.push(AddressError::Overlap { first, second: (node, prefix) });
+            } else {
+                self.prefix[node.index()] = Some(prefix);
+            }
+        }
+    }
+
+    fn take_addresses(&mut self) {
+        for &(node, address) in &self.wishes.addresses {
+            let around = self.wishes.prefixes.iter().find(|(_, prefix)| prefix.contains(address));
+            let is_edge = around.is_some_and(|&(_, prefix)| !is_usable(prefix, address));
+            if is_edge || !is_assignable(address) {
+                self.errors.push(AddressError::NotAssignable { node, address });
+                continue;
+            }
+            if let Some(&(router, _)) = around.filter(|&&(router, _)| router != node && self.site(node) != Some(router))
+            {
+                self.errors.push(AddressError::Elsewhere { node, address, router });
+                continue;
+            }
+            let holder = self.given.binary_search_by_key(&address, |entry| entry.0);
+            match (self.address[node.index()], holder) {
+                (Some(_), _) => self.errors.push(AddressError::Taken { node, address, by: node }),
+                (None, Ok(at)) => self.errors.push(AddressError::Taken { node, address, by: self.given[at].1 }),
+                (None, Err(at)) => {
+                    self.given.insert(at, (address, node));
+                    self.address[node.index()] = Some(address);
+                }
+            }
+        }
+    }
+
+    /// The router in whose prefix a host with one link lives.
+    fn site(&self, node: NodeId) -> Option<NodeId> {
+        self.gateway[node.index()].map(|egress| self.graph.target(egress))
+    }
+
+    fn gather_sites(&mut self) {
+        let mut by_name: Vec<NodeId> = self.graph.nodes().collect();
+        by_name.sort_by(|&a, &b| natural_order(self.graph.name(a), self.graph.name(b)).then(a.cmp(&b)));
+        let mut site_of = vec![usize::MAX; self.graph.node_count()];
+        for &node in by_name.iter().filter(|&&node| self.graph.role(node) == Role::Router) {
+            site_of[node.index()] = self.sites.len();
+            self.sites.push((node, if self.address[node.index()].is_none() { vec![node] } else { Vec::new() }));
+        }
+        for &node in by_name.iter().filter(|&&node| self.graph.role(node) == Role::Host) {
+            if self.address[node.index()].is_some() {
+                continue;
+            }
+            match self.site(node) {
+                Some(router) => self.sites[site_of[router.index()]].1.push(node),
+                None => self.loose.push(node),
+            }
+        }
+    }
+
+    /// Gives every site and the loose hosts a block, with blocks of at least /24 if they fit, and smaller ones if not.
+    fn allocate(&mut self) {
+        let sites = std::mem::take(&mut self.sites);
+        let mut blocks: Vec<(Option<NodeId>, &[NodeId])> = Vec::new();
+        for (router, members) in &sites {
+            match self.prefix[router.index()] {
+                Some(prefix) => self.fill_given(*router, prefix, members),
+                None => blocks.push((Some(*router), members)),
+            }
+        }
+        let loose = std::mem::take(&mut self.loose);
+        if !loose.is_empty() {
+            blocks.push((None, &loose));
+        }
+        let mut taken: Vec<Prefix> = self.wishes.prefixes.iter().map(|(_, prefix)| *prefix).collect();
+        taken.extend(self.given.iter().map(|(address, _)| Prefix::host(*address)));
+        taken.sort_unstable();
+        let bits = |members: &[NodeId], least: u32| (members.len() as u64 + 2).next_power_of_two().ilog2().max(least);
+        let placed = (2..=8).rev().find_map(|least| {
+            blocks.sort_by_key(|(_, members)| std::cmp::Reverse(bits(members, least)));
+            place(self.wishes.space, &taken, blocks.iter().map(|(_, members)| bits(members, least)))
+        });
+        let Some(prefixes) = placed else {
+            let needed = blocks.iter().map(|(_, members)| 1 << bits(members, 2)).sum();
+            self.errors.push(AddressError::Exhausted { space: self.wishes.space, needed });
+            return;
+        };
+        for ((router, members), prefix) in blocks.into_iter().zip(prefixes) {
+            if let Some(router) = router {
+                self.prefix[router.index()] = Some(prefix);
+            }
+            self.fill(prefix, members);
+        }
+    }
+
+    fn fill_given(&mut self, router: NodeId, prefix: Prefix, members: &[NodeId]) {
+        let inside = self.given.iter().filter(|(address, _)| prefix.contains(*address)).count();
+        let needed = (members.len() + inside) as u64;
+        let edges = if prefix.len() < 31 { 2 } else { 0 };
+        if needed + edges > prefix.size() {
+            self.errors.push(AddressError::TooSmall { node: router, prefix, needed: needed + edges });
+        } else {
+            self.fill(prefix, members);
+        }
+    }
+
+    /// Gives `members` the first free addresses of `prefix`, which has room for them.
+    fn fill(&mut self, prefix: Prefix, members: &[NodeId]) {
+        let (first, last) = (prefix.first().to_bits(), prefix.last().to_bits());
+        let mut free = (first..=last)
+            .map(Ipv4Addr::from_bits)
+            .filter(|&address| is_usable(prefix, address))
+            .filter(|address| self.given.binary_search_by_key(address, |entry| entry.0).is_err());
+        for &node in members {
+            self.address[node.index()] = free.next();
+        }
+    }
+
+    fn finish(self) -> Result<AddressPlan, Vec<AddressError>> {
+        if !self.errors.is_empty() {
+            return Err(self.errors);
+        }
+        let addresses: Option<Vec<Ipv4Addr>> = self.address.into_iter().collect();
+        let address = addresses.expect("without errors, every node is in a site or loose and has got an address");
+        let mut by_address: Vec<_> = self.graph.nodes().map(|node| (address[node.index()], node)).collect();
+        by_address.sort_unstable();
+        Ok(AddressPlan { address, prefix: self.prefix, gateway: self.gateway, by_address })
+    }
+}
+
+/// Whether a node of a network with this prefix may have the address: not its first or last, unless there are no others
+/// (RFC 3021).
+fn is_usable(prefix: Prefix, address: Ipv4Addr) -> bool {
+    prefix.len() >= 31 || (address != prefix.first() && address != prefix.last())
+}
+
+fn is_assignable(address: Ipv4Addr) -> bool {
+    // 0.0.0.0/8, 127.0.0.0/8, 224.0.0.0/4 and 240.0.0.0/4 (RFC 1122 3.2.1.3, RFC 5771, RFC 1112).
+    !matches!(address.octets()[0], 0 | 127 | 224..)
+}
+
+/// Places blocks of 2^bits addresses, largest first, one behind the other into `space`, around what is `taken` (ascending).
+fn place(space: Prefix, taken: &[Prefix], bits: impl Iterator<Item = u32>) -> Option<Vec<Prefix>> {
+    let mut next = u64::from(space.first().to_bits());
+    let end = next + space.size();
+    let mut placed = Vec::new();
+    for bits in bits {
+        let len = u8::try_from(32u32.checked_sub(bits)?).ok()?;
+        loop {
+            next = next.next_multiple_of(1 << bits);
+            if next + (1 << bits) > end {
+                return None;
+            }
+            let block = Prefix::around(Ipv4Addr::from_bits(u32::try_from(next).ok()?), len);
+            let beyond = taken.partition_point(|prefix| prefix.last() < block.first());
+            let Some(hit) = taken.get(beyond).filter(|prefix| prefix.overlaps(block)) else {
+                placed.push(block);
+                next += block.size();
+                break;
+            };
+            next = u64::from(hit.last().to_bits()) + 1;
+        }
+    }
+    Some(placed)
+}
+
+/// Names in the order of people: runs of digits by their value.
+fn natural_order(a: &str, b: &str) -> Ordering {
+    let (mut left, mut right) = (a.as_bytes(), b.as_bytes());
+    while let (Some(&x), Some(&y)) = (left.first(), right.first()) {
+        if x.is_ascii_digit() && y.is_ascii_digit() {
+            let (m, n) = (number(&mut left), number(&mut right));
+            match m.len().cmp(&n.len()).then(m.cmp(n)) {
+                Ordering::Equal => {}
+                decided => return decided,
+            }
+        } else if x == y {
+            (left, right) = (&left[1..], &right[1..]);
+        } else {
+            return x.cmp(&y);
+        }
+    }
+    left.len().cmp(&right.len()).then(a.cmp(b))
+}
+
+/// Takes the digits at the front, without leading zeros.
+fn number<'a>(text: &mut &'a [u8]) -> &'a [u8] {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (number, rest) = text.split_at(digits);
+    *text = rest;
+    let zeros = number.iter().take_while(|&&digit| digit == b'0').count();
+    &number[zeros..]
+}
