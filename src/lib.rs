@@ -14,4 +14,5 @@ pub mod run;
 pub mod service;
 pub mod topo;
 pub mod trace;
+pub mod transport;
 pub mod wire;

@@ -1,65 +1,45 @@
-//! A world from its parts: a graph, the IP layer of every node, and what each link and host is like.
+//! A world from its blueprint, and programs on its machines.
 
+use super::blueprint::{Blueprint, Layout};
 use super::node::{Node, Stack};
 use super::pool::Pool;
 use super::{Direction, Tally, World};
 use crate::base::{Arena, Digest, Id, Time};
 use crate::engine::Queue;
 use crate::host::{Executor, Host};
-use crate::ip::Router;
-use crate::link::{self, Link};
+use crate::link::Link;
 use crate::topo::{Egress, Graph};
 use crate::trace::{Cause, Mask, Trace};
-use crate::transport::tcp;
 use std::future::Future;
 use std::rc::Rc;
 
-/// What a world is made of. Nodes and links are numbered as in the graph; link `n` has the directions `2n` and `2n + 1`.
-pub struct Parts<'a> {
-    /// Seed of all chance.
-    pub seed: u64,
-    /// Nodes and links.
-    pub graph: &'a Graph,
-    /// The IP layer of every node.
-    pub routers: Vec<Router>,
-    /// Both directions of every link, the one from the end named first before the other.
-    pub links: &'a [[link::Config; 2]],
-    /// TCP settings of every node.
-    pub tcp: &'a [Rc<tcp::Config>],
-    /// What observers want to know.
-    pub mask: Mask,
-}
-
 impl World {
-    /// The world at time zero: nothing runs on it yet.
-    ///
-    /// # Panics
-    /// If there are not as many routers and settings as nodes, or link configurations as links.
+    /// The world of a blueprint at time zero, under `seed`: nothing runs on it yet. `mask` says what observers want to know.
     #[must_use]
-    pub fn new(parts: Parts<'_>) -> Self {
-        let Parts { seed, graph, routers, links, tcp, mask } = parts;
-        assert_eq!(routers.len(), graph.node_count());
-        assert_eq!(tcp.len(), graph.node_count());
-        assert_eq!(links.len(), graph.link_count());
+    pub fn new(blueprint: &Blueprint, layout: Layout, seed: u64, mask: Mask) -> Self {
+        let graph = blueprint.graph();
         let executor = Executor::new(seed);
         let nodes = graph
             .nodes()
-            .zip(routers)
-            .zip(tcp)
+            .zip(layout.routers)
             .zip(0u32..)
-            .map(|(((node, router), tcp), number)| {
+            .map(|((node, router), number)| {
                 let host = executor.host(number, graph.name(node), router.address());
-                Node { stack: Stack::new(host, Rc::clone(tcp)), router, events: 0, dropped: [0; Cause::ALL.len()] }
+                Node {
+                    stack: Stack::new(host, Rc::clone(blueprint.tcp(node))),
+                    router,
+                    events: 0,
+                    dropped: [0; Cause::ALL.len()],
+                }
             })
             .collect();
         let directions = graph
             .links()
             .flat_map(|link| [Egress::forward(link), Egress::forward(link).reversed()])
             .map(|egress| {
-                let config = &links[egress.link().index()][usize::from(!egress.is_forward())];
                 #[expect(clippy::cast_possible_truncation, reason = "a graph counts nodes in 32 bits")]
                 let to = graph.target(egress).index() as u32;
-                Direction { link: Link::new(config, seed, &direction_name(graph, egress)), to }
+                Direction { link: Link::new(blueprint.direction(egress), seed, &direction_name(graph, egress)), to }
             })
             .collect();
         Self {

@@ -3,6 +3,7 @@
 //! The world owns the machines of every storey below and is the only one who knows them all: it carries packets between
 //! links, routers and transports, answers the calls of programs, and schedules every event.
 
+mod blueprint;
 mod build;
 mod calls;
 mod dispatch;
@@ -12,7 +13,7 @@ mod sockets;
 mod tcp;
 mod udp;
 
-pub use build::Parts;
+pub use blueprint::{Blueprint, Layout};
 
 use crate::base::{Arena, Digest, Id, Time};
 use crate::engine::{Key, Queue};
@@ -176,3 +177,6 @@ impl World {
         self.queue.push(key, event);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,12 +43,7 @@ impl World {
     }
 
     /// A machine's TCP settings with what a program wants otherwise.
-    pub(super) fn tcp_config(
-        &self,
-        node: u32,
-        congestion: Option<&'static str>,
-        nodelay: bool,
-    ) -> Rc<tcp::Config> {
+    pub(super) fn tcp_config(&self, node: u32, congestion: Option<&'static str>, nodelay: bool) -> Rc<tcp::Config> {
         let own = &self.nodes[node as usize].stack.tcp;
         if congestion.is_none() && !nodelay {
             return Rc::clone(own);

@@ -1,7 +1,7 @@
 //! UDP in the world: a socket is a port and a bounded queue of datagrams.
 
-use super::sockets::{DATAGRAM_BUFFER, Datagrams};
 use super::World;
+use super::sockets::{DATAGRAM_BUFFER, Datagrams};
 use crate::base::Id;
 use crate::host::{Answer, NetError, Received, Ticket};
 use crate::ip;

@@ -1,0 +1,3 @@
+//! Ends: reliable and paced; sans-IO state machines that never see a clock or a network.
+
+pub mod congestion;
