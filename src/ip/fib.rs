@@ -4,6 +4,7 @@ use super::flow::{flow_hash, pick};
 use super::prefix::Prefix;
 use crate::topo::Egress;
 use crate::wire::Packet;
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 /// The routes of one node.
@@ -43,6 +44,12 @@ impl Fib {
     #[must_use]
     pub const fn default_route(egress: Egress) -> Self {
         Self(Form::Default(egress))
+    }
+
+    /// The table of a node without any way out.
+    #[must_use]
+    pub fn empty() -> Self {
+        FibBuilder::new(0).build()
     }
 
     /// The equal next hops for `dst`, of which a flow uses one; `None` without a route.
@@ -129,12 +136,13 @@ impl Table {
 }
 
 /// Routes on their way to a [`Fib`].
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct FibBuilder {
     salt: u64,
     connected: Option<Prefix>,
     attached: Vec<Option<Egress>>,
     routes: Vec<(Prefix, u32)>,
+    groups: BTreeMap<Vec<Egress>, u32>,
     spans: Vec<(u32, u32)>,
     hops: Vec<Egress>,
 }
@@ -143,7 +151,15 @@ impl FibBuilder {
     /// No routes yet; `salt` is the node's own in choices among equal next hops.
     #[must_use]
     pub fn new(salt: u64) -> Self {
-        Self { salt, spans: vec![(0, 0)], ..Self::default() }
+        Self {
+            salt,
+            connected: None,
+            attached: Vec::new(),
+            routes: Vec::new(),
+            groups: BTreeMap::new(),
+            spans: vec![(0, 0)],
+            hops: Vec::new(),
+        }
     }
 
     /// The node's own prefix: its unused addresses are nowhere else, so no other route serves them.
@@ -167,13 +183,15 @@ impl FibBuilder {
     /// A group of equal next hops, for several routes to share.
     #[expect(clippy::cast_possible_truncation, reason = "directions are numbered in 32 bits")]
     pub fn group(&mut self, hops: &[Egress]) -> u32 {
-        if let Some(known) = self.spans.iter().position(|&(from, to)| &self.hops[from as usize..to as usize] == hops) {
-            return known as u32;
+        if let Some(&known) = self.groups.get(hops) {
+            return known;
         }
         let from = self.hops.len() as u32;
         self.hops.extend_from_slice(hops);
+        let group = self.spans.len() as u32;
         self.spans.push((from, self.hops.len() as u32));
-        self.spans.len() as u32 - 1
+        self.groups.insert(hops.to_vec(), group);
+        group
     }
 
     /// The route for `prefix`, by a group of this builder.
@@ -255,4 +273,128 @@ fn index(starts: &[u32]) -> (Vec<u32>, u32, u32) {
         .collect();
     buckets.push(starts.len() as u32 - 1);
     (buckets, low, shift)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Rng;
+
+    fn way(number: u32) -> Egress {
+        Egress::from_number(number)
+    }
+
+    fn table(routes: &[(&str, u32)]) -> Fib {
+        let mut builder = FibBuilder::new(0);
+        for &(prefix, egress) in routes {
+            let group = builder.group(&[way(egress)]);
+            builder.add(prefix.parse().unwrap(), group);
+        }
+        builder.build()
+    }
+
+    fn found(fib: &Fib, dst: &str) -> Option<u32> {
+        fib.lookup(dst.parse().unwrap()).map(|hops| hops[0].number())
+    }
+
+    #[test]
+    fn the_longest_prefix_wins_up_to_its_last_address() {
+        let fib = table(&[("10.0.0.0/8", 1), ("10.1.0.0/16", 2), ("10.1.2.3/32", 3), ("0.0.0.0/0", 0)]);
+        assert_eq!(found(&fib, "9.255.255.255"), Some(0));
+        assert_eq!(found(&fib, "10.0.0.0"), Some(1));
+        assert_eq!(found(&fib, "10.0.255.255"), Some(1));
+        assert_eq!(found(&fib, "10.1.0.0"), Some(2));
+        assert_eq!(found(&fib, "10.1.2.2"), Some(2));
+        assert_eq!(found(&fib, "10.1.2.3"), Some(3));
+        assert_eq!(found(&fib, "10.1.2.4"), Some(2));
+        assert_eq!(found(&fib, "10.1.255.255"), Some(2));
+        assert_eq!(found(&fib, "10.2.0.0"), Some(1));
+        assert_eq!(found(&fib, "11.0.0.0"), Some(0));
+        assert_eq!(found(&fib, "255.255.255.255"), Some(0));
+    }
+
+    #[test]
+    fn without_a_route_there_is_no_way() {
+        assert_eq!(found(&table(&[]), "10.0.0.1"), None);
+        let fib = table(&[("10.0.0.0/8", 1), ("255.255.255.255/32", 2)]);
+        assert_eq!(found(&fib, "9.255.255.255"), None);
+        assert_eq!(found(&fib, "11.0.0.0"), None);
+        assert_eq!(found(&fib, "255.255.255.254"), None);
+        assert_eq!(found(&fib, "255.255.255.255"), Some(2));
+    }
+
+    #[test]
+    fn unused_addresses_of_the_own_prefix_are_nowhere() {
+        let mut builder = FibBuilder::new(0);
+        builder.connect("10.1.0.0/24".parse().unwrap());
+        let everywhere = builder.group(&[way(0)]);
+        builder.add(Prefix::ALL, everywhere);
+        builder.attach("10.1.0.2".parse().unwrap(), way(5));
+        builder.attach("192.0.2.7".parse().unwrap(), way(6));
+        let fib = builder.build();
+        assert_eq!(found(&fib, "10.1.0.2"), Some(5));
+        assert_eq!(found(&fib, "10.1.0.1"), None);
+        assert_eq!(found(&fib, "10.1.0.3"), None);
+        assert_eq!(found(&fib, "10.1.0.255"), None);
+        assert_eq!(found(&fib, "10.1.1.0"), Some(0));
+        assert_eq!(found(&fib, "10.0.255.255"), Some(0));
+        assert_eq!(found(&fib, "192.0.2.7"), Some(6));
+    }
+
+    #[test]
+    fn look_ups_agree_with_the_definition() {
+        let mut rng = Rng::stream(6, "test/fib");
+        let small = |rng: &mut Rng, n| u32::try_from(rng.below(n)).unwrap();
+        for round in 0..300 {
+            // Crowded address spaces and sparse ones.
+            let spread = [16, 32][round % 2];
+            let address = |rng: &mut Rng| {
+                Ipv4Addr::from_bits(small(rng, 1 << spread) | if spread < 32 { 0x0a01_0000 } else { 0 })
+            };
+            let mut routes: Vec<(Prefix, u32)> = Vec::new();
+            let mut builder = FibBuilder::new(0);
+            for _ in 0..rng.below(40) {
+                let prefix = Prefix::around(address(&mut rng), u8::try_from(rng.below(33)).unwrap());
+                let egress = small(&mut rng, 4);
+                let group = builder.group(&[way(egress)]);
+                builder.add(prefix, group);
+                routes.retain(|(other, _)| *other != prefix);
+                routes.push((prefix, egress));
+            }
+            let fib = builder.build();
+            let mut probes: Vec<Ipv4Addr> = (0..50).map(|_| address(&mut rng)).collect();
+            for (prefix, _) in &routes {
+                let edges = [prefix.first().to_bits(), prefix.last().to_bits()];
+                probes.extend(
+                    edges
+                        .iter()
+                        .flat_map(|edge| [edge.wrapping_sub(1), *edge, edge.wrapping_add(1)])
+                        .map(Ipv4Addr::from_bits),
+                );
+            }
+            for probe in probes {
+                let longest =
+                    routes.iter().filter(|(prefix, _)| prefix.contains(probe)).max_by_key(|(prefix, _)| prefix.len());
+                let hop = fib.lookup(probe).map(|hops| hops[0].number());
+                assert_eq!(hop, longest.map(|(_, egress)| *egress), "{probe} in {routes:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn groups_are_shared_and_a_flow_keeps_its_way() {
+        let mut builder = FibBuilder::new(17);
+        let both = builder.group(&[way(1), way(2)]);
+        assert_eq!(builder.group(&[way(1), way(2)]), both);
+        builder.add("10.0.0.0/8".parse().unwrap(), both);
+        let fib = builder.build();
+        let dst = "10.9.9.9".parse().unwrap();
+        assert_eq!(fib.lookup(dst), Some(&[way(1), way(2)][..]));
+        let chosen: Vec<_> = (0..64).map(|flow| fib.egress_of_flow(dst, flow).unwrap().number()).collect();
+        assert!(chosen.contains(&1) && chosen.contains(&2));
+        assert!(
+            (0..64)
+                .all(|flow| fib.egress_of_flow(dst, flow).unwrap().number() == chosen[usize::try_from(flow).unwrap()])
+        );
+    }
 }
