@@ -6,6 +6,7 @@ use super::prefix::Prefix;
 use super::router::Router;
 use crate::base::stream_id;
 use crate::topo::{Core, Egress, Graph, NodeId, Role};
+use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 
 /// The IP layers of all nodes, in the order of their ids, with shortest-path routes over the directions for which `up` holds.
@@ -15,29 +16,14 @@ use std::net::Ipv4Addr;
 /// everything into it, up or down, as it has no other way; a host with more links has routes as a router has, but nobody's
 /// route leads through it. A router's salt among equal paths comes from its name.
 pub fn route(graph: &Graph, plan: &AddressPlan, up: impl Fn(Egress) -> bool) -> Vec<Router> {
-    let core = Core::new(graph, |node| plan.gateway(node).is_none(), &up);
-    let mut tables: Vec<Option<FibBuilder>> = vec![None; graph.node_count()];
-    for &node in core.members() {
-        let mut table = FibBuilder::new(stream_id(graph.name(node)));
-        if let Some(prefix) = plan.prefix(node) {
-            table.connect(prefix);
-        }
-        tables[node.index()] = Some(table);
-    }
-    // What lies behind each member: its prefix, and the addresses outside of it.
-    let mut behind: Vec<Vec<Prefix>> = graph.nodes().map(|node| plan.prefix(node).into_iter().collect()).collect();
-    for node in graph.nodes() {
-        let address = plan.address(node);
-        let anchor = plan.gateway(node).map_or(node, |egress| graph.target(egress));
-        if plan.prefix(anchor).is_none_or(|prefix| !prefix.contains(address)) {
-            behind[anchor.index()].push(Prefix::host(address));
-        }
-        if let (Some(egress), Some(table)) = (plan.gateway(node), &mut tables[anchor.index()])
-            && up(egress.reversed())
-        {
-            table.attach(address, egress.reversed());
-        }
-    }
+    let branches = peel(graph, plan);
+    let mut on_branch = vec![false; graph.node_count()];
+    branches.iter().for_each(|&(node, _)| on_branch[node.index()] = true);
+    let mut tables: Vec<Option<FibBuilder>> = graph.nodes().map(|node| own_table(graph, plan, node)).collect();
+    let mut behind = addresses_behind(graph, plan);
+    attach(graph, plan, &up, &mut tables);
+    hang(graph, &branches, &up, &mut behind, &mut tables);
+    let core = Core::new(graph, |node| plan.gateway(node).is_none() && !on_branch[node.index()], up);
     spread(&core, &behind, &mut tables);
     let layer = |(node, table): (NodeId, Option<FibBuilder>)| {
         let only = graph.only_neighbour(node).filter(|_| graph.role(node) == Role::Host);
@@ -48,6 +34,93 @@ pub fn route(graph: &Graph, plan: &AddressPlan, up: impl Fn(Egress) -> bool) -> 
         Router::new(plan.address(node), graph.role(node), fib)
     };
     graph.nodes().zip(tables).map(layer).collect()
+}
+
+/// The branches of the network of routers, outermost first: each router with a single link to the rest, and that link. What
+/// lies behind it is reached one way and it reaches all else one way, so that no path need be searched for it; of homes with a
+/// router each there may be very many.
+fn peel(graph: &Graph, plan: &AddressPlan) -> Vec<(NodeId, Egress)> {
+    let inner = |node: NodeId| plan.gateway(node).is_none();
+    let degree = |node| graph.neighbours(node).filter(|next| inner(next.node)).count();
+    let mut degree: Vec<usize> = graph.nodes().map(|node| if inner(node) { degree(node) } else { 0 }).collect();
+    let mut peeled = vec![false; graph.node_count()];
+    let mut branches = Vec::new();
+    let mut ends: VecDeque<NodeId> = graph.nodes().filter(|node| degree[node.index()] == 1).collect();
+    while let Some(node) = ends.pop_front() {
+        let parent = graph.neighbours(node).find(|next| inner(next.node) && !peeled[next.node.index()]);
+        let Some(parent) = parent.filter(|parent| graph.role(parent.node) == Role::Router) else { continue };
+        if graph.role(node) == Role::Host || degree[node.index()] != 1 {
+            continue;
+        }
+        peeled[node.index()] = true;
+        branches.push((node, parent.egress));
+        degree[parent.node.index()] -= 1;
+        if degree[parent.node.index()] == 1 {
+            ends.push_back(parent.node);
+        }
+    }
+    branches
+}
+
+/// An empty table for every node that is not served by the default route of a host with one router.
+fn own_table(graph: &Graph, plan: &AddressPlan, node: NodeId) -> Option<FibBuilder> {
+    if plan.gateway(node).is_some() {
+        return None;
+    }
+    let mut table = FibBuilder::new(stream_id(graph.name(node)));
+    if let Some(prefix) = plan.prefix(node) {
+        table.connect(prefix);
+    }
+    Some(table)
+}
+
+/// What each node with a table answers for: its prefix, and the addresses of itself and its hosts that lie outside of it.
+fn addresses_behind(graph: &Graph, plan: &AddressPlan) -> Vec<Vec<Prefix>> {
+    let mut behind: Vec<Vec<Prefix>> = graph.nodes().map(|node| plan.prefix(node).into_iter().collect()).collect();
+    for node in graph.nodes() {
+        let anchor = plan.gateway(node).map_or(node, |egress| graph.target(egress));
+        if plan.prefix(anchor).is_none_or(|prefix| !prefix.contains(plan.address(node))) {
+            behind[anchor.index()].push(Prefix::host(plan.address(node)));
+        }
+    }
+    behind
+}
+
+/// Tells every router of the hosts that are attached to it alone.
+fn attach(graph: &Graph, plan: &AddressPlan, up: impl Fn(Egress) -> bool, tables: &mut [Option<FibBuilder>]) {
+    for node in graph.nodes() {
+        let Some(egress) = plan.gateway(node).filter(|egress| up(egress.reversed())) else { continue };
+        if let Some(table) = &mut tables[graph.target(egress).index()] {
+            table.attach(plan.address(node), egress.reversed());
+        }
+    }
+}
+
+/// Gives each branch a default route towards the core, and each node on the way there the routes back. Where the link back is
+/// down nobody may send these addresses towards the core again: the packets would return.
+fn hang(
+    graph: &Graph,
+    branches: &[(NodeId, Egress)],
+    up: impl Fn(Egress) -> bool,
+    behind: &mut [Vec<Prefix>],
+    tables: &mut [Option<FibBuilder>],
+) {
+    for &(node, egress) in branches {
+        let parent = graph.target(egress);
+        if let Some(table) = tables[node.index()].as_mut().filter(|_| up(egress)) {
+            let group = table.group(&[egress]);
+            table.add(Prefix::ALL, group);
+        }
+        let back = egress.reversed();
+        let carried = std::mem::take(&mut behind[node.index()]);
+        if let Some(table) = &mut tables[parent.index()] {
+            let group = if up(back) { table.group(&[back]) } else { table.group(&[]) };
+            carried.iter().for_each(|&prefix| table.add(prefix, group));
+        }
+        if up(back) {
+            behind[parent.index()].extend(carried);
+        }
+    }
 }
 
 /// Tells every member of the core the ways to what lies behind every other.
@@ -281,5 +354,58 @@ mod tests {
         // Two thousand users, itself, twelve prefixes and the gaps between them.
         assert!(largest <= 2_000 + 2 + 26, "{largest} entries");
         assert_eq!(net.path(users[0], users[23_995], 0).unwrap().len(), 1 + 5 + 1);
+    }
+
+    #[test]
+    fn homes_with_a_router_each_cost_a_route_each_where_they_meet_and_none_elsewhere() {
+        let mut graph = Graph::new();
+        let [near, far] = ["near", "far"].map(|name| graph.add_node(name, Role::Router));
+        join(&mut graph, near, far);
+        let other = graph.add_node("other", Role::Router);
+        (join(&mut graph, near, other), join(&mut graph, far, other));
+        let mut users = Vec::new();
+        for n in 0..2_000 {
+            let home = graph.add_node(format!("home/{n}"), Role::Router);
+            users.push(graph.add_node(format!("user/{n}"), Role::Host));
+            join(&mut graph, home, near);
+            join(&mut graph, home, users[n]);
+        }
+        let mut net = Net::new(graph);
+        assert_eq!(net.path(users[7], users[1_999], 0).unwrap(), ["home/7", "near", "home/1999", "user/1999"]);
+        assert_eq!(net.path(far, users[3], 0).unwrap(), ["near", "home/3", "user/3"]);
+        assert_eq!(net.path(users[3], far, 0).unwrap(), ["home/3", "near", "far"]);
+        // Networks next to each other with the same next hop are one range.
+        assert!(net.routers[far.index()].fib().size() < 12, "{}", net.routers[far.index()].fib().size());
+        // A home that is cut off is nowhere: `near` says so itself, whoever asks.
+        let gateway = net.plan.gateway(users[3]).unwrap();
+        let home = net.graph.target(gateway);
+        let graph = net.graph.clone();
+        net.converge(|egress| graph.source(egress) != home || graph.target(egress) != near);
+        assert!(net.path(users[7], users[3], 0).is_some(), "the way there is up");
+        assert_eq!(net.path(users[3], users[7], 0), None, "the way back is not");
+        net.converge(|egress| graph.source(egress) != near || graph.target(egress) != home);
+        assert_eq!(net.routers[near.index()].fib().lookup(net.plan.address(users[3])), None);
+        assert_eq!(net.routers[far.index()].fib().lookup(net.plan.address(users[3])), None);
+    }
+
+    #[test]
+    fn an_address_cut_off_inside_a_branch_does_not_send_packets_in_circles() {
+        let mut graph = Graph::new();
+        let chain: Vec<NodeId> = (0..6).map(|n| graph.add_node(format!("r{n}"), Role::Router)).collect();
+        chain.windows(2).for_each(|pair| join(&mut graph, pair[0], pair[1]));
+        let mut net = Net::new(graph);
+        assert_eq!(net.path(chain[0], chain[5], 0).unwrap(), ["r1", "r2", "r3", "r4", "r5"]);
+        for cut in 0..10 {
+            net.converge(|egress| egress.number() != cut);
+            for &from in &chain {
+                for &to in &chain {
+                    let (mut node, mut hops, dst) = (from, 0, net.plan.address(to));
+                    while let Some(hop) = net.routers[node.index()].fib().lookup(dst) {
+                        (node, hops) = (net.graph.target(hop[0]), hops + 1);
+                        assert!(hops <= 5, "r{} to r{} turns in circles", from.index(), to.index());
+                    }
+                }
+            }
+        }
     }
 }
