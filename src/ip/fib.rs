@@ -294,7 +294,7 @@ fn index(ranges: &[(u32, Group)]) -> (Vec<Group>, u32, u32) {
         let first = u64::from(low) + (u64::from(bucket) << shift);
         let last = first + ((1 << shift) - 1);
         let holder = |address: u64| ranges.partition_point(|(start, _)| u64::from(*start) <= address) - 1;
-        let one = last <= u64::from(u32::MAX) && holder(first) == holder(last);
+        let one = u32::try_from(last).is_ok() && holder(first) == holder(last);
         if one { ranges[holder(first)].1 } else { SEVERAL }
     };
     ((0..=width >> shift).map(group_of).collect(), low, shift)

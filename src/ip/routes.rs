@@ -5,7 +5,7 @@ use super::plan::AddressPlan;
 use super::prefix::Prefix;
 use super::router::Router;
 use crate::base::stream_id;
-use crate::topo::{Core, Egress, Graph, NodeId, Role};
+use crate::topo::{Core, Egress, Graph, Neighbour, NodeId, Role};
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 
@@ -48,10 +48,9 @@ fn peel(graph: &Graph, plan: &AddressPlan) -> Vec<(NodeId, Egress)> {
     let mut ends: VecDeque<NodeId> = graph.nodes().filter(|node| degree[node.index()] == 1).collect();
     while let Some(node) = ends.pop_front() {
         let parent = graph.neighbours(node).find(|next| inner(next.node) && !peeled[next.node.index()]);
-        let Some(parent) = parent.filter(|parent| graph.role(parent.node) == Role::Router) else { continue };
-        if graph.role(node) == Role::Host || degree[node.index()] != 1 {
-            continue;
-        }
+        // The last of a tree has no parent left, and hosts are no way to anywhere.
+        let both_route = |parent: &Neighbour| [node, parent.node].iter().all(|&end| graph.role(end) == Role::Router);
+        let Some(parent) = parent.filter(both_route) else { continue };
         peeled[node.index()] = true;
         branches.push((node, parent.egress));
         degree[parent.node.index()] -= 1;
@@ -362,7 +361,7 @@ mod tests {
         let [near, far] = ["near", "far"].map(|name| graph.add_node(name, Role::Router));
         join(&mut graph, near, far);
         let other = graph.add_node("other", Role::Router);
-        (join(&mut graph, near, other), join(&mut graph, far, other));
+        [near, far].map(|node| join(&mut graph, node, other));
         let mut users = Vec::new();
         for n in 0..2_000 {
             let home = graph.add_node(format!("home/{n}"), Role::Router);
