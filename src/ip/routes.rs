@@ -361,7 +361,8 @@ mod tests {
         let [near, far] = ["near", "far"].map(|name| graph.add_node(name, Role::Router));
         join(&mut graph, near, far);
         let other = graph.add_node("other", Role::Router);
-        [near, far].map(|node| join(&mut graph, node, other));
+        join(&mut graph, near, other);
+        join(&mut graph, far, other);
         let mut users = Vec::new();
         for n in 0..2_000 {
             let home = graph.add_node(format!("home/{n}"), Role::Router);
