@@ -16,3 +16,4 @@ pub mod topo;
 pub mod trace;
 pub mod transport;
 pub mod wire;
+pub mod world;

@@ -44,7 +44,7 @@ impl Window {
 }
 
 /// The phase of loss recovery (Linux `tcp_ca_state`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub enum Phase {
     /// Nothing suspicious.
     #[default]
