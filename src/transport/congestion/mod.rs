@@ -4,8 +4,10 @@
 //! controller says how the window grows and what a loss does to it, or takes the window over entirely as BBR does. As in Linux,
 //! windows are counted in segments. Controllers keep integer state only.
 
+mod cubic;
 mod reno;
 
+pub use cubic::Cubic;
 pub use reno::Reno;
 
 use crate::base::{BitRate, Span, Time};
@@ -172,6 +174,8 @@ pub type Factory = Rc<dyn Fn() -> Box<dyn Control>>;
 pub enum Algorithm {
     /// RFC 5681 with RFC 6582's successor, SACK-based recovery.
     Reno,
+    /// RFC 9438 with `HyStart`, as Linux.
+    Cubic,
     /// A user's own.
     Custom(Factory),
 }
@@ -180,14 +184,17 @@ impl fmt::Debug for Algorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Reno => "reno",
+            Self::Cubic => "cubic",
             Self::Custom(_) => "custom",
         })
     }
 }
 
 /// Every built-in controller: name, a line about it, and the value.
-pub const TABLE: &[(&str, &str, Algorithm)] =
-    &[("reno", "additive increase, halving on loss (RFC 5681); unpaced", Algorithm::Reno)];
+pub const TABLE: &[(&str, &str, Algorithm)] = &[
+    ("reno", "additive increase, halving on loss (RFC 5681); unpaced", Algorithm::Reno),
+    ("cubic", "cubic growth around the last maximum (RFC 9438), HyStart; unpaced", Algorithm::Cubic),
+];
 
 impl Algorithm {
     /// The built-in controller with this name.
@@ -201,6 +208,7 @@ impl Algorithm {
     pub fn build(&self) -> Controller {
         match self {
             Self::Reno => Controller::Reno(Reno::default()),
+            Self::Cubic => Controller::Cubic(Cubic::default()),
             Self::Custom(factory) => Controller::Custom(factory()),
         }
     }
@@ -211,6 +219,8 @@ impl Algorithm {
 pub enum Controller {
     /// Reno.
     Reno(Reno),
+    /// CUBIC.
+    Cubic(Cubic),
     /// A user's own.
     Custom(Box<dyn Control>),
 }
@@ -221,6 +231,7 @@ impl Controller {
     pub fn get(&mut self) -> &mut dyn Control {
         match self {
             Self::Reno(reno) => reno,
+            Self::Cubic(cubic) => cubic,
             Self::Custom(custom) => &mut **custom,
         }
     }
