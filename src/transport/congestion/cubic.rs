@@ -97,7 +97,7 @@ impl Epoch {
     /// Lets the Reno-friendly window grow, and returns the fewest acknowledged segments per segment of growth with which the
     /// window would catch up with it within a round trip.
     fn catch_up(&mut self, cwnd: u64) -> Option<u64> {
-        let per = cwnd * FRIENDLY_EIGHTHS >> 3;
+        let per = cwnd * FRIENDLY_EIGHTHS / 8;
         if self.acked > per {
             let grown = (self.acked - 1) / per;
             self.acked -= grown * per;

@@ -4,9 +4,11 @@
 //! controller says how the window grows and what a loss does to it, or takes the window over entirely as BBR does. As in Linux,
 //! windows are counted in segments. Controllers keep integer state only.
 
+mod bbr;
 mod cubic;
 mod reno;
 
+pub use bbr::Bbr;
 pub use cubic::Cubic;
 pub use reno::Reno;
 
@@ -117,6 +119,11 @@ pub trait Control: fmt::Debug {
     /// Its name: `reno`, `cubic`, `bbr`.
     fn name(&self) -> &'static str;
 
+    /// Chance for this connection, from a named stream; called once, before [`Control::init`].
+    fn seed(&mut self, seed: u64) {
+        let _ = seed;
+    }
+
     /// The connection is established; `srtt` is zero if the handshake gave no sample.
     fn init(&mut self, window: &mut Window, now: Time, srtt: Span, mss: u32) {
         let _ = (window, now, srtt, mss);
@@ -160,6 +167,12 @@ pub trait Control: fmt::Debug {
         let _ = (window, now, idle_since);
     }
 
+    /// Whether the controller itself holds sending back at the moment, so that delivery-rate samples of what is in flight after
+    /// this ACK are to count as [`RateSample::app_limited`]. Asked after [`Control::update`].
+    fn limits_samples(&self) -> bool {
+        false
+    }
+
     /// The rate at which segments should leave, if they should be paced.
     fn pacing_rate(&self) -> Option<BitRate> {
         None
@@ -176,6 +189,8 @@ pub enum Algorithm {
     Reno,
     /// RFC 9438 with `HyStart`, as Linux.
     Cubic,
+    /// BBR version 1, as Linux.
+    Bbr,
     /// A user's own.
     Custom(Factory),
 }
@@ -185,6 +200,7 @@ impl fmt::Debug for Algorithm {
         f.write_str(match self {
             Self::Reno => "reno",
             Self::Cubic => "cubic",
+            Self::Bbr => "bbr",
             Self::Custom(_) => "custom",
         })
     }
@@ -194,6 +210,7 @@ impl fmt::Debug for Algorithm {
 pub const TABLE: &[(&str, &str, Algorithm)] = &[
     ("reno", "additive increase, halving on loss (RFC 5681); unpaced", Algorithm::Reno),
     ("cubic", "cubic growth around the last maximum (RFC 9438), HyStart; unpaced", Algorithm::Cubic),
+    ("bbr", "the measured bandwidth and delay, not losses (BBR version 1); paced", Algorithm::Bbr),
 ];
 
 impl Algorithm {
@@ -209,6 +226,7 @@ impl Algorithm {
         match self {
             Self::Reno => Controller::Reno(Reno::default()),
             Self::Cubic => Controller::Cubic(Cubic::default()),
+            Self::Bbr => Controller::Bbr(Box::default()),
             Self::Custom(factory) => Controller::Custom(factory()),
         }
     }
@@ -221,6 +239,8 @@ pub enum Controller {
     Reno(Reno),
     /// CUBIC.
     Cubic(Cubic),
+    /// BBR.
+    Bbr(Box<Bbr>),
     /// A user's own.
     Custom(Box<dyn Control>),
 }
@@ -232,6 +252,7 @@ impl Controller {
         match self {
             Self::Reno(reno) => reno,
             Self::Cubic(cubic) => cubic,
+            Self::Bbr(bbr) => &mut **bbr,
             Self::Custom(custom) => &mut **custom,
         }
     }
