@@ -161,6 +161,9 @@ pub struct Connection {
     /// Segments without data that wait to be sent: resets and challenges.
     pub(super) control_out: VecDeque<Segment>,
     pub(super) events: Events,
+    /// What is in flight was sent while the program had too little data, until so many segments have been delivered; 0 if not
+    /// (Linux `tp->app_limited`).
+    pub(super) app_limited_until: u64,
     /// No program holds the connection.
     pub(super) orphan: bool,
     /// Last instant at which anything came from the peer.
@@ -173,6 +176,8 @@ impl Connection {
         let scale = if config.window_scaling { config.window_scale() } else { 0 };
         let limit = if config.window_scaling { config.receive_buffer } else { config.receive_buffer.min(65_535) };
         let own_mss = config.mss();
+        let mut control = config.congestion.build();
+        control.get().seed(u64::from(iss.0));
         let receiver = Receiver::new(own_mss, constants.first_receive_window, constants.receive_buffer, limit, scale);
         Self {
             constants,
@@ -206,7 +211,7 @@ impl Connection {
             board: Scoreboard::new(),
             rtt: Rtt::new(constants.rto),
             window: Window { cwnd: constants.initial_window, ssthresh: INFINITE_SSTHRESH, clamp: u32::MAX },
-            control: config.congestion.build(),
+            control,
             phase: Phase::Open,
             recovery: Recovery::default(),
             timers: Timers::new(constants.rto.initial),
@@ -216,6 +221,7 @@ impl Connection {
             echo: None,
             control_out: VecDeque::new(),
             events: Events::default(),
+            app_limited_until: 0,
             orphan: false,
             heard: now,
         }
@@ -296,11 +302,23 @@ impl Connection {
             return payload;
         }
         self.restart_after_idle(now);
+        let board = &self.board;
+        if self.written().saturating_sub(self.next) < u64::from(self.mss)
+            && board.in_flight() < self.window.cwnd
+            && board.lost_out <= board.retrans_out
+        {
+            self.mark_app_limited();
+        }
         let room = self.buffer_limit.saturating_sub(self.buffer.len());
         let mut rest = payload;
         self.buffer.append(rest.split_to(room));
         self.starved = !rest.is_empty();
         rest
+    }
+
+    /// Rate samples of what is in flight say what the program, or the controller itself, allowed, not what the path can carry.
+    pub(super) fn mark_app_limited(&mut self) {
+        self.app_limited_until = (self.board.delivered + u64::from(self.board.in_flight())).max(1);
     }
 
     /// Bytes in the send buffer, acknowledged ones taken out.

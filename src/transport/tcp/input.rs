@@ -396,6 +396,9 @@ impl Connection {
 
     /// The controller, or the reduction, sets the window (Linux `tcp_cong_control`).
     fn govern(&mut self, news: &News, rating: &Rating, prior_in_flight: u32, now: Time) {
+        if self.app_limited_until > 0 && self.board.delivered > self.app_limited_until {
+            self.app_limited_until = 0;
+        }
         let min_rtt = self.rtt.min();
         let rate = self.board.finish_rate(rating, min_rtt, now);
         let sampled = news.first_acked.filter(|_| !news.retransmission_acked).or(news.first_sacked);
@@ -428,6 +431,9 @@ impl Connection {
         }
         if control.owns_window() {
             control.update(&mut self.window, &ack);
+            if control.limits_samples() {
+                self.mark_app_limited();
+            }
             return;
         }
         if self.reducing() {

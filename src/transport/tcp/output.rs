@@ -235,7 +235,7 @@ impl Connection {
             self.control.get().on_restart(&mut self.window, now, since);
         }
         let mut marks = Self::fin_marks(fin);
-        if self.written() - start - len < u64::from(self.mss) && self.board.in_flight() < self.window.cwnd {
+        if self.app_limited_until > 0 {
             marks |= Marks::APP_LIMITED;
         }
         let first = self.board.is_empty();

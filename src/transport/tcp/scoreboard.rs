@@ -252,11 +252,6 @@ impl Scoreboard {
         (index < self.ring.len()).then_some(index)
     }
 
-    /// The segment that begins at `start`.
-    pub(super) fn get(&self, start: u64) -> Option<&Sent> {
-        self.ring.get(self.index_of(start)?)
-    }
-
     /// Counts a retransmission of the segment at `start`.
     pub(super) fn mark_retransmitted(&mut self, start: u64, now: Time) {
         let Some(index) = self.index_of(start) else { return };
