@@ -236,7 +236,7 @@ impl Message {
         Self { id, flags, questions: vec![question], edns: Some(Edns::DEFAULT), ..Self::default() }
     }
 
-    /// An empty answer to this message: same id, questions, RD; EDNS if the question had it.
+    /// An empty answer to this message: same id, first question, RD; EDNS if the question had it.
     #[must_use]
     pub fn reply(&self, rcode: Rcode) -> Self {
         let flags = Flags {
@@ -249,7 +249,7 @@ impl Message {
         Self {
             id: self.id,
             flags,
-            questions: self.questions.clone(),
+            questions: self.questions.first().cloned().into_iter().collect(),
             edns: self.edns.map(|_| Edns::DEFAULT),
             ..Self::default()
         }
