@@ -4,6 +4,7 @@
 
 use super::message::{Data, Edns, Flags, Kind, Message, Question, Rcode, Record, Soa};
 use super::name::{MAX_NAME, Name};
+use crate::wire::Payload;
 use bytes::Bytes;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -134,6 +135,19 @@ impl Message {
             }
         }
         if reader.at == bytes.len() { Ok(message) } else { Err(DecodeError::Long) }
+    }
+}
+
+impl Message {
+    /// The message as the data of a datagram of at most `limit` bytes.
+    #[must_use]
+    pub fn to_payload(&self, limit: usize) -> Payload {
+        Payload::real(self.encode(limit))
+    }
+
+    /// The message in a datagram's data. Never panics.
+    pub fn from_payload(payload: &Payload) -> Result<Self, DecodeError> {
+        Self::decode(&payload.real_prefix())
     }
 }
 

@@ -261,6 +261,27 @@ impl Message {
         self.edns.map_or(512, |edns| usize::from(edns.udp_size.max(512)))
     }
 
+    /// Follows aliases in the answer from `name` on: the aliases passed, the name at their end, and its records of `kind`.
+    #[must_use]
+    pub fn follow(&self, name: &Name, kind: Kind) -> (Vec<Record>, Name, Vec<Record>) {
+        let (mut aliases, mut name) = (Vec::new(), name.clone());
+        loop {
+            let found = |kind| self.answers.iter().filter(move |record| record.data.kind() == kind);
+            let records: Vec<Record> = found(kind).filter(|record| record.name == name).cloned().collect();
+            let alias = found(Kind::Cname).find(|record| record.name == name);
+            match alias {
+                // Each alias of an answer is passed once at most, so a circle ends.
+                Some(alias) if records.is_empty() && aliases.len() < self.answers.len() => {
+                    if let Data::Cname(target) = &alias.data {
+                        name = target.clone();
+                    }
+                    aliases.push(alias.clone());
+                }
+                _ => return (aliases, name, records),
+            }
+        }
+    }
+
     /// For how many seconds a negative answer may be remembered: the smaller of the SOA record's TTL and its MINIMUM field
     /// (RFC 2308 5); `None` without an SOA record.
     #[must_use]

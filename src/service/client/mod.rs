@@ -7,6 +7,7 @@ pub use arrivals::Arrivals;
 use super::stub::Stub;
 use super::{Limit, Numbering};
 use crate::app::dns::Name;
+use crate::app::http1::{HeadSize, Method};
 use crate::base::{Span, Time};
 use crate::host::Host;
 use std::net::Ipv4Addr;
@@ -54,10 +55,10 @@ pub struct Config {
     pub port: u16,
     /// What they ask for: path and query.
     pub path: String,
-    /// Method: `GET`, `POST`...
-    pub method: String,
-    /// Bytes of the request's head: it is padded to this size if it would be smaller. `None`: as it comes.
-    pub head_bytes: Option<u64>,
+    /// Method.
+    pub method: Method,
+    /// How the request's head is filled, or to how many bytes it is padded.
+    pub head: HeadSize,
     /// Bytes of the request's body.
     pub body_bytes: u64,
     /// When they ask.
@@ -85,8 +86,8 @@ impl Config {
             origin,
             port: 80,
             path: "/".to_owned(),
-            method: "GET".to_owned(),
-            head_bytes: None,
+            method: Method::Get,
+            head: HeadSize::Browser,
             body_bytes: 0,
             arrivals: Arrivals::Once,
             start: Time::ZERO,
