@@ -77,7 +77,7 @@ const MAX_ALIASES: usize = 8;
 ///
 /// Not modelled: wildcards, zone transfers, DNSSEC.
 pub struct Zones {
-    zones: Vec<Zone>,
+    all: Vec<Zone>,
     turns: IndexMap<(Name, Kind), usize, FxBuildHasher>,
     rng: Rng,
 }
@@ -86,7 +86,7 @@ impl Zones {
     /// These zones; `rng` shuffles where [`Rotation::Random`] asks for it.
     #[must_use]
     pub fn new(zones: Vec<Zone>, rng: Rng) -> Self {
-        Self { zones, turns: IndexMap::default(), rng }
+        Self { all: zones, turns: IndexMap::default(), rng }
     }
 
     /// The answer to a question (RFC 1034 4.3.2); `None` to what is itself an answer.
@@ -98,7 +98,7 @@ impl Zones {
             return Some(query.reply(Rcode::NotImp));
         }
         let [question] = &query.questions[..] else { return Some(query.reply(Rcode::FormErr)) };
-        let holding = self.zones.iter().enumerate().filter(|(_, zone)| question.name.is_within(&zone.apex));
+        let holding = self.all.iter().enumerate().filter(|(_, zone)| question.name.is_within(&zone.apex));
         let Some((zone, _)) = holding.max_by_key(|(_, zone)| zone.apex.wire().len()) else {
             return Some(query.reply(Rcode::Refused));
         };
@@ -110,7 +110,7 @@ impl Zones {
     fn fill(&mut self, index: usize, question: &Question, reply: &mut Message) {
         let mut name = question.name.clone();
         for _ in 0..=MAX_ALIASES {
-            let zone = &self.zones[index];
+            let zone = &self.all[index];
             if let Some(cut) = zone.cut_above(&name) {
                 zone.refer(&cut, reply);
                 return;
@@ -121,7 +121,7 @@ impl Zones {
                 reply.answers.extend(records);
                 return;
             }
-            let zone = &self.zones[index];
+            let zone = &self.all[index];
             let Some(alias) = zone.at(&name, Kind::Cname).next() else {
                 if !zone.exists(&name) {
                     reply.flags.rcode = Rcode::NxDomain;
@@ -140,7 +140,7 @@ impl Zones {
 
     /// The records of a name and type in the order of this answer.
     fn records(&mut self, index: usize, name: &Name, kind: Kind) -> Vec<Record> {
-        let zone = &self.zones[index];
+        let zone = &self.all[index];
         if kind == Kind::Soa && *name == zone.apex {
             return vec![zone.soa_record(zone.soa_ttl)];
         }

@@ -115,7 +115,7 @@ pub fn date(now: Time) -> String {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let seconds = now.as_nanos() / 1_000_000_000;
     let days = seconds / 86_400;
-    let leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let (mut year, mut day, mut month) = (2026, days, 0_usize);
     while day >= 365 + u64::from(leap(year)) {
         day -= 365 + u64::from(leap(year));

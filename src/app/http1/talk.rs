@@ -74,6 +74,18 @@ impl Reader {
         Self::default()
     }
 
+    /// The way of the last byte read.
+    #[must_use]
+    pub const fn arrival(&self) -> Arrival {
+        self.arrival
+    }
+
+    /// Whether bytes have been read that belong to no message yet.
+    #[must_use]
+    pub const fn has_more(&self) -> bool {
+        !self.buffer.is_empty()
+    }
+
     /// The next request, body included.
     pub async fn request(&mut self, stream: &TcpStream) -> Result<Whole<Request>, ReadError> {
         let head = self.request_head(stream).await?;
