@@ -100,7 +100,7 @@ impl Asker {
             match self.exchange(seen, connection, pool).await {
                 Tried::Answered => return Ok(()),
                 Tried::Failed(failure) => return Err(failure),
-                Tried::Stale => stale = Some(permit),
+                Tried::Stale => stale = permit,
             }
         }
     }
@@ -111,7 +111,7 @@ impl Asker {
         &self,
         seen: &Cell<Request>,
         pool: Option<&Pool>,
-        stale: Option<Option<Permit>>,
+        stale: Option<Permit>,
     ) -> Result<(Option<Permit>, Connection), Failure> {
         if let (Some(pool), None) = (pool, &stale)
             && let Some((permit, connection)) = pool.try_take(&self.host).await
@@ -123,7 +123,7 @@ impl Asker {
         let addrs = self.addresses(seen).await?;
         let permit = match (pool, stale) {
             (None, _) => None,
-            (Some(_), Some(permit)) => permit,
+            (Some(_), Some(permit)) => Some(permit),
             (Some(pool), None) => {
                 let permit = Some(pool.permit().await);
                 if let Some(connection) = pool.idle_connection(&self.host).await {
