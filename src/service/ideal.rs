@@ -117,6 +117,7 @@ impl Ideal {
         self.executor.set_now(self.now);
         loop {
             self.executor.run();
+            self.executor.drain_records(|record| self.records.push(record));
             let Some((node, call)) = self.executor.next_call() else { return };
             self.call(u8::try_from(node).unwrap(), call);
         }
@@ -236,7 +237,6 @@ impl Ideal {
                 }
             }
             Call::Echo { .. } => {}
-            Call::Record(record) => self.records.push(record),
         }
     }
 
