@@ -283,10 +283,8 @@ impl Connection {
             self.probe_acknowledged(ack, &news, pure, now);
         }
         let lost_before = news.lost;
-        let dubious = !not_duplicate
-            || news.sacked
-            || news.dsack
-            || self.phase != crate::transport::congestion::Phase::Open;
+        let dubious =
+            !not_duplicate || news.sacked || news.dsack || self.phase != crate::transport::congestion::Phase::Open;
         if dubious {
             let duplicate = !news.advanced && !not_duplicate && !news.dsack;
             self.alert(prior_una, duplicate, &mut news, now);

@@ -500,8 +500,7 @@ impl Connection {
 
     /// Whether the window has held sending back of late (Linux `tcp_is_cwnd_limited`).
     pub(super) const fn window_limited(&self) -> bool {
-        self.recovery.window_limited
-            || (self.window.in_slow_start() && self.window.cwnd < 2 * self.recovery.most_out)
+        self.recovery.window_limited || (self.window.in_slow_start() && self.window.cwnd < 2 * self.recovery.most_out)
     }
 
     /// After sending: was the window what held it back? (Linux `tcp_cwnd_validate`)

@@ -215,7 +215,8 @@ impl Connection {
             State::SynReceived => self.timers.timeouts >= self.constants.syn_ack_retries,
             _ => {
                 let retries = if self.orphan { self.constants.orphan_retries } else { self.constants.retries };
-                let since = self.recovery.retransmitting_since.or_else(|| self.board.head().map(|head| head.first_sent));
+                let since =
+                    self.recovery.retransmitting_since.or_else(|| self.board.head().map(|head| head.first_sent));
                 self.tried_enough(since, retries, now)
             }
         };
@@ -257,7 +258,11 @@ impl Connection {
 
     /// Nothing is in flight, something waits, and the window does not let it go: set the window probe timer.
     pub(super) fn check_window_probe(&mut self, now: Time) {
-        if self.board.is_empty() && self.timers.alarm == Alarm::Off && self.next < self.written() && self.can_send_data() {
+        if self.board.is_empty()
+            && self.timers.alarm == Alarm::Off
+            && self.next < self.written()
+            && self.can_send_data()
+        {
             let wait = self.window_probe_wait();
             self.timers.set(Alarm::WindowProbe, now + wait);
         }
