@@ -138,7 +138,7 @@ pub fn of_traffic(traffic: &Traffic) -> TrafficOutcome {
         phases_ns: named(traffic.total(0..samples.len()).into_iter()),
         median,
         slowest,
-        flows: traffic.flows.iter().map(flow).collect(),
+        flows: traffic.flows.iter().flatten().map(flow).collect(),
         hops: traffic.hops.iter().map(|(&ttl, seen)| hop(ttl, seen)).collect(),
     };
     debug_assert_eq!(outcome.phases_ns.values().sum::<u64>(), outcome.latency_ns.map_or(0, |latency| latency.sum));
