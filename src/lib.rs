@@ -10,6 +10,7 @@ pub mod host;
 pub mod ip;
 pub mod link;
 pub mod observe;
+pub mod report;
 pub mod run;
 pub mod service;
 pub mod topo;

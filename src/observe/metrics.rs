@@ -139,7 +139,7 @@ pub struct Traffic {
     pub flows: Vec<Option<Flow>>,
     /// Hops of a route, by TTL.
     pub hops: BTreeMap<u8, Hop>,
-    /// Useful bytes in each [`INTERVAL`] of the run.
+    /// Useful bytes in each [`INTERVAL`] of the run; an interval contains its end, not its beginning.
     pub intervals: Vec<u64>,
     numbers: Vec<u64>,
     shares: Vec<Span>,
@@ -239,7 +239,9 @@ impl Traffic {
     fn useful(&mut self, time: Time, bytes: u64) {
         self.last = self.last.max(time);
         self.bytes += bytes;
-        let place = usize::try_from(time.as_nanos() / INTERVAL.as_nanos()).expect("a run is shorter than 13 years");
+        // What is recorded at the end of an interval has happened within it.
+        let place = time.as_nanos().saturating_sub(1) / INTERVAL.as_nanos();
+        let place = usize::try_from(place).expect("a run is shorter than 13 years");
         if place >= self.intervals.len() {
             self.intervals.resize(place + 1, 0);
         }
