@@ -29,7 +29,7 @@ impl fmt::Display for FileError {
 impl std::error::Error for FileError {}
 
 impl FileError {
-    fn new(path: &Path, verb: &'static str, why: impl ToString) -> Self {
+    fn new(path: &Path, verb: &'static str, why: &dyn fmt::Display) -> Self {
         Self { path: path.to_owned(), verb, why: why.to_string() }
     }
 }
@@ -47,7 +47,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write().map_err(|error| {
         // The error that matters has happened already; a leftover is told apart by its name.
         let _ = fs::remove_file(&beside);
-        FileError::new(path, "write", error)
+        FileError::new(path, "write", &error)
     })
 }
 
@@ -73,11 +73,11 @@ fn file_stems<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
 /// Writes the results of a run into `dir`, which is made if need be: for each traffic `NAME.samples.csv` and
 /// `NAME.goodput.csv`, then `traffic.csv`, `links.csv` and `outcome.json`.
 pub fn write_results(dir: &Path, outcome: &Outcome, traffic: &[Traffic]) -> Result<(), FileError> {
-    fs::create_dir_all(dir).map_err(|error| FileError::new(dir, "make", error))?;
+    fs::create_dir_all(dir).map_err(|error| FileError::new(dir, "make", &error))?;
     // While files are being replaced, the directory must not look complete.
     let last = dir.join("outcome.json");
     match fs::remove_file(&last) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(FileError::new(&last, "replace", error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(FileError::new(&last, "replace", &error)),
         _ => {}
     }
     let stems = file_stems(traffic.iter().map(|traffic| traffic.plan.name.as_str()));
@@ -94,8 +94,8 @@ type Table = csv::Writer<Vec<u8>>;
 
 fn write_table(path: &Path, fill: impl FnOnce(&mut Table) -> csv::Result<()>) -> Result<(), FileError> {
     let mut table = csv::Writer::from_writer(Vec::new());
-    fill(&mut table).map_err(|error| FileError::new(path, "write", error))?;
-    let bytes = table.into_inner().map_err(|error| FileError::new(path, "write", error.error()))?;
+    fill(&mut table).map_err(|error| FileError::new(path, "write", &error))?;
+    let bytes = table.into_inner().map_err(|error| FileError::new(path, "write", &error.error()))?;
     write_whole(path, &bytes)
 }
 
@@ -221,7 +221,7 @@ pub struct Results {
 pub fn read_results(dir: &Path) -> Result<Results, FileError> {
     let path = dir.join("outcome.json");
     let text = read_text(&path)?;
-    let outcome = json::from_json(&text).map_err(|error| FileError::new(&path, "read", error))?;
+    let outcome = json::from_json(&text).map_err(|error| FileError::new(&path, "read", &error))?;
     let stems = file_stems(outcome.traffic.keys().map(String::as_str));
     let samples =
         stems.iter().map(|stem| read_samples(&dir.join(format!("{stem}.samples.csv")))).collect::<Result<_, _>>()?;
@@ -233,7 +233,7 @@ pub fn read_text(path: &Path) -> Result<String, FileError> {
     let mut text = String::new();
     File::open(path)
         .and_then(|mut file| io::Read::read_to_string(&mut file, &mut text))
-        .map_err(|error| FileError::new(path, "read", error))?;
+        .map_err(|error| FileError::new(path, "read", &error))?;
     Ok(text)
 }
 
@@ -241,14 +241,14 @@ fn read_samples(path: &Path) -> Result<Vec<(u64, u64)>, FileError> {
     let text = read_text(path)?;
     let mut samples = Vec::new();
     for row in csv::Reader::from_reader(text.as_bytes()).records() {
-        let row = row.map_err(|error| FileError::new(path, "read", error))?;
+        let row = row.map_err(|error| FileError::new(path, "read", &error))?;
         let number = |place| row.get(place).and_then(|cell: &str| cell.parse().ok());
         let (Some(end), Some(latency)) = (number(1), number(2)) else {
             let line = row.position().map_or(0, csv::Position::line);
             return Err(FileError::new(
                 path,
                 "read",
-                format!("line {line}: `end_ns` and `latency_ns` must be numbers"),
+                &format!("line {line}: `end_ns` and `latency_ns` must be numbers"),
             ));
         };
         samples.push((end, latency));
