@@ -1,5 +1,6 @@
 //! Outcomes as words, tables, figures, files and snapshots: one value, many renderings.
 
+pub mod explain;
 pub mod figure;
 pub mod files;
 #[cfg(test)]
