@@ -8,7 +8,7 @@ use crate::observe::{Case, Phase, Story};
 use std::fmt::Write as _;
 
 /// Columns of the waterfall.
-const BARS: u64 = 40;
+const BARS: u64 = 38;
 
 /// What the words need to know besides the case itself.
 #[derive(Clone, Copy, Debug)]
@@ -168,11 +168,11 @@ mod tests {
     fn a_bar_lies_where_its_phase_lies() {
         let bar =
             |start, length| Bar { phase: Phase::Dns, start: Span::from_nanos(start), length: Span::from_nanos(length) };
-        assert_eq!(drawn(&bar(0, 100), 100), "#".repeat(40));
-        assert_eq!(drawn(&bar(50, 50), 100), format!("{}{}", " ".repeat(20), "#".repeat(20)));
+        assert_eq!(drawn(&bar(0, 100), 100), "#".repeat(38));
+        assert_eq!(drawn(&bar(50, 50), 100), format!("{}{}", " ".repeat(19), "#".repeat(19)));
         // Too short for a column, at either end.
         assert_eq!(drawn(&bar(0, 1), 100), ".");
-        assert_eq!(drawn(&bar(100, 0), 100), format!("{}.", " ".repeat(39)));
+        assert_eq!(drawn(&bar(100, 0), 100), format!("{}.", " ".repeat(37)));
     }
 
     #[test]
