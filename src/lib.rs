@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod base;
+pub mod cli;
 pub mod engine;
 pub mod host;
 pub mod ip;

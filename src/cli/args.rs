@@ -100,9 +100,9 @@ pub(crate) struct Explain {
     /// Draw with ASCII only
     #[arg(long)]
     pub(crate) ascii: bool,
-    /// Columns to draw in [default: those of the terminal, at least 80; 100 elsewhere]
-    #[arg(long, value_name = "COLUMNS", value_parser = clap::value_parser!(u16).range(60..=1000))]
-    pub(crate) width: Option<u16>,
+    /// Columns to draw the diagram in
+    #[arg(long, value_name = "COLUMNS", default_value_t = 100, value_parser = clap::value_parser!(u16).range(60..=1000))]
+    pub(crate) width: u16,
     /// Seed of all chance, instead of the scenario's
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,

@@ -70,9 +70,13 @@ fn chosen<'a>(results: &'a [Results], args: &'a PlotArgs) -> impl Iterator<Item 
     results.iter().flat_map(move |results| {
         let wanted = |name: &String| args.traffic.is_empty() || args.traffic.contains(name);
         let dir = results.dir.file_name().map_or_else(|| ".".into(), |name| name.to_string_lossy().into_owned());
-        results.outcome.traffic.keys().enumerate().filter(move |(_, name)| wanted(name)).map(move |(place, name)| {
-            (results, place, if several { format!("{dir}: {name}") } else { name.clone() })
-        })
+        results
+            .outcome
+            .traffic
+            .keys()
+            .enumerate()
+            .filter(move |(_, name)| wanted(name))
+            .map(move |(place, name)| (results, place, if several { format!("{dir}: {name}") } else { name.clone() }))
     })
 }
 
@@ -119,9 +123,8 @@ fn goodput(results: &[Results], args: &PlotArgs, subtitle: &str) -> Result<Strin
 /// The largest share of packets that a link direction lost to its loss model.
 fn loss_share(outcome: &Outcome) -> Share {
     let directions = outcome.links.values().flat_map(|link| [&link.a_to_b, &link.b_to_a]);
-    let shares = directions.filter_map(|direction| {
-        Share::of(direction.drops.get("loss").copied().unwrap_or(0), direction.packets)
-    });
+    let shares = directions
+        .filter_map(|direction| Share::of(direction.drops.get("loss").copied().unwrap_or(0), direction.packets));
     shares.max().unwrap_or_default()
 }
 

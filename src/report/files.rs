@@ -103,6 +103,128 @@ fn write_table(path: &Path, fill: impl FnOnce(&mut Table) -> csv::Result<()>) ->
 fn samples(table: &mut Table, traffic: &Traffic) -> csv::Result<()> {
     let phases = traffic.plan.kind.phases().iter().map(|phase| format!("{}_ns", phase.name()));
     table.write_record(["number", "end_ns", "latency_ns"].map(String::from).into_iter().chain(phases))?;
+    let samples = traffic.samples.as_slice();
+    let mut order: Vec<usize> = (0..samples.len()).collect();
+    order.sort_by_key(|&index| (samples[index].time, traffic.number(index)));
+    for index in order {
+        let Sample { time, latency } = samples[index];
+        let row = [traffic.number(index), time.as_nanos(), latency.as_nanos()];
+        let shares = traffic.budget(index).iter().map(|(_, share)| share.as_nanos());
+        table.write_record(row.into_iter().chain(shares).map(|n| n.to_string()))?;
+    }
+    Ok(())
+}
+
+/// One row for each interval of the run: where it ends, useful bytes in it.
+fn goodput(table: &mut Table, traffic: &Traffic) -> csv::Result<()> {
+    table.write_record(["end_ns", "useful_bytes"])?;
+    for (place, bytes) in traffic.intervals.iter().enumerate() {
+        let end = INTERVAL * (place as u64 + 1);
+        table.write_record([end.as_nanos().to_string(), bytes.to_string()])?;
+    }
+    Ok(())
+}
+
+fn optional(value: Option<impl ToString>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
+}
+
+/// One row for each traffic: the columns of `outcome.json` that are single numbers.
+fn traffic_table(table: &mut Table, outcome: &Outcome) -> csv::Result<()> {
+    table.write_record([
+        "traffic",
+        "started",
+        "ok",
+        "failed",
+        "unfinished",
+        "duplicates",
+        "ok_share",
+        "min_ns",
+        "mean_ns",
+        "p50_ns",
+        "p90_ns",
+        "p99_ns",
+        "p99_9_ns",
+        "max_ns",
+        "useful_bytes",
+        "goodput_bps",
+    ])?;
+    for (name, traffic) in &outcome.traffic {
+        let latency = traffic.latency_ns;
+        let of = |part: fn(&crate::run::outcome::Latency) -> Option<u64>| optional(latency.as_ref().and_then(part));
+        let counts = &traffic.counts;
+        table.write_record([
+            name.clone(),
+            counts.started.to_string(),
+            counts.ok.to_string(),
+            counts.failed.to_string(),
+            counts.unfinished.to_string(),
+            counts.duplicates.to_string(),
+            optional(traffic.ok_share.map(crate::run::outcome::Share::get)),
+            of(|latency| Some(latency.min)),
+            of(|latency| Some(latency.mean)),
+            of(|latency| latency.p50),
+            of(|latency| latency.p90),
+            of(|latency| latency.p99),
+            of(|latency| latency.p99_9),
+            of(|latency| Some(latency.max)),
+            traffic.useful_bytes.to_string(),
+            traffic.goodput_bps.to_string(),
+        ])?;
+    }
+    Ok(())
+}
+
+/// One row for each direction of each link.
+fn link_table(table: &mut Table, outcome: &Outcome) -> csv::Result<()> {
+    table.write_record([
+        "link",
+        "from",
+        "to",
+        "packets",
+        "bytes",
+        "utilisation",
+        "queue_max_bytes",
+        "queue_mean_bytes",
+        "dropped",
+    ])?;
+    for (name, link) in &outcome.links {
+        for (from, to, direction) in [(&link.a, &link.b, &link.a_to_b), (&link.b, &link.a, &link.b_to_a)] {
+            table.write_record([
+                name.clone(),
+                from.clone(),
+                to.clone(),
+                direction.packets.to_string(),
+                direction.bytes.to_string(),
+                direction.utilisation.get().to_string(),
+                direction.queue.max_bytes.to_string(),
+                direction.queue.mean_bytes.to_string(),
+                direction.drops.values().sum::<u64>().to_string(),
+            ])?;
+        }
+    }
+    Ok(())
+}
+
+/// What `run --out` wrote, read back for figures.
+#[derive(Clone, Debug)]
+pub struct Results {
+    /// The directory as the user named it.
+    pub dir: PathBuf,
+    /// The outcome.
+    pub outcome: Outcome,
+    /// Completion time and latency in nanoseconds of every sample, by traffic in the outcome's order.
+    pub samples: Vec<Vec<(u64, u64)>>,
+    /// End in nanoseconds and useful bytes of every interval, by traffic in the outcome's order.
+    pub goodput: Vec<Vec<(u64, u64)>>,
+}
+
+/// Reads a directory that [`write_results`] wrote.
+pub fn read_results(dir: &Path) -> Result<Results, FileError> {
+    let path = dir.join("outcome.json");
+    let text = read_text(&path)?;
+    let outcome = json::from_json(&text).map_err(|error| FileError::new(&path, "read", &error))?;
+    let stems = file_stems(outcome.traffic.keys().map(String::as_str));
     let table = |kind: &str, columns| {
         let read = |stem| read_pairs(&dir.join(format!("{stem}.{kind}.csv")), columns);
         stems.iter().map(read).collect::<Result<Vec<_>, _>>()
