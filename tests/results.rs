@@ -81,7 +81,7 @@ fn outcome(traffic: &[Traffic], lose: u64) -> Outcome {
         packets_duplicated: 0,
         packets_delivered: 2_500 - 2_500 / lose,
         packets_in_flight: 0,
-        node_drops: [0; Cause::ALL.len()],
+        nodes: vec![("london".into(), [0; Cause::ALL.len()])],
         links: vec![link],
         expect: vec![],
         warnings: vec![],

@@ -119,10 +119,10 @@ fn share(part: u64, whole: u64) -> String {
 /// A bar at its place; at least a dot.
 fn drawn(bar: &Bar, total: u64) -> String {
     let place = |nanos: u64| u128::from(nanos) * u128::from(BARS) / u128::from(total);
-    let from = place(bar.start.as_nanos()).min(u128::from(BARS) - 1);
+    let from = place(bar.start.as_nanos());
     let to = place((bar.start + bar.length).as_nanos());
     let columns = usize::try_from(to.saturating_sub(from)).unwrap_or(0);
-    let indent = usize::try_from(from).unwrap_or(0);
+    let indent = usize::try_from(from.min(u128::from(BARS) - 1)).unwrap_or(0);
     let mark = if columns == 0 { ".".into() } else { "#".repeat(columns) };
     format!("{:indent$}{mark}", "")
 }

@@ -113,7 +113,7 @@ pub(crate) fn outcome(traffic: impl IntoIterator<Item = (&'static str, TrafficOu
         .into_iter()
         .map(|(name, a, b, a_to_b, b_to_a)| (name.to_owned(), LinkOutcome { a: a.into(), b: b.into(), a_to_b, b_to_a }))
         .collect(),
-        node_drops: named(&[("no_listener", 4)]),
+        node_drops: [("origin".to_owned(), named(&[("no_listener", 4)]))].into_iter().collect(),
         expect: vec![
             Expectation { text: "pages p99 <= 450 ms".into(), ok: false, measured: "1.04 s".into() },
             Expectation { text: "pages success >= 99.5%".into(), ok: true, measured: "99.7%".into() },

@@ -65,7 +65,7 @@ mod tests {
         }
         match value {
             Value::Object(fields) => {
-                let named = BY_NAME.contains(&path.rsplit('.').next().unwrap_or_default());
+                let named = BY_NAME.contains(&path.rsplit('.').next().unwrap_or_default()) || path == "node_drops.*";
                 for (name, value) in fields {
                     let name = if named { "*" } else { name };
                     let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };

@@ -37,6 +37,10 @@ pub fn snapshot(outcome: &Outcome) -> String {
             }
         }
     }
+    for (node, drops) in &outcome.node_drops {
+        let parts: Vec<String> = drops.iter().map(|(cause, n)| format!("{cause} {n}")).collect();
+        lines.add(0, &format!("dropped by {node}"), &parts.join(", "));
+    }
     for expectation in &outcome.expect {
         let verdict = if expectation.ok { "ok" } else { "FAILED" };
         lines.add(0, "expect", &format!("{verdict}: {} (measured {})", expectation.text, expectation.measured));

@@ -328,8 +328,8 @@ fn links(outcome: &Outcome, style: Style) -> String {
         let more = counted((total - all.len()) as u64, "more direction", "more directions");
         let _ = writeln!(text, "{}", style.dim(&format!("{more} of links: --format json shows all")));
     }
-    if !outcome.node_drops.is_empty() {
-        let _ = writeln!(text, "dropped by nodes: {}", drops(&outcome.node_drops));
+    for (node, dropped) in &outcome.node_drops {
+        let _ = writeln!(text, "dropped by {node}: {}", drops(dropped));
     }
     text
 }
