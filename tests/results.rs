@@ -3,7 +3,9 @@
 use lightlag::base::{Digest, Span, Time};
 use lightlag::link::Counters;
 use lightlag::observe::{Kind, Metrics, Plan, Traffic};
+use lightlag::report::Style;
 use lightlag::report::files::{read_results, write_results};
+use lightlag::report::text::{Options, summary};
 use lightlag::run::outcome::Performance;
 use lightlag::run::{Ended, LinkCounters, Outcome, summarise};
 use lightlag::trace::{Arrival, Cause, Message, MessageSent, Record};
@@ -233,4 +235,12 @@ fn plot_says_what_it_cannot_draw() {
     lightlag(&["plot", "cdf", &results])
         .code(3)
         .stderr_eq("error: cannot read `[..]outcome.json`: missing field [..]\n");
+}
+
+#[test]
+fn the_summary_sets_udp_and_tcp_side_by_side() {
+    let traffic = traffic(["udp", "tcp"], 50);
+    let outcome = outcome(&traffic, 50).without_performance();
+    let options = Options { style: Style::Plain, file: Some("scenarios/tcp-vs-udp.ron"), out: None };
+    insta::assert_snapshot!(summary(&outcome, options));
 }

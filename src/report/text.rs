@@ -300,8 +300,8 @@ fn links(outcome: &Outcome, style: Style) -> String {
         [(link.a.clone(), link.b.clone(), link.a_to_b.clone()), (link.b.clone(), link.a.clone(), link.b_to_a.clone())]
     };
     let mut all: Vec<(String, String, DirectionOutcome)> = outcome.links.values().flat_map(directions).collect();
+    all.retain(|(.., direction)| direction.packets > 0 || !direction.drops.is_empty());
     let total = all.len();
-    all.retain(|(.., direction)| direction.packets > 0);
     all.sort_by_key(|(.., direction)| {
         std::cmp::Reverse((direction.drops.values().sum::<u64>() > 0, direction.utilisation))
     });
