@@ -73,7 +73,7 @@ impl Counts {
     /// Neither ended well nor failed when the run ended (messages: lost or still under way).
     #[must_use]
     pub fn unfinished(&self) -> u64 {
-        self.started - self.ok - self.failures()
+        self.started.saturating_sub(self.ok + self.failures())
     }
 }
 
@@ -135,11 +135,11 @@ pub struct Traffic {
     pub first: Option<Time>,
     /// When the last useful thing happened.
     pub last: Time,
-    /// Flows of a bulk transfer.
-    pub flows: Vec<Flow>,
+    /// Flows of a bulk transfer, by number; `None` for one that nobody has heard of yet.
+    pub flows: Vec<Option<Flow>>,
     /// Hops of a route, by TTL.
     pub hops: BTreeMap<u8, Hop>,
-    /// Useful bytes in each [`INTERVAL`] of the run.
+    /// Useful bytes in each [`INTERVAL`] of the run; an interval contains its end, not its beginning.
     pub intervals: Vec<u64>,
     numbers: Vec<u64>,
     shares: Vec<Span>,
@@ -231,15 +231,17 @@ impl Traffic {
         (whole > 0).then_some((self.counts.ok, whole))
     }
 
-    fn began(&mut self, number: u64, time: Time) {
+    fn began(&mut self, time: Time) {
         self.first = Some(self.first.map_or(time, |first| first.min(time)));
-        self.counts.started = self.counts.started.max(number + 1);
+        self.counts.started += 1;
     }
 
     fn useful(&mut self, time: Time, bytes: u64) {
         self.last = self.last.max(time);
         self.bytes += bytes;
-        let place = usize::try_from(time.as_nanos() / INTERVAL.as_nanos()).expect("a run is shorter than 13 years");
+        // What is recorded at the end of an interval has happened within it.
+        let place = time.as_nanos().saturating_sub(1) / INTERVAL.as_nanos();
+        let place = usize::try_from(place).expect("a run is shorter than 13 years");
         if place >= self.intervals.len() {
             self.intervals.resize(place + 1, 0);
         }
@@ -259,7 +261,6 @@ impl Traffic {
     }
 
     fn request(&mut self, request: &Request, exchange: Option<&Exchange>) {
-        self.began(request.number, request.start);
         if let Some(why) = request.failure {
             return self.failed(why);
         }
@@ -269,7 +270,6 @@ impl Traffic {
     }
 
     fn message(&mut self, message: &Message) {
-        self.began(message.number, message.written);
         if !self.seen.insert(message.number) {
             self.counts.duplicates += 1;
             return;
@@ -280,7 +280,7 @@ impl Traffic {
     }
 
     fn echo(&mut self, echo: &Echo) {
-        self.began(echo.number, echo.sent);
+        self.began(echo.sent);
         let route = self.plan.kind == Kind::Route;
         if route {
             let hop = self.hops.entry(echo.ttl).or_default();
@@ -304,16 +304,18 @@ impl Traffic {
     }
 
     fn progress(&mut self, progress: &Progress) {
-        self.began(u64::from(progress.flow), progress.began);
         let place = progress.flow as usize;
         if place >= self.flows.len() {
-            self.flows.resize(place + 1, Flow::default());
+            self.flows.resize(place + 1, None);
         }
-        let before = self.flows[place];
+        let before = self.flows[place].unwrap_or_else(|| {
+            self.began(progress.began);
+            Flow { began: progress.began, time: progress.began, ..Flow::default() }
+        });
         self.useful(progress.time, progress.bytes - before.bytes);
-        let time = if progress.bytes > before.bytes { progress.time } else { before.time.max(progress.began) };
+        let time = if progress.bytes > before.bytes { progress.time } else { before.time };
         let finished = before.finished || progress.finished;
-        self.flows[place] = Flow { bytes: progress.bytes, began: progress.began, time, finished };
+        self.flows[place] = Some(Flow { bytes: progress.bytes, began: before.began, time, finished });
         if progress.finished && !before.finished {
             self.ended_well(u64::from(progress.flow), progress.began, progress.time, &[progress.time - progress.began]);
         }
@@ -345,7 +347,7 @@ impl Metrics {
     #[inline]
     pub fn record(&mut self, record: &Record) {
         match record {
-            Record::RequestStarted(started) => self.of(started.traffic).began(started.number, started.time),
+            Record::RequestStarted(started) => self.of(started.traffic).began(started.time),
             Record::Request(request) => {
                 let joined = self.joiner.request(*request);
                 self.joined(joined);
@@ -354,7 +356,7 @@ impl Metrics {
                 let joined = self.joiner.exchange(*exchange);
                 self.joined(joined);
             }
-            Record::MessageSent(sent) => self.of(sent.traffic).began(sent.number, sent.time),
+            Record::MessageSent(sent) => self.of(sent.traffic).began(sent.time),
             Record::Message(message) => self.of(message.traffic).message(message),
             Record::Echo(echo) => self.of(echo.traffic).echo(echo),
             Record::Progress(progress) => self.of(progress.traffic).progress(progress),

@@ -302,5 +302,5 @@ fn bulk_goodput_counts_each_byte_in_its_interval() {
     assert_eq!(traffic.goodput_between(at(500), at(1000)), 800_000);
     assert_eq!(traffic.goodput_between(at(599), at(1099)), 800_000);
     assert_eq!(traffic.goodput_between(at(1000), at(1000)), 0);
-    assert_eq!(traffic.flows[1].bytes, 5_000);
+    assert_eq!(traffic.flows[1].unwrap().bytes, 5_000);
 }

@@ -90,8 +90,8 @@ pub struct Outcome {
     pub traffic: IndexMap<String, TrafficOutcome>,
     /// What links carried, by name of the link.
     pub links: IndexMap<String, LinkOutcome>,
-    /// Packets that nodes themselves dropped, by cause; those that links dropped are in `links`.
-    pub node_drops: IndexMap<String, u64>,
+    /// Packets that nodes themselves dropped, by name of the node, then by cause; nodes without any are left out.
+    pub node_drops: IndexMap<String, IndexMap<String, u64>>,
     /// The expectations of the scenario.
     pub expect: Vec<Expectation>,
     /// What a reader of the results should know.
