@@ -11,6 +11,7 @@ pub mod ip;
 pub mod link;
 pub mod observe;
 pub mod run;
+pub mod scenario;
 pub mod service;
 pub mod topo;
 pub mod trace;
