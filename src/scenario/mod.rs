@@ -1,7 +1,9 @@
-//! Scenario text to a checked plan, or every fault in it at once, each pointing at its place.
+//! Scenario files: text to a tree with positions, the tree to a checked plan, or everything that is wrong with it at once.
 
 pub mod ast;
 pub mod diagnostic;
+pub mod plan;
 pub mod render;
+pub mod suggest;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
