@@ -3,6 +3,7 @@
 pub mod ast;
 pub mod diagnostic;
 pub mod plan;
+pub mod quantity;
 pub mod render;
 pub mod suggest;
 
