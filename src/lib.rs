@@ -13,6 +13,7 @@ pub mod link;
 pub mod observe;
 pub mod report;
 pub mod run;
+pub mod scenario;
 pub mod service;
 pub mod topo;
 pub mod trace;

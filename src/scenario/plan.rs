@@ -1,0 +1,600 @@
+//! A scenario with nothing left to decide: every name a number, every default filled in, every quantity in base types.
+//!
+//! Nodes, links, traffic and zones are in the natural order of their names (`host/2` before `host/10`), so that nothing depends on
+//! the order of the file; [`Written`] keeps that order for display. A `u32` that refers to one is its index in the plan.
+
+use super::ast;
+use crate::base::{BitRate, Ratio, Span, Time};
+use crate::link;
+use crate::service::bulk::{Amount, Direction};
+use crate::service::client::{Arrivals, Connections};
+use crate::service::{Limit, Numbering, server};
+use crate::topo::{Place, Stretch};
+use crate::trace::Cause;
+use std::fmt;
+
+/// A checked scenario.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Plan {
+    /// Name of the scenario.
+    pub name: String,
+    /// Seed of all chance.
+    pub seed: u64,
+    /// The run ends after so long, or earlier when nothing is left to happen.
+    pub run_for: Span,
+    /// Hosts, routers and servers; members of a group each on their own.
+    pub nodes: Vec<Node>,
+    /// Links between nodes.
+    pub links: Vec<Link>,
+    /// What name servers know.
+    pub zones: Vec<Zone>,
+    /// Who asks whom for what.
+    pub traffic: Vec<Traffic>,
+    /// What must hold, in the order of the file.
+    pub expect: Vec<Expect>,
+    /// The order of the file.
+    pub written: Written,
+}
+
+/// Indices in the order of the file, members of a group in their order.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Written {
+    /// Nodes.
+    pub nodes: Vec<u32>,
+    /// Links.
+    pub links: Vec<u32>,
+    /// Traffic.
+    pub traffic: Vec<u32>,
+}
+
+/// A machine.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Node {
+    /// Its name: `user`, or `origin/2` for the second member of a group.
+    pub name: String,
+    /// Where its name is declared.
+    pub declared: ast::Span,
+    /// Where it stands.
+    pub place: Option<Place>,
+    /// What it is.
+    pub kind: NodeKind,
+    /// Its TCP.
+    pub tcp: Tcp,
+    /// Resolvers that programs on it ask, in the order of asking.
+    pub resolvers: Vec<u32>,
+    /// Name of the access profile of its link.
+    pub access: Option<&'static str>,
+}
+
+/// What a node does.
+#[derive(Clone, PartialEq, Debug)]
+pub enum NodeKind {
+    /// Programs of users run on it.
+    Host,
+    /// It forwards packets.
+    Router,
+    /// It answers HTTP requests.
+    Server(server::Config),
+    /// It resolves names for others.
+    Resolver(Resolver),
+    /// It knows zones.
+    Authority {
+        /// Which zones.
+        zones: Vec<u32>,
+    },
+}
+
+impl NodeKind {
+    /// Whether it forwards packets that are not for it.
+    #[must_use]
+    pub const fn forwards(&self) -> bool {
+        matches!(self, Self::Router)
+    }
+
+    /// The kind as a scenario says it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Host => "Host",
+            Self::Router => "Router",
+            Self::Server(_) => "Server",
+            Self::Resolver(_) => "Resolver",
+            Self::Authority { .. } => "Authority",
+        }
+    }
+}
+
+/// A recursive resolver. Its hints are every zone's authorities.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Resolver {
+    /// Record sets to remember; 0 remembers nothing.
+    pub cache_entries: usize,
+    /// How long to wait for an authority's answer to one datagram.
+    pub timeout: Span,
+    /// Datagrams sent for one step of one question.
+    pub attempts: u32,
+}
+
+/// A named set of TCP constants.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Profile {
+    /// As a Linux 6.x kernel.
+    #[default]
+    Linux,
+    /// As the RFCs.
+    Rfc,
+}
+
+/// TCP settings of a node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tcp {
+    /// Which constants.
+    pub profile: Profile,
+    /// Name of the congestion controller.
+    pub congestion: &'static str,
+    /// Largest IP packet in bytes: the smallest MTU of the node's links unless the scenario says another.
+    pub mtu: u32,
+    /// Nagle's algorithm.
+    pub nagle: bool,
+    /// Timestamps (RFC 7323).
+    pub timestamps: bool,
+    /// SACK (RFC 2018).
+    pub sack: bool,
+    /// Window scaling (RFC 7323).
+    pub window_scaling: bool,
+    /// Tail loss probes (RFC 8985 7).
+    pub tail_loss_probe: bool,
+    /// Losses found by time (RFC 8985).
+    pub rack: bool,
+    /// Largest receive window in bytes.
+    pub receive_buffer: u64,
+    /// Bytes that the send buffer holds.
+    pub send_buffer: u64,
+    /// Whether the window starts again after idling; `None`: as the profile says.
+    pub restart_after_idle: Option<bool>,
+    /// Give up when sent data stays unacknowledged for so long.
+    pub user_timeout: Option<Span>,
+}
+
+impl Default for Tcp {
+    fn default() -> Self {
+        Self {
+            profile: Profile::Linux,
+            congestion: "cubic",
+            mtu: 1500,
+            nagle: true,
+            timestamps: true,
+            sack: true,
+            window_scaling: true,
+            tail_loss_probe: true,
+            rack: true,
+            receive_buffer: 64 << 20,
+            send_buffer: 16 << 20,
+            restart_after_idle: None,
+            user_timeout: None,
+        }
+    }
+}
+
+/// A link.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Link {
+    /// Its name: `edge-lb` unless the scenario says another.
+    pub name: String,
+    /// Where it is declared.
+    pub declared: ast::Span,
+    /// One end.
+    pub a: u32,
+    /// The other end.
+    pub b: u32,
+    /// From `a` to `b`, and back.
+    pub directions: [link::Config; 2],
+    /// Where its delay comes from.
+    pub length: Length,
+    /// Geodesic between the places of its ends, in metres.
+    pub geodesic: Option<u64>,
+    /// Delay that access profiles of its ends add to each direction, within the directions' delay.
+    pub access: [Span; 2],
+}
+
+/// Where a link's delay comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Length {
+    /// The scenario states the delay.
+    Delay,
+    /// Cable of so many metres times the stretch, stated by the scenario or from the places of both ends.
+    Metres {
+        /// Metres.
+        metres: u64,
+        /// How much longer the cable is.
+        stretch: Stretch,
+    },
+    /// Only the access profile says something.
+    Access,
+}
+
+/// A zone of names.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Zone {
+    /// The name at its top.
+    pub apex: String,
+    /// Nodes that know it.
+    pub authorities: Vec<u32>,
+    /// How long answers are remembered, in seconds.
+    pub ttl: u32,
+    /// How long "no such name" is remembered, in seconds.
+    pub negative_ttl: u32,
+    /// Order of several addresses.
+    pub rotation: Rotation,
+    /// Its names.
+    pub records: Vec<Record>,
+}
+
+/// In which order several addresses of a name are given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Rotation {
+    /// Each answer starts one further on.
+    #[default]
+    Cyclic,
+    /// Always the same.
+    Fixed,
+    /// Shuffled for each answer.
+    Random,
+}
+
+/// A name of a zone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Record {
+    /// Its full name: `www.shop.example`.
+    pub name: String,
+    /// How long it is remembered, in seconds.
+    pub ttl: u32,
+    /// What it stands for.
+    pub data: Data,
+}
+
+/// What a name stands for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Data {
+    /// The address of a node.
+    A(u32),
+    /// Another full name.
+    Cname(String),
+}
+
+/// Something that users do.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Traffic {
+    /// Its name.
+    pub name: String,
+    /// Where its name is declared.
+    pub declared: ast::Span,
+    /// When it starts.
+    pub start: Time,
+    /// What it is.
+    pub kind: TrafficKind,
+}
+
+/// Kinds of traffic. Where several hosts make the traffic, each makes all that is described; the numbers of requests,
+/// messages and echoes are dealt out to them in turn (see [`Traffic::numbering`]).
+#[derive(Clone, PartialEq, Debug)]
+pub enum TrafficKind {
+    /// HTTP requests.
+    Http(Http),
+    /// Transfers in bulk.
+    Bulk(Bulk),
+    /// Messages at an interval.
+    Messages(Messages),
+    /// ICMP echoes.
+    Ping(Ping),
+    /// A way through the network.
+    Traceroute(Traceroute),
+}
+
+impl Traffic {
+    /// The hosts that make it and the nodes that it is for; for HTTP by name, every node that the name may stand for.
+    #[must_use]
+    pub fn pairs(&self) -> Vec<(u32, u32)> {
+        match &self.kind {
+            TrafficKind::Http(http) => {
+                let each = |ask: &Ask| ask.targets.iter().map(|&to| (ask.from, to)).collect::<Vec<_>>();
+                http.asks.iter().flat_map(each).collect()
+            }
+            TrafficKind::Bulk(bulk) => bulk.pairs.clone(),
+            TrafficKind::Messages(messages) => messages.pairs.clone(),
+            TrafficKind::Ping(ping) => ping.pairs.clone(),
+            TrafficKind::Traceroute(traceroute) => traceroute.pairs.clone(),
+        }
+    }
+
+    /// The numbers of the `index`-th maker's items, of `makers` in all.
+    #[must_use]
+    pub const fn numbering(index: u64, makers: u64) -> Numbering {
+        Numbering { first: index, step: makers }
+    }
+}
+
+/// HTTP requests: each of `asks` makes them all.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Http {
+    /// Who asks whom.
+    pub asks: Vec<Ask>,
+    /// Port of the origin.
+    pub port: u16,
+    /// Path and query.
+    pub path: String,
+    /// Method, in capitals.
+    pub method: &'static str,
+    /// Bytes of a request's head; `None`: what a browser sends.
+    pub head_bytes: Option<u64>,
+    /// Bytes of a request's body.
+    pub body_bytes: u64,
+    /// When requests come.
+    pub arrivals: Arrivals,
+    /// When they end.
+    pub limit: Limit,
+    /// Which connections carry them.
+    pub connections: Connections,
+    /// When to give a request up; `None`: never.
+    pub timeout: Option<Span>,
+    /// A congestion controller instead of the host's own.
+    pub congestion: Option<&'static str>,
+}
+
+/// Who asks whom.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ask {
+    /// The host whose users ask.
+    pub from: u32,
+    /// Whom they ask.
+    pub origin: Origin,
+    /// The nodes that the origin may turn out to be.
+    pub targets: Vec<u32>,
+}
+
+/// How an origin is called.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// By a name of a zone.
+    Name(String),
+    /// By a node: its address is known.
+    Node(u32),
+}
+
+/// Transfers in bulk: each pair makes them all.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Bulk {
+    /// Client, who connects, and server.
+    pub pairs: Vec<(u32, u32)>,
+    /// Port of the server.
+    pub port: u16,
+    /// Which way the bytes go.
+    pub direction: Direction,
+    /// How much on each flow.
+    pub amount: Amount,
+    /// Flows of each pair.
+    pub flows: u32,
+    /// From one flow's start to the next one's, over all flows of all pairs.
+    pub stagger: Span,
+    /// A congestion controller for the sender instead of its host's own.
+    pub congestion: Option<&'static str>,
+    /// Goodput counts from here: what comes before is warming up.
+    pub measure_from: Time,
+}
+
+/// Messages at an interval: each pair sends them all.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Messages {
+    /// Sender and receiver.
+    pub pairs: Vec<(u32, u32)>,
+    /// Port of the receiver.
+    pub port: u16,
+    /// Payload bytes of each.
+    pub bytes: u64,
+    /// From one to the next.
+    pub every: Span,
+    /// What carries them.
+    pub carrier: Carrier,
+    /// When they end.
+    pub limit: Limit,
+}
+
+/// What carries messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Carrier {
+    /// A datagram each.
+    Udp,
+    /// One connection.
+    Tcp {
+        /// A congestion controller instead of the host's own.
+        congestion: Option<&'static str>,
+    },
+}
+
+/// Echoes at an interval: each pair makes them all.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Ping {
+    /// Who asks whom.
+    pub pairs: Vec<(u32, u32)>,
+    /// From one to the next.
+    pub every: Span,
+    /// When they end.
+    pub limit: Limit,
+    /// Bytes of data in each.
+    pub bytes: u32,
+    /// TTL of each.
+    pub ttl: u8,
+    /// How long an answer is waited for.
+    pub timeout: Span,
+}
+
+/// A way through the network, by echoes of growing TTL.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Traceroute {
+    /// Who asks whom.
+    pub pairs: Vec<(u32, u32)>,
+    /// Largest TTL tried.
+    pub max_ttl: u8,
+    /// Probes for each TTL.
+    pub probes: u32,
+    /// Bytes of data in each.
+    pub bytes: u32,
+    /// How long an answer is waited for.
+    pub timeout: Span,
+}
+
+/// Something that must hold at the end of the run.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Expect {
+    /// Where the scenario says so.
+    pub declared: ast::Span,
+    /// What is measured.
+    pub measure: Measure,
+}
+
+/// A measured quantity and its bounds.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Measure {
+    /// Latency of a traffic.
+    Latency {
+        /// Which traffic.
+        of: u32,
+        /// Which latency of all.
+        at: Statistic,
+        /// Bounds.
+        bounds: Bounds<Span>,
+    },
+    /// Time that a traffic's requests spend in one phase.
+    Phase {
+        /// Which traffic.
+        of: u32,
+        /// Name of the phase, as the results write it.
+        phase: &'static str,
+        /// Mean over all that ended well, or the median's; no other statistic.
+        at: Statistic,
+        /// Bounds.
+        bounds: Bounds<Span>,
+    },
+    /// Share of a traffic's requests, messages, echoes or transfers that ended well.
+    Success {
+        /// Which traffic.
+        of: u32,
+        /// Bounds.
+        bounds: Bounds<Ratio>,
+    },
+    /// How many of them began.
+    Count {
+        /// Which traffic.
+        of: u32,
+        /// Bounds.
+        bounds: Bounds<u64>,
+    },
+    /// Useful bits per second of a traffic, all flows together.
+    Goodput {
+        /// Which traffic.
+        of: u32,
+        /// Bounds.
+        bounds: Bounds<BitRate>,
+    },
+    /// Packets that a link dropped.
+    Drops {
+        /// Which link.
+        link: u32,
+        /// Which direction of it; both together if `None`.
+        way: Option<Way>,
+        /// Why; whatever the reason if `None`.
+        cause: Option<Cause>,
+        /// Bounds of their number or of their share of all offered.
+        bounds: Bounds<Quantity>,
+    },
+    /// Share of the run during which a link was sending.
+    Utilisation {
+        /// Which link.
+        link: u32,
+        /// Which direction of it; the busier one if `None`.
+        way: Option<Way>,
+        /// Bounds.
+        bounds: Bounds<Ratio>,
+    },
+}
+
+/// One direction of a link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Way {
+    /// From its first end to its second.
+    AToB,
+    /// From its second end to its first.
+    BToA,
+}
+
+/// One value out of many.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Statistic {
+    /// Shortest.
+    Min,
+    /// Mean.
+    Mean,
+    /// The value that this share of all does not exceed.
+    Percentile(Ratio),
+    /// Longest.
+    Max,
+}
+
+impl fmt::Display for Statistic {
+    /// `p99`, `p99.9`, `max`..
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Min => f.pad("min"),
+            Self::Mean => f.pad("mean"),
+            Self::Percentile(ratio) => f.pad(&format!("p{}", ratio.to_string().trim_end_matches('%'))),
+            Self::Max => f.pad("max"),
+        }
+    }
+}
+
+/// A number of things or a share of them.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Quantity {
+    /// So many.
+    Count(u64),
+    /// This share of all.
+    Share(Ratio),
+}
+
+impl fmt::Display for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Count(count) => count.fmt(f),
+            Self::Share(share) => share.fmt(f),
+        }
+    }
+}
+
+/// What a quantity must not be below and not be above; at least one is there.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Bounds<T> {
+    /// Not below.
+    pub at_least: Option<T>,
+    /// Not above.
+    pub at_most: Option<T>,
+}
+
+impl<T: PartialOrd + Copy> Bounds<T> {
+    /// Whether `value` lies within.
+    #[must_use]
+    pub fn hold(&self, value: T) -> bool {
+        self.at_least.is_none_or(|least| value >= least) && self.at_most.is_none_or(|most| value <= most)
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Bounds<T> {
+    /// `>= 99.5%`, `<= 450 ms`, or `between 55 ms and 57 ms`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.at_least, &self.at_most) {
+            (Some(least), Some(most)) => write!(f, "between {least} and {most}"),
+            (Some(least), None) => write!(f, ">= {least}"),
+            (None, Some(most)) => write!(f, "<= {most}"),
+            (None, None) => Ok(()),
+        }
+    }
+}
