@@ -1,4 +1,9 @@
 //! Scenario files: text to a tree with positions, the tree to a checked plan, or everything that is wrong with it at once.
 
 pub mod ast;
+pub mod diagnostic;
 pub mod plan;
+pub mod render;
+pub mod suggest;
+
+pub use diagnostic::{Code, Diagnostic, Severity};
