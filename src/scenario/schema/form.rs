@@ -3,6 +3,7 @@
 use super::Problems;
 use crate::scenario::ast::{Kind, Span, Value, Word};
 use crate::scenario::diagnostic::{Code, Diagnostic};
+pub(super) use crate::scenario::suggest::closest as similar;
 
 /// A thing of the language: its name and its fields. The reference in `scenarios/README.md` has a section for each.
 #[derive(Debug)]
@@ -140,36 +141,4 @@ pub(super) fn article(name: &str) -> String {
 pub(super) fn list<'n>(names: impl IntoIterator<Item = &'n (impl AsRef<str> + 'n + ?Sized)>) -> String {
     let quoted: Vec<String> = names.into_iter().map(|name| format!("`{}`", name.as_ref())).collect();
     quoted.join(", ")
-}
-
-/// The most similar of some names, if any looks like `name`: one slip in five letters, or a Jaro-Winkler similarity above 0.85.
-pub(super) fn similar<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    let lower = name.to_lowercase();
-    let score = |other: &str| {
-        let other = other.to_lowercase();
-        let slips = strsim::damerau_levenshtein(&lower, &other);
-        let near = slips <= lower.chars().count().max(3) / 3;
-        let score = strsim::jaro_winkler(&lower, &other);
-        (near || score > 0.85).then_some(score)
-    };
-    let scored = known.into_iter().filter_map(|other| score(other).map(|score| (score, other)));
-    scored.fold(None, |best: Option<(f64, &str)>, next| match best {
-        Some(best) if best.0 >= next.0 => Some(best),
-        _ => Some(next),
-    })
-    .map(|(_, other)| other)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_slip_finds_its_name_and_another_word_does_not() {
-        let fields = ["rate", "delay", "distance", "stretch", "mtu", "queue", "loss"];
-        assert_eq!(similar("dealy", fields), Some("delay"));
-        assert_eq!(similar("Queue", fields), Some("queue"));
-        assert_eq!(similar("los", fields), Some("loss"));
-        assert_eq!(similar("bandwidth", fields), None);
-    }
 }

@@ -94,16 +94,15 @@ fn read(root: &Value, name: &str, problems: &mut Problems) -> Option<Plan> {
     };
     let nodes = fields.need("nodes", "{ \"user\": Host(at: \"New York\"), .. }", problems);
     let nodes = nodes::read(nodes, tcp, &mut plan, problems);
-    let links = match fields.get("links") {
-        Some(value) => links::read(value, &nodes, &mut plan, problems),
-        None => links::none(&plan, fields.span, problems),
-    };
+    if let Some(value) = fields.get("links") {
+        links::read(value, &nodes, &mut plan, problems);
+    }
     nodes.finish(&mut plan, problems);
-    let zones = zones::read(fields.get("zones"), &nodes, &mut plan, problems);
+    zones::read(fields.get("zones"), &nodes, &mut plan, problems);
     let traffic = fields.need("traffic", "{ \"echo\": Ping(from: .., to: ..) }", problems);
-    let traffic = traffic::read(traffic, &nodes, &zones, &mut plan, problems);
+    traffic::read(traffic, &nodes, &mut plan, problems);
     if let Some(value) = fields.get("expect") {
-        expect::read(value, &links, &traffic, &mut plan, problems);
+        expect::read(value, &nodes, &mut plan, problems);
     }
     rules::check(&plan, problems);
     Some(plan)

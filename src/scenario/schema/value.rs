@@ -5,7 +5,7 @@ use super::form::{list, similar};
 use crate::base::{BitRate, Ratio, Span as Duration};
 use crate::scenario::ast::{Kind, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
-use crate::scenario::quantity::{self, Problem};
+use crate::scenario::quantity::{self, Frequency, Problem};
 use std::ops::RangeInclusive;
 
 /// A text.
@@ -104,9 +104,7 @@ fn quantity<T>(
         Kind::Text(text) => match read(text) {
             Ok(quantity) => Some(quantity),
             Err(problem) => {
-                let mut diagnostic = Diagnostic::error(problem.code, value.span, format!("{what}: {}", problem.message));
-                diagnostic.help = problem.help;
-                problems.add(diagnostic);
+                problems.add(problem.at(value.span).label(what.trim_matches('`')));
                 None
             }
         },
@@ -139,7 +137,7 @@ pub(super) fn positive_span(value: &Value, what: &str, problems: &mut Problems) 
 
 /// A size: `"256KiB"`.
 pub(super) fn bytes(value: &Value, what: &str, range: RangeInclusive<u64>, problems: &mut Problems) -> Option<u64> {
-    let size = quantity(value, what, "B", quantity::bytes, problems)?;
+    let size = quantity(value, what, "B", quantity::bytes, problems)?.0;
     if range.contains(&size) {
         return Some(size);
     }
@@ -156,6 +154,11 @@ pub(super) fn bytes(value: &Value, what: &str, range: RangeInclusive<u64>, probl
 /// A rate: `"100Mbps"`.
 pub(super) fn rate(value: &Value, what: &str, problems: &mut Problems) -> Option<BitRate> {
     quantity(value, what, "Mbps", quantity::rate, problems)
+}
+
+/// A frequency: `"50/s"`.
+pub(super) fn frequency(value: &Value, what: &str, problems: &mut Problems) -> Option<Frequency> {
+    quantity(value, what, "/s", quantity::frequency, problems)
 }
 
 /// A distance in metres: `"5600km"`.
