@@ -372,8 +372,9 @@ fn place(space: Prefix, taken: &[Prefix], bits: impl Iterator<Item = u32>) -> Op
     Some(placed)
 }
 
-/// Names in the order of people: runs of digits by their value.
-fn natural_order(a: &str, b: &str) -> Ordering {
+/// Names in the order of people: runs of digits by their value, `host/2` before `host/10`. A total order of distinct names.
+#[must_use]
+pub fn natural_order(a: &str, b: &str) -> Ordering {
     let (mut left, mut right) = (a.as_bytes(), b.as_bytes());
     while let (Some(&x), Some(&y)) = (left.first(), right.first()) {
         if x.is_ascii_digit() && y.is_ascii_digit() {
