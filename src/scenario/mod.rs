@@ -4,6 +4,7 @@ pub mod ast;
 pub mod diagnostic;
 pub mod plan;
 pub mod quantity;
+pub mod reader;
 pub mod render;
 pub mod suggest;
 
