@@ -3,6 +3,8 @@
 pub mod ast;
 pub mod diagnostic;
 pub mod plan;
+pub mod quantity;
+pub mod reader;
 pub mod render;
 pub mod suggest;
 
