@@ -5,6 +5,7 @@ pub mod build;
 pub mod diagnostic;
 pub mod plan;
 pub mod quantity;
+pub mod reader;
 pub mod render;
 pub mod suggest;
 
