@@ -67,7 +67,12 @@ fn cast(world: &World) -> Cast {
 fn run(mask: Mask, loss: f64) -> (World, Traffic, Cases, Sequence) {
     let mut world = world(mask, loss);
     start(&mut world);
-    let mut metrics = Metrics::new([Plan { name: "pairs".into(), kind: Kind::Messages, light_floor: None }]);
+    let mut metrics = Metrics::new([Plan {
+        name: "pairs".into(),
+        kind: Kind::Messages,
+        light_floor: None,
+        measure_from: Time::ZERO,
+    }]);
     let mut cases = Cases::new(0);
     let mut sequence = Sequence::new(&(1..=u64::from(u8::MAX)).collect::<Vec<_>>(), &cast(&world));
     let until = Time::ZERO + Span::from_secs(60);

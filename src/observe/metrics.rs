@@ -48,6 +48,8 @@ pub struct Plan {
     pub kind: Kind,
     /// Round trip of light in fiber between its two ends on the great circle (one way for messages), if they have places.
     pub light_floor: Option<Span>,
+    /// Goodput counts from here: what comes before is warming up. Rounded down to a whole [`INTERVAL`].
+    pub measure_from: Time,
 }
 
 /// How many there were.
@@ -206,19 +208,16 @@ impl Traffic {
         order
     }
 
-    /// Useful bits per second from the first beginning to the last useful thing, rounded down; zero if no time passed.
+    /// Useful bits per second up to the last useful thing, from the first beginning or from where the plan says, rounded
+    /// down; zero if no time passed.
     #[must_use]
     pub fn goodput_bps(&self) -> u64 {
-        self.first.map_or(0, |first| bits_per_second(self.bytes, self.last.since(first)))
-    }
-
-    /// Useful bits per second between two instants, which are rounded down to whole [`INTERVAL`]s.
-    #[must_use]
-    pub fn goodput_between(&self, from: Time, until: Time) -> u64 {
-        let place = |time: Time| usize::try_from(time.as_nanos() / INTERVAL.as_nanos()).unwrap_or(usize::MAX);
-        let (from, until) = (place(from), place(until));
-        let bytes = self.intervals.iter().take(until).skip(from).sum();
-        bits_per_second(bytes, INTERVAL * until.saturating_sub(from) as u64)
+        if self.plan.measure_from == Time::ZERO {
+            return self.first.map_or(0, |first| bits_per_second(self.bytes, self.last.since(first)));
+        }
+        let skipped = self.plan.measure_from.as_nanos() / INTERVAL.as_nanos();
+        let bytes = self.intervals.iter().skip(usize::try_from(skipped).unwrap_or(usize::MAX)).sum();
+        bits_per_second(bytes, self.last.since(Time::ZERO + INTERVAL * skipped))
     }
 
     /// The share of those ended that ended well; for messages, of those sent that arrived. `None` if there are none.

@@ -10,8 +10,7 @@ fn explore() {
     for cc in ["reno", "cubic"] {
         for rtt in [10u64, 56, 200] {
             for loss in [0.0, 0.001, 0.01, 0.05] {
-                let mean: f64 =
-                    (0..seeds).map(|seed| path::goodput(cc, rtt, loss, seed)).sum::<f64>() / seeds as f64;
+                let mean: f64 = (0..seeds).map(|seed| path::goodput(cc, rtt, loss, seed)).sum::<f64>() / seeds as f64;
                 println!("{cc} {rtt} {loss} {mean:.3}");
             }
         }
