@@ -41,15 +41,14 @@ async fn serve(host: &Host, stream: &TcpStream, origin: SocketAddrV4, known: &Kn
         let request = reader.request(stream).await?.head;
         let page = String::from_utf8_lossy(&request.target).into_owned();
         let size = known.borrow().get(&page).copied();
-        let size = match size {
-            Some(size) => size,
-            None => {
-                // Dropping what takes too long cancels it, its connection included.
-                let fetched = host.timeout(Span::from_secs(2), fetch(host, origin, &page)).await;
-                let size = fetched.map_err(|_| NetError::TimedOut)??;
-                known.borrow_mut().insert(page, size);
-                size
-            }
+        let size = if let Some(size) = size {
+            size
+        } else {
+            // Dropping what takes too long cancels it, its connection included.
+            let fetched = host.timeout(Span::from_secs(2), fetch(host, origin, &page)).await;
+            let size = fetched.map_err(|_| NetError::TimedOut)??;
+            known.borrow_mut().insert(page, size);
+            size
         };
         let head = http1::answer(200, size, false, host.now()).encode();
         stream.write(http1::message(head, size)).await?;

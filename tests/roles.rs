@@ -141,7 +141,7 @@ fn the_ways_and_the_work_add_up_to_the_request() {
     assert_eq!(there.propagation, MS * 28 + Span::from_nanos(100));
 }
 
-/// `linux_fct.csv` without loss: from connect() to the last byte.
+/// `linux_fct.csv` without loss: from `connect()` to the last byte.
 #[test]
 fn transfers_complete_when_a_real_kernel_completes_them() {
     for (bytes, want) in [(10_000, 113.1), (1_000_000, 457.4)] {

@@ -339,7 +339,8 @@ impl Parser<'_> {
             let fault = Diagnostic::error(Code::Unclosed, span, format!("`{close}` closes nothing"));
             self.fault(fault.also(start, format!("the bracket open here is this `{open}`")).help("remove it"));
             self.advance();
-            let entry_before = self.at >= 2 && !matches!(self.tokens[self.at - 2].kind, lexer::Kind::Comma | lexer::Kind::Open(_));
+            let entry_before =
+                self.at >= 2 && !matches!(self.tokens[self.at - 2].kind, lexer::Kind::Comma | lexer::Kind::Open(_));
             if entry_before && *self.peek() == lexer::Kind::Comma {
                 self.advance();
             }
