@@ -8,10 +8,10 @@ mod prefix;
 mod router;
 mod routes;
 
-pub use fib::{Fib, FibBuilder};
+pub use fib::{Fib, FibBuilder, Group};
 pub use flow::{flow_hash, pick};
 pub use icmp::{DEFAULT_TTL, error_about, port_unreachable, reply_to_echo};
-pub use plan::{AddressError, AddressPlan, Wishes};
+pub use plan::{AddressError, AddressPlan, Wishes, natural_order};
 pub use prefix::{Prefix, PrefixError};
 pub use router::{Router, Verdict};
 pub use routes::{follow, route};

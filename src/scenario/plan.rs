@@ -552,13 +552,23 @@ impl fmt::Display for Statistic {
     }
 }
 
-/// A number of things or a share of them.
+/// A number of things or a share of them. A number and a share cannot be compared.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Quantity {
     /// So many.
     Count(u64),
     /// This share of all.
     Share(Ratio),
+}
+
+impl PartialOrd for Quantity {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        match (self, other) {
+            (Self::Count(left), Self::Count(right)) => left.partial_cmp(right),
+            (Self::Share(left), Self::Share(right)) => left.partial_cmp(right),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Quantity {

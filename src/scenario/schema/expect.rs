@@ -1,0 +1,267 @@
+//! Expectations: the law that every scenario states about its own outcome.
+
+use super::form::{Fields, Form, list, similar};
+use super::nodes::Nodes;
+use super::{Problems, inner, value};
+use crate::scenario::ast::{Kind, Value};
+use crate::scenario::diagnostic::{Code, Diagnostic};
+use crate::scenario::plan::{Bounds, Expect, Measure, Plan, Quantity, Statistic, TrafficKind, Way};
+use crate::trace::Cause;
+
+static LATENCY: Form = Form { name: "Latency", fields: &["of", "percentile", "statistic", "at_most", "at_least"] };
+static PHASE: Form = Form { name: "Phase", fields: &["of", "phase", "statistic", "at_most", "at_least"] };
+static SUCCESS: Form = Form { name: "Success", fields: &["of", "at_most", "at_least"] };
+static DELIVERED: Form = Form { name: "Delivered", fields: &["of", "at_most", "at_least"] };
+static COUNT: Form = Form { name: "Count", fields: &["of", "at_most", "at_least"] };
+static GOODPUT: Form = Form { name: "Goodput", fields: &["of", "at_most", "at_least"] };
+static DROPS: Form = Form { name: "Drops", fields: &["link", "from", "cause", "at_most", "at_least"] };
+static UTILISATION: Form = Form { name: "Utilisation", fields: &["link", "from", "at_most", "at_least"] };
+
+pub(super) const FORMS: &[&Form] =
+    &[&LATENCY, &PHASE, &SUCCESS, &DELIVERED, &COUNT, &GOODPUT, &DROPS, &UTILISATION];
+
+/// The phases into which the latencies of each kind of traffic divide, as results name them.
+#[must_use]
+pub const fn phases(kind: &TrafficKind) -> &'static [&'static str] {
+    match kind {
+        TrafficKind::Http(_) => &REQUEST_PHASES,
+        TrafficKind::Messages(_) => &MESSAGE_PHASES,
+        TrafficKind::Ping(_) | TrafficKind::Traceroute(_) => &ECHO_PHASES,
+        TrafficKind::Bulk(_) => &BULK_PHASES,
+    }
+}
+
+const REQUEST_PHASES: [&str; 19] = [
+    "dns",
+    "connect",
+    "request_wait",
+    "request_recovery",
+    "request_serialisation",
+    "request_queueing",
+    "request_propagation",
+    "request_reorder_wait",
+    "server_queue",
+    "server_work",
+    "unobserved",
+    "response_wait",
+    "response_recovery",
+    "response_serialisation",
+    "response_queueing",
+    "response_propagation",
+    "response_reorder_wait",
+    "read_wait",
+    "unanswered",
+];
+const MESSAGE_PHASES: [&str; 6] =
+    ["sender_wait", "recovery", "serialisation", "queueing", "propagation", "reorder_wait"];
+const ECHO_PHASES: [&str; 4] = ["serialisation", "queueing", "propagation", "turnaround"];
+const BULK_PHASES: [&str; 1] = ["transfer"];
+
+/// Reads the expectations into the plan.
+pub(super) fn read(value: &Value, nodes: &Nodes<'_>, plan: &mut Plan, problems: &mut Problems) {
+    let Kind::List(items) = &value.kind else {
+        value::wrong::<()>(value, "expectations are a list: [Success(of: \"pages\", at_least: \"99%\")]", problems);
+        return;
+    };
+    for item in items {
+        if let Some(measure) = measure(item, nodes, plan, problems) {
+            plan.expect.push(Expect { declared: item.span, measure });
+        }
+    }
+}
+
+fn measure(item: &Value, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems) -> Option<Measure> {
+    let names: Vec<&str> = FORMS.iter().map(|form| form.name).collect();
+    let kind = value::choice(item, "an expectation", &names, problems)?;
+    let form = FORMS.iter().find(|form| form.name == kind)?;
+    let fields = Fields::open(form, item, problems)?;
+    match kind {
+        "Latency" => {
+            let of = traffic(&fields, plan, problems);
+            let at = statistic(&fields, problems);
+            let bounds = bounds(&fields, "\"450ms\"", value::span, problems);
+            Some(Measure::Latency { of: of?, at: at?, bounds: bounds? })
+        }
+        "Phase" => {
+            let of = traffic(&fields, plan, problems);
+            let phase = phase(&fields, of, plan, problems);
+            let at = phase_statistic(&fields, problems);
+            let bounds = bounds(&fields, "\"56ms\"", value::span, problems);
+            Some(Measure::Phase { of: of?, phase: phase?, at: at?, bounds: bounds? })
+        }
+        "Success" | "Delivered" => {
+            let of = traffic(&fields, plan, problems);
+            let bounds = bounds(&fields, "\"99%\"", value::ratio, problems);
+            Some(Measure::Success { of: of?, bounds: bounds? })
+        }
+        "Count" => {
+            let of = traffic(&fields, plan, problems);
+            let count = |value: &Value, what: &str, problems: &mut Problems| {
+                value::whole(value, what, 0..=u64::MAX, problems)
+            };
+            let bounds = bounds(&fields, "100", count, problems);
+            Some(Measure::Count { of: of?, bounds: bounds? })
+        }
+        "Goodput" => {
+            let of = traffic(&fields, plan, problems);
+            let bounds = bounds(&fields, "\"90Mbps\"", value::rate, problems);
+            Some(Measure::Goodput { of: of?, bounds: bounds? })
+        }
+        "Drops" => {
+            let link = link(&fields, nodes, plan, problems);
+            let cause = cause(&fields, problems);
+            let bounds = bounds(&fields, "0", quantity, problems);
+            let (link, way) = link?;
+            Some(Measure::Drops { link, way, cause: cause?, bounds: bounds? })
+        }
+        _ => {
+            let link = link(&fields, nodes, plan, problems);
+            let bounds = bounds(&fields, "\"90%\"", value::ratio, problems);
+            let (link, way) = link?;
+            Some(Measure::Utilisation { link, way, bounds: bounds? })
+        }
+    }
+}
+
+fn bounds<T: PartialOrd + Copy>(
+    fields: &Fields<'_>,
+    example: &str,
+    read: impl Fn(&Value, &str, &mut Problems) -> Option<T>,
+    problems: &mut Problems,
+) -> Option<Bounds<T>> {
+    let (least, most) = (fields.get("at_least"), fields.get("at_most"));
+    if least.is_none() && most.is_none() {
+        problems.add(
+            Diagnostic::error(Code::MissingField, fields.span, "this expects nothing: there is no bound")
+                .help(format!("add `at_most: {example}` or `at_least: {example}`")),
+        );
+        return None;
+    }
+    let at_least = least.map(|value| read(value, "`at_least`", problems));
+    let at_most = most.map(|value| read(value, "`at_most`", problems));
+    let bounds = Bounds { at_least: at_least.map_or(Some(None), |v| v.map(Some))?, at_most: at_most.map_or(Some(None), |v| v.map(Some))? };
+    if let (Some(least), Some(most)) = (bounds.at_least, bounds.at_most)
+        && least > most
+    {
+        problems.add(
+            Diagnostic::error(Code::Contradiction, fields.span, "nothing is at least this much and at most this little")
+                .help("exchange `at_least` and `at_most`"),
+        );
+        return None;
+    }
+    Some(bounds)
+}
+
+fn traffic(fields: &Fields<'_>, plan: &Plan, problems: &mut Problems) -> Option<u32> {
+    let known: Vec<&str> = plan.traffic.iter().map(|traffic| &*traffic.name).collect();
+    let example = known.first().map_or("\"pages\"".to_owned(), |name| format!("\"{name}\""));
+    let value = fields.need("of", &example, problems)?;
+    let name = value::text(value, "`of`", problems)?;
+    if let Some((index, _)) = (0u32..).zip(&known).find(|(_, known)| **known == name) {
+        return Some(index);
+    }
+    let diagnostic = Diagnostic::error(Code::UnknownTraffic, inner(value), format!("no traffic is called `{name}`"));
+    let near = similar(name, known.iter().copied());
+    problems.add(match plan.traffic.iter().find(|traffic| Some(&*traffic.name) == near) {
+        Some(traffic) => diagnostic
+            .also(traffic.declared, "traffic with a similar name is declared here")
+            .help(format!("did you mean `{}`?", traffic.name)),
+        None if known.is_empty() => diagnostic.help("there is none"),
+        None => diagnostic.help(format!("there is {}", list(&known))),
+    });
+    None
+}
+
+fn statistic(fields: &Fields<'_>, problems: &mut Problems) -> Option<Statistic> {
+    if !fields.at_most_one(&["percentile", "statistic"], "each says which latency is meant", problems) {
+        return None;
+    }
+    if let Some(value) = fields.get("statistic") {
+        let name = value::choice(value, "`statistic`", &["Min", "Mean", "Median", "Max"], problems)?;
+        return Some(match name {
+            "Min" => Statistic::Min,
+            "Mean" => Statistic::Mean,
+            "Median" => Statistic::Percentile(crate::base::Ratio::new(0.5)?),
+            _ => Statistic::Max,
+        });
+    }
+    let value = fields.need("percentile", "\"99%\"", problems)?;
+    let ratio = value::ratio(value, "`percentile`", problems)?;
+    if ratio.is_zero() || ratio.get() >= 1.0 {
+        problems.add(
+            Diagnostic::error(Code::OutOfRange, value.span, format!("{ratio} is no percentile"))
+                .help("write `statistic: Min` or `statistic: Max`"),
+        );
+        return None;
+    }
+    Some(Statistic::Percentile(ratio))
+}
+
+fn phase_statistic(fields: &Fields<'_>, problems: &mut Problems) -> Option<Statistic> {
+    let Some(value) = fields.get("statistic") else { return Some(Statistic::Mean) };
+    let name = value::choice(value, "`statistic` of a phase", &["Mean", "Median"], problems)?;
+    Some(if name == "Mean" { Statistic::Mean } else { Statistic::Percentile(crate::base::Ratio::new(0.5)?) })
+}
+
+fn phase(fields: &Fields<'_>, of: Option<u32>, plan: &Plan, problems: &mut Problems) -> Option<&'static str> {
+    let value = fields.need("phase", "\"connect\"", problems)?;
+    let known = phases(&plan.traffic.get(of? as usize)?.kind);
+    value::named(value, "a phase of this traffic", known.iter().map(|&phase| (phase, phase)), problems)
+}
+
+/// The link, and the direction if `from` names one of its ends.
+fn link(
+    fields: &Fields<'_>,
+    nodes: &Nodes<'_>,
+    plan: &Plan,
+    problems: &mut Problems,
+) -> Option<(u32, Option<Way>)> {
+    let known = || plan.links.iter().map(|link| &*link.name);
+    let example = known().next().map_or("\"a-b\"".to_owned(), |name| format!("\"{name}\""));
+    let value = fields.need("link", &example, problems)?;
+    let name = value::text(value, "`link`", problems)?;
+    let Some(index) = known().position(|known| known == name) else {
+        let diagnostic = Diagnostic::error(Code::UnknownLink, inner(value), format!("no link is called `{name}`"));
+        let near = similar(name, known());
+        problems.add(match plan.links.iter().find(|link| Some(&*link.name) == near) {
+            Some(link) => diagnostic
+                .also(link.declared, "a link with a similar name is declared here")
+                .help(format!("did you mean `{}`?", link.name)),
+            None if plan.links.len() > 12 => diagnostic.help("a link is called `a-b` after its ends, or by its `name`"),
+            None => diagnostic.help(format!("the links are {}", list(&known().collect::<Vec<_>>()))),
+        });
+        return None;
+    };
+    let link = &plan.links[index];
+    let way = match fields.get("from") {
+        None => None,
+        Some(value) => match nodes.find(value, problems)? {
+            [end] if *end == link.a => Some(Way::AToB),
+            [end] if *end == link.b => Some(Way::BToA),
+            _ => {
+                let ends = [link.a, link.b].map(|end| &*plan.nodes[end as usize].name);
+                problems.add(
+                    Diagnostic::error(Code::Contradiction, inner(value), format!("the link `{name}` does not end here"))
+                        .help(format!("its ends are {}", list(&ends))),
+                );
+                return None;
+            }
+        },
+    };
+    Some((u32::try_from(index).ok()?, way))
+}
+
+fn cause(fields: &Fields<'_>, problems: &mut Problems) -> Option<Option<Cause>> {
+    // Those that links themselves have.
+    const KNOWN: [Cause; 5] = [Cause::QueueFull, Cause::Loss, Cause::Corrupted, Cause::Down, Cause::TooBig];
+    let Some(value) = fields.get("cause") else { return Some(None) };
+    let table = KNOWN.iter().map(|&cause| (cause.name(), cause));
+    value::named(value, "a cause", table, problems).map(Some)
+}
+
+fn quantity(value: &Value, what: &str, problems: &mut Problems) -> Option<Quantity> {
+    match value.kind {
+        Kind::Number(_) => value::whole(value, what, 0..=u64::MAX, problems).map(Quantity::Count),
+        _ => value::ratio(value, what, problems).map(Quantity::Share),
+    }
+}

@@ -1,0 +1,144 @@
+//! Forms: which fields a thing of the language has, and a reader that reports every field that is not one of them.
+
+use super::Problems;
+use crate::scenario::ast::{Kind, Span, Value, Word};
+use crate::scenario::diagnostic::{Code, Diagnostic};
+pub(super) use crate::scenario::suggest::closest as similar;
+
+/// A thing of the language: its name and its fields. The reference in `scenarios/README.md` has a section for each.
+#[derive(Debug)]
+pub struct Form {
+    /// Its name as a scenario writes it, or what it is for things without one (`link`).
+    pub name: &'static str,
+    /// Names of its fields.
+    pub fields: &'static [&'static str],
+}
+
+/// The fields that one value gives to a form.
+pub(super) struct Fields<'a> {
+    form: &'static Form,
+    /// The value that holds them.
+    pub(super) span: Span,
+    /// Where its name or, without one, its bracket stands: a point to complain about what is missing.
+    head: Span,
+    given: Vec<(&'a Word, &'a Value)>,
+}
+
+impl<'a> Fields<'a> {
+    /// The fields of `value`; a bare name and `()` have none. Unknown fields and repetitions are reported.
+    pub(super) fn open(form: &'static Form, value: &'a Value, problems: &mut Problems) -> Option<Self> {
+        let fields = match &value.kind {
+            Kind::Struct { fields, .. } => fields.as_slice(),
+            Kind::Tuple { items, .. } if items.is_empty() => &[],
+            Kind::Name(_) => &[],
+            _ => {
+                let sample = form.fields.first().map_or(String::new(), |field| format!("{field}: .."));
+                let name = if form.name.starts_with(char::is_uppercase) { form.name } else { "" };
+                problems.add(
+                    Diagnostic::error(
+                        Code::WrongShape,
+                        value.span,
+                        format!("{} needs its fields by name", article(form.name)),
+                    )
+                    .label(format!("found {}", value.describe()))
+                    .help(format!("write `{name}({sample})`; its fields are {}", list(form.fields))),
+                );
+                return None;
+            }
+        };
+        let mut given: Vec<(&Word, &Value)> = Vec::new();
+        for field in fields {
+            let name = &field.name;
+            if !form.fields.contains(&name.text.as_str()) {
+                problems.add(unknown_field(form, name));
+            } else if let Some((first, _)) = given.iter().find(|(other, _)| other.text == name.text) {
+                problems.add(
+                    Diagnostic::error(Code::DuplicateField, name.span, format!("`{}` is given twice", name.text))
+                        .also(first.span, "first here"),
+                );
+            } else {
+                given.push((name, &field.value));
+            }
+        }
+        let end = value.span.end;
+        let head = match value.variant_span() {
+            span if span == value.span => Span::new(end.saturating_sub(1).max(value.span.start), end),
+            span => span,
+        };
+        Some(Self { form, span: value.span, head, given })
+    }
+
+    /// The value of a field, unless it is absent or `None`.
+    pub(super) fn get(&self, name: &str) -> Option<&'a Value> {
+        debug_assert!(self.form.fields.contains(&name), "{}.{name} is not in its form", self.form.name);
+        let (_, value) = self.given.iter().find(|(word, _)| word.text == name)?;
+        (!matches!(&value.kind, Kind::Name(none) if none == "None")).then_some(*value)
+    }
+
+    /// The value of a field that has no default; its absence is reported with what could be written.
+    pub(super) fn need(&self, name: &str, example: &str, problems: &mut Problems) -> Option<&'a Value> {
+        let value = self.get(name);
+        if value.is_none() {
+            let what = article(self.form.name);
+            problems.add(
+                Diagnostic::error(Code::MissingField, self.head, format!("{what} needs `{name}`"))
+                    .label(format!("`{name}` is missing"))
+                    .help(format!("add `{name}: {example}`")),
+            );
+        }
+        value
+    }
+
+    /// Warns that a field that is given has no effect, and says why.
+    pub(super) fn no_effect(&self, name: &str, why: &str, problems: &mut Problems) {
+        if let Some((word, _)) = self.given.iter().find(|(word, _)| word.text == name) {
+            problems.add(
+                Diagnostic::warning(Code::NoEffect, word.span, format!("`{name}` has no effect: {why}"))
+                    .help(format!("leave `{name}` out")),
+            );
+        }
+    }
+
+    /// Reports fields that exclude each other; false if more than one of them is given.
+    pub(super) fn at_most_one(&self, names: &[&str], why: &str, problems: &mut Problems) -> bool {
+        let mut given = self.given.iter().filter(|(word, _)| names.contains(&word.text.as_str()));
+        let (Some((first, _)), Some((second, _))) = (given.next(), given.next()) else { return true };
+        problems.add(
+            Diagnostic::error(
+                Code::Contradiction,
+                second.span,
+                format!("`{}` and `{}` cannot both be given: {why}", first.text, second.text),
+            )
+            .also(first.span, "the other one")
+            .help("keep one of them"),
+        );
+        false
+    }
+}
+
+fn unknown_field(form: &Form, name: &Word) -> Diagnostic {
+    let message = format!("{} has no field `{}`", article(form.name), name.text);
+    let diagnostic = Diagnostic::error(Code::UnknownField, name.span, message);
+    let fields = if form.fields.is_empty() {
+        "it has no fields".to_owned()
+    } else {
+        format!("its fields are {}", list(form.fields))
+    };
+    match similar(&name.text, form.fields.iter().copied()) {
+        Some(other) => diagnostic.label(format!("did you mean `{other}`?")).help(fields),
+        None => diagnostic.help(fields),
+    }
+}
+
+/// `a Server`, `an Http`, `a link`.
+pub(super) fn article(name: &str) -> String {
+    let an = name.starts_with(['A', 'E', 'I', 'O', 'a', 'e', 'i', 'o']) || name.starts_with("Http");
+    let ticks = if name.starts_with(char::is_uppercase) { "`" } else { "" };
+    format!("{} {ticks}{name}{ticks}", if an { "an" } else { "a" })
+}
+
+/// Names in backquotes, separated by commas.
+pub(super) fn list<'n>(names: impl IntoIterator<Item = &'n (impl AsRef<str> + 'n + ?Sized)>) -> String {
+    let quoted: Vec<String> = names.into_iter().map(|name| format!("`{}`", name.as_ref())).collect();
+    quoted.join(", ")
+}

@@ -1,0 +1,399 @@
+//! Nodes: who is there, where they stand and what they do; and the names by which everything else refers to them.
+
+use super::form::{Fields, Form, list, similar};
+use super::profile::{PROFILES, Profile};
+use super::tcp::{self, Settings};
+use super::{Problems, check_name, dist, inner, named_entries, value};
+use crate::base::{Dist, Span as Duration};
+use crate::ip::natural_order;
+use crate::scenario::ast::{Kind, Span, Value};
+use crate::scenario::diagnostic::{Code, Diagnostic};
+use crate::scenario::plan::{Node, NodeKind, Plan, Resolver};
+use crate::service::server;
+use crate::topo::{self, Place};
+
+static HOST: Form = Form { name: "Host", fields: &["at", "count", "access", "resolver", "tcp"] };
+static ROUTER: Form = Form { name: "Router", fields: &["at", "count"] };
+static SERVER: Form = Form {
+    name: "Server",
+    fields: &[
+        "at",
+        "count",
+        "access",
+        "port",
+        "workers",
+        "queue",
+        "service",
+        "response",
+        "routes",
+        "keep_alive",
+        "backlog",
+        "tcp",
+    ],
+};
+static ROUTE: Form = Form { name: "route", fields: &["path", "response", "service", "status"] };
+static RESOLVER: Form = Form { name: "Resolver", fields: &["at", "count", "cache", "timeout", "attempts"] };
+static AUTHORITY: Form = Form { name: "Authority", fields: &["at", "count", "zones"] };
+
+pub(super) const FORMS: &[&Form] = &[&HOST, &ROUTER, &SERVER, &ROUTE, &RESOLVER, &AUTHORITY];
+
+const KINDS: &[&str] = &["Host", "Router", "Server", "Resolver", "Authority"];
+
+/// A declared name: one node or a group of them.
+pub(super) struct Group<'a> {
+    pub(super) name: &'a str,
+    pub(super) span: Span,
+    /// Its members in their order.
+    pub(super) members: Vec<u32>,
+    /// Whether it was declared with a `count`.
+    counted: bool,
+    /// Its own `resolver:`.
+    resolver: Option<&'a Value>,
+    /// Whether its MTU was stated.
+    mtu: Option<u32>,
+    /// Its own `zones:`.
+    pub(super) zones: Option<&'a Value>,
+}
+
+/// All declared names, in the order of the file.
+pub(super) struct Nodes<'a> {
+    pub(super) groups: Vec<Group<'a>>,
+    /// The access profile of each node.
+    pub(super) access: Vec<Option<&'static Profile>>,
+}
+
+/// What the members of a group have in common.
+struct Template<'a> {
+    count: Option<u64>,
+    place: Option<Place>,
+    kind: NodeKind,
+    settings: Settings,
+    access: Option<&'static Profile>,
+    resolver: Option<&'a Value>,
+    zones: Option<&'a Value>,
+}
+
+/// Reads the nodes into the plan, in natural order.
+pub(super) fn read<'a>(
+    value: Option<&'a Value>,
+    tcp: Settings,
+    plan: &mut Plan,
+    problems: &mut Problems,
+) -> Nodes<'a> {
+    let mut nodes = Nodes { groups: Vec::new(), access: Vec::new() };
+    let Some(value) = value else { return nodes };
+    let entries = named_entries(value, "nodes", problems);
+    if entries.is_empty() && matches!(value.kind, Kind::Map(_)) {
+        problems.add(Diagnostic::error(Code::Empty, value.span, "there are no nodes"));
+    }
+    let mut made: Vec<(Node, usize, Option<&'static Profile>)> = Vec::new();
+    for (name, span, entry) in entries {
+        check_name(name, span, problems);
+        let template = template(entry, tcp, problems);
+        let index = nodes.groups.len();
+        let count = template.count;
+        for member in 1..=count.unwrap_or(1) {
+            let name = count.map_or_else(|| name.to_owned(), |_| format!("{name}/{member}"));
+            let node = Node {
+                name,
+                declared: span,
+                place: template.place.clone(),
+                kind: template.kind.clone(),
+                tcp: template.settings.tcp,
+                resolvers: Vec::new(),
+                access: template.access.map(|profile| profile.name),
+            };
+            made.push((node, index, template.access));
+        }
+        nodes.groups.push(Group {
+            name,
+            span,
+            members: Vec::new(),
+            counted: count.is_some(),
+            resolver: template.resolver,
+            mtu: template.settings.mtu,
+            zones: template.zones,
+        });
+    }
+    number(made, &mut nodes, plan);
+    nodes
+}
+
+/// Puts nodes in natural order, which also numbers the members of each group.
+fn number(made: Vec<(Node, usize, Option<&'static Profile>)>, nodes: &mut Nodes<'_>, plan: &mut Plan) {
+    let mut order: Vec<usize> = (0..made.len()).collect();
+    order.sort_by(|&left, &right| natural_order(&made[left].0.name, &made[right].0.name));
+    let mut at = vec![0; made.len()];
+    for (index, &old) in (0u32..).zip(&order) {
+        at[old] = index;
+    }
+    for (old, (_, group, _)) in made.iter().enumerate() {
+        nodes.groups[*group].members.push(at[old]);
+    }
+    plan.written.nodes.clone_from(&at);
+    let mut sorted: Vec<(u32, Node, Option<&'static Profile>)> =
+        at.into_iter().zip(made).map(|(at, (node, _, access))| (at, node, access)).collect();
+    sorted.sort_by_key(|entry| entry.0);
+    for (_, node, access) in sorted {
+        plan.nodes.push(node);
+        nodes.access.push(access);
+    }
+}
+
+/// What a declaration says; where it is wrong, a host stands in so that references to it are not wrong too.
+fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Template<'a> {
+    let mut template = Template {
+        count: None,
+        place: None,
+        kind: NodeKind::Host,
+        settings: tcp,
+        access: None,
+        resolver: None,
+        zones: None,
+    };
+    let Some(kind) = value::choice(entry, "a node", KINDS, problems) else { return template };
+    let form = match kind {
+        "Host" => &HOST,
+        "Router" => &ROUTER,
+        "Server" => &SERVER,
+        "Resolver" => &RESOLVER,
+        _ => &AUTHORITY,
+    };
+    let Some(fields) = Fields::open(form, entry, problems) else { return template };
+    template.place = fields.get("at").and_then(|value| place(value, problems));
+    // More than 16,777,000 hosts would not fit into 10.0.0.0/8, and none of this size was ever simulated in one run.
+    template.count =
+        fields.get("count").and_then(|value| value::whole(value, "a count of nodes", 1..=1_000_000, problems));
+    if matches!(kind, "Host" | "Server") {
+        template.access = fields.get("access").and_then(|value| {
+            let table = PROFILES.iter().map(|profile| (profile.name, profile));
+            value::named(value, "an access profile", table, problems)
+        });
+        if let Some(value) = fields.get("tcp") {
+            template.settings = tcp::read(value, tcp, problems);
+        }
+    }
+    match kind {
+        "Host" => template.resolver = fields.get("resolver"),
+        "Router" => template.kind = NodeKind::Router,
+        "Server" => template.kind = NodeKind::Server(server(&fields, problems)),
+        "Resolver" => template.kind = NodeKind::Resolver(resolver(&fields, problems)),
+        _ => {
+            template.zones = fields.get("zones");
+            template.kind = NodeKind::Authority { zones: Vec::new() };
+        }
+    }
+    template
+}
+
+fn place(value: &Value, problems: &mut Problems) -> Option<Place> {
+    let name = value::text(value, "a place", problems)?;
+    match topo::find(name) {
+        Ok(place) => Some(place),
+        Err(unknown) => {
+            let help = if unknown.similar.is_empty() {
+                "a place is a city, a cloud region such as `aws:us-east-1`, or coordinates: \"51.5,-0.12\"; `lightlag list \
+                 places` shows them all"
+                    .to_owned()
+            } else {
+                format!("did you mean {}?", list(&unknown.similar))
+            };
+            let message = format!("no place is called `{name}`");
+            problems.add(Diagnostic::error(Code::UnknownPlace, inner(value), message).help(help));
+            None
+        }
+    }
+}
+
+fn server(fields: &Fields<'_>, problems: &mut Problems) -> server::Config {
+    let mut config = server::Config::new();
+    let mut whole = |name: &str, high: u64| {
+        let value = fields.get(name)?;
+        value::whole(value, &format!("`{name}`"), 1..=high, problems)
+    };
+    if let Some(port) = whole("port", 65_535) {
+        config.port = u16::try_from(port).unwrap_or(config.port);
+    }
+    if let Some(workers) = whole("workers", 1_000_000) {
+        config.workers = usize::try_from(workers).unwrap_or(usize::MAX);
+    }
+    if let Some(backlog) = whole("backlog", 1_000_000) {
+        config.backlog = u32::try_from(backlog).unwrap_or(u32::MAX);
+    }
+    if let Some(value) = fields.get("queue") {
+        let limit = value::whole(value, "`queue`", 0..=u64::MAX, problems);
+        config.queue_limit = limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    }
+    if let Some(value) = fields.get("service") {
+        config.service = dist::read(value, "`service`", problems).unwrap_or(config.service);
+    }
+    if let Some(value) = fields.get("response") {
+        config.response = value::bytes(value, "`response`", 0..=u64::MAX, problems).unwrap_or(config.response);
+    }
+    if let Some(value) = fields.get("keep_alive") {
+        config.keep_alive = match &value.kind {
+            Kind::Bool(false) => server::KeepAlive::Close,
+            Kind::Bool(true) => config.keep_alive,
+            _ => value::positive_span(value, "`keep_alive` (a duration, or `false`)", problems)
+                .map_or(config.keep_alive, server::KeepAlive::Idle),
+        };
+    }
+    if let Some(value) = fields.get("routes") {
+        config.routes = routes(value, problems);
+    }
+    if config.service == Dist::Constant(Duration::ZERO) && config.routes.iter().all(|route| route.service.is_none()) {
+        fields.no_effect("workers", "work takes no time; give `service` a duration", problems);
+        fields.no_effect("queue", "nothing waits where work takes no time; give `service` a duration", problems);
+    }
+    config
+}
+
+fn routes(value: &Value, problems: &mut Problems) -> Vec<server::Route> {
+    let Kind::List(items) = &value.kind else {
+        value::wrong::<()>(value, "`routes` is a list: [(path: \"/item\", response: \"20KiB\")]", problems);
+        return Vec::new();
+    };
+    let mut routes: Vec<server::Route> = Vec::new();
+    for item in items {
+        let Some(fields) = Fields::open(&ROUTE, item, problems) else { continue };
+        let mut route = server::Route::default();
+        let Some(path) = fields.need("path", "\"/item\"", problems) else { continue };
+        let Some(text) = value::text(path, "a path", problems) else { continue };
+        if !text.starts_with('/') && text != "*" {
+            problems.add(
+                Diagnostic::error(Code::OutOfRange, path.span, format!("the path `{text}` does not begin with `/`"))
+                    .help("`*` at its end stands for everything that begins with the rest"),
+            );
+        }
+        if routes.iter().any(|other| other.path == text) {
+            problems.add(Diagnostic::error(Code::DuplicateName, path.span, format!("`{text}` has a route already")));
+        }
+        text.clone_into(&mut route.path);
+        route.response = fields.get("response").and_then(|value| {
+            value::bytes(value, "`response`", 0..=u64::MAX, problems)
+        });
+        route.service = fields.get("service").and_then(|value| dist::read(value, "`service`", problems));
+        if let Some(value) = fields.get("status") {
+            let status = value::whole(value, "a status code", 200..=599, problems);
+            route.status = status.and_then(|status| u16::try_from(status).ok()).unwrap_or(200);
+        }
+        routes.push(route);
+    }
+    routes
+}
+
+fn resolver(fields: &Fields<'_>, problems: &mut Problems) -> Resolver {
+    // As `service::resolver::Config::new`.
+    let mut config = Resolver { cache_entries: 100_000, timeout: Duration::from_secs(1), attempts: 3 };
+    if let Some(value) = fields.get("cache") {
+        let entries = value::whole(value, "`cache` (record sets)", 0..=1 << 32, problems);
+        config.cache_entries = entries.map_or(config.cache_entries, |n| usize::try_from(n).unwrap_or(usize::MAX));
+    }
+    if let Some(value) = fields.get("timeout") {
+        config.timeout = value::positive_span(value, "`timeout`", problems).unwrap_or(config.timeout);
+    }
+    if let Some(value) = fields.get("attempts") {
+        let attempts = value::whole(value, "`attempts`", 1..=100, problems);
+        config.attempts = attempts.and_then(|n| u32::try_from(n).ok()).unwrap_or(config.attempts);
+    }
+    config
+}
+
+impl<'a> Nodes<'a> {
+    /// The nodes that a reference means: a node, all members of a group, or one of them.
+    pub(super) fn find(&self, value: &Value, problems: &mut Problems) -> Option<&[u32]> {
+        let name = value::text(value, "a node", problems)?;
+        self.find_name(name, inner(value), problems)
+    }
+
+    /// The nodes called `name`, if there are any.
+    pub(super) fn named(&self, name: &str) -> Option<&[u32]> {
+        if let Some(group) = self.groups.iter().find(|group| group.name == name) {
+            return Some(&group.members);
+        }
+        let (name, member) = name.rsplit_once('/')?;
+        let group = self.groups.iter().find(|group| group.name == name && group.counted)?;
+        let index = member.parse::<usize>().ok()?.checked_sub(1)?;
+        group.members.get(index..=index)
+    }
+
+    /// The nodes called `name`; `span` is where it stands.
+    pub(super) fn find_name(&self, name: &str, span: Span, problems: &mut Problems) -> Option<&[u32]> {
+        if let Some(found) = self.named(name) {
+            return Some(found);
+        }
+        let member = name.rsplit_once('/').and_then(|(group, _)| self.groups.iter().find(|other| other.name == group));
+        problems.add(match member {
+            Some(group) if group.counted => {
+                let last = group.members.len();
+                Diagnostic::error(Code::UnknownMember, span, format!("`{}` has no member `{name}`", group.name))
+                    .also(group.span, "the group is declared here")
+                    .help(format!("its members are `{0}/1` to `{0}/{last}`", group.name))
+            }
+            Some(group) => Diagnostic::error(Code::UnknownMember, span, format!("`{}` is a single node", group.name))
+                .also(group.span, "declared here without `count`")
+                .help(format!("write `{}`, or give the node a `count`", group.name)),
+            None => self.unknown(name, span),
+        });
+        None
+    }
+
+    fn unknown(&self, name: &str, span: Span) -> Diagnostic {
+        let diagnostic = Diagnostic::error(Code::UnknownNode, span, format!("no node is called `{name}`"));
+        let near = similar(name, self.groups.iter().map(|group| group.name));
+        match self.groups.iter().find(|group| Some(group.name) == near) {
+            Some(group) => diagnostic
+                .also(group.span, "a node with a similar name is declared here")
+                .help(format!("did you mean `{}`?", group.name)),
+            None if self.groups.len() > 12 => diagnostic.help("it must be a key of `nodes`"),
+            None => diagnostic.help(format!("the nodes are {}", list(self.groups.iter().map(|group| group.name)))),
+        }
+    }
+
+    /// What depends on links: the MTU of each node, and whom its programs ask for names.
+    pub(super) fn finish(&self, plan: &mut Plan, problems: &mut Problems) {
+        let mut mtu = vec![None; plan.nodes.len()];
+        for link in &plan.links {
+            for (end, direction) in [(link.a, 0), (link.b, 1)] {
+                let least = &mut mtu[end as usize];
+                let own = link.directions[direction].mtu;
+                *least = Some(least.map_or(own, |least: u32| least.min(own)));
+            }
+        }
+        let resolvers = super::paths::resolvers(plan);
+        for group in &self.groups {
+            let named = group.resolver.and_then(|value| self.named_resolvers(value, plan, problems));
+            for &member in &group.members {
+                let node = &mut plan.nodes[member as usize];
+                node.tcp.mtu = group.mtu.or(mtu[member as usize]).unwrap_or(1_500);
+                if matches!(node.kind, NodeKind::Host) {
+                    node.resolvers = named.clone().unwrap_or_else(|| resolvers[member as usize].clone());
+                }
+            }
+        }
+    }
+
+    fn named_resolvers(&self, value: &Value, plan: &Plan, problems: &mut Problems) -> Option<Vec<u32>> {
+        let values = match &value.kind {
+            Kind::List(values) => values.as_slice(),
+            _ => std::slice::from_ref(value),
+        };
+        let mut all = Vec::new();
+        for value in values {
+            let found = self.find(value, problems)?;
+            if let Some(&other) =
+                found.iter().find(|&&node| !matches!(plan.nodes[node as usize].kind, NodeKind::Resolver(_)))
+            {
+                let node = &plan.nodes[other as usize];
+                problems.add(
+                    Diagnostic::error(Code::WrongRole, inner(value), format!("`{}` is no resolver", node.name))
+                        .also(node.declared, format!("a `{}`", node.kind.name()))
+                        .help("name a node declared as `Resolver(..)`"),
+                );
+                return None;
+            }
+            all.extend_from_slice(found);
+        }
+        Some(all)
+    }
+}

@@ -1,0 +1,210 @@
+//! What only the whole plan shows: ways that do not exist, loads that no link carries, runs that end too early.
+
+mod load;
+
+use super::Problems;
+use super::paths::Paths;
+use crate::base::{Span, Time};
+use crate::scenario::diagnostic::{Code, Diagnostic};
+use crate::scenario::plan::{Measure, NodeKind, Plan, Statistic, Traffic, TrafficKind};
+use crate::service::Limit;
+use crate::service::bulk::Amount;
+use crate::service::client::Arrivals;
+use std::collections::BTreeSet;
+
+/// Reports what is wrong or doubtful about the plan as a whole.
+pub(super) fn check(plan: &Plan, problems: &mut Problems) {
+    let paths = Paths::new(plan);
+    let errors = problems.has_errors();
+    reachable(plan, &paths, problems);
+    if errors {
+        // Doubts about half a plan would be about the errors in it.
+        return;
+    }
+    unused(plan, problems);
+    plan.traffic.iter().for_each(|traffic| ends_in_time(traffic, plan, problems));
+    enough_samples(plan, problems);
+    load::check(plan, &paths, problems);
+}
+
+/// Every two nodes that talk need a way between them.
+fn reachable(plan: &Plan, paths: &Paths<'_>, problems: &mut Problems) {
+    let parts = paths.parts();
+    for traffic in &plan.traffic {
+        let pairs = traffic.pairs();
+        let Some((a, b)) = pairs.into_iter().find(|&(a, b)| !parts.reaches(a, b)) else { continue };
+        let (a, b) = (&plan.nodes[a as usize], &plan.nodes[b as usize]);
+        problems.add(
+            Diagnostic::error(
+                Code::Unreachable,
+                traffic.declared,
+                format!("there is no route from `{}` to `{}`", a.name, b.name),
+            )
+            .label("this traffic could not flow")
+            .also(b.declared, format!("`{}` is declared here", b.name))
+            .help("join them with a link, or with routers between them: hosts and servers do not forward packets"),
+        );
+    }
+    let by_name = plan.traffic.iter().filter_map(|traffic| match &traffic.kind {
+        TrafficKind::Http(http) => Some((traffic, http)),
+        _ => None,
+    });
+    for (traffic, http) in by_name {
+        let crate::scenario::plan::Origin::Name(name) = &http.asks[0].origin else { continue };
+        let holds = |apex: &str| name == apex || name.ends_with(&format!(".{apex}"));
+        let Some(zone) = plan.zones.iter().filter(|zone| holds(&zone.apex)).max_by_key(|zone| zone.apex.len()) else {
+            continue;
+        };
+        let resolvers: BTreeSet<u32> =
+            http.asks.iter().flat_map(|ask| &plan.nodes[ask.from as usize].resolvers).copied().collect();
+        let cut = |&&resolver: &&u32| !zone.authorities.iter().any(|&ns| parts.reaches(resolver, ns));
+        if let Some(&resolver) = resolvers.iter().find(cut)
+            && !zone.authorities.is_empty()
+        {
+            let resolver = &plan.nodes[resolver as usize];
+            let message = format!("`{}` reaches no authority of `{}`", resolver.name, zone.apex);
+            problems.add(
+                Diagnostic::error(Code::Unreachable, resolver.declared, message)
+                    .also(traffic.declared, "which this traffic needs")
+                    .help("link the authority to a router that the resolver reaches"),
+            );
+        }
+    }
+}
+
+/// Hosts and servers that nobody mentions.
+fn unused(plan: &Plan, problems: &mut Problems) {
+    let mut used: BTreeSet<u32> = plan.traffic.iter().flat_map(Traffic::pairs).flat_map(|(a, b)| [a, b]).collect();
+    for record in plan.zones.iter().flat_map(|zone| &zone.records) {
+        if let crate::scenario::plan::Data::A(node) = record.data {
+            used.insert(node);
+        }
+    }
+    let ends: BTreeSet<_> = used.iter().map(|&node| plan.nodes[node as usize].declared).collect();
+    let mut said = BTreeSet::new();
+    for node in &plan.nodes {
+        let idle = matches!(node.kind, NodeKind::Host | NodeKind::Server(_)) && !ends.contains(&node.declared);
+        if idle && said.insert(node.declared) {
+            problems.add(
+                Diagnostic::warning(Code::Unused, node.declared, format!("nothing is asked of `{}`", group(&node.name)))
+                    .help("name it in `traffic`, or leave it out"),
+            );
+        }
+    }
+}
+
+/// The declared name of a node: `origin` of `origin/2`.
+fn group(name: &str) -> &str {
+    name.split_once('/').map_or(name, |(group, _)| group)
+}
+
+/// When a traffic begins nothing any more: by its limits, or with the run.
+fn end(traffic: &Traffic, plan: &Plan) -> Time {
+    let run = Time::ZERO + plan.run_for;
+    let limited = |limit: &Limit, every: Option<Span>| {
+        let counted = limit.count.zip(every).map(|(count, every)| traffic.start.saturating_add(every.saturating_mul(count)));
+        [limit.until, counted].into_iter().flatten().fold(run, Time::min)
+    };
+    match &traffic.kind {
+        TrafficKind::Http(http) => match &http.arrivals {
+            Arrivals::Once => traffic.start,
+            Arrivals::Every(every) => limited(&http.limit, Some(*every)),
+            Arrivals::Poisson { mean_gap } => limited(&http.limit, Some(*mean_gap)),
+            Arrivals::At(_) | Arrivals::Users { .. } => limited(&http.limit, None),
+        },
+        TrafficKind::Messages(messages) => limited(&messages.limit, Some(messages.every)),
+        TrafficKind::Ping(ping) => limited(&ping.limit, Some(ping.every)),
+        TrafficKind::Bulk(_) | TrafficKind::Traceroute(_) => run,
+    }
+}
+
+/// How many requests, messages or echoes there will be, as far as that can be known.
+fn expected(traffic: &Traffic, plan: &Plan) -> Option<f64> {
+    let time = end(traffic, plan).since(traffic.start).as_secs_f64();
+    let each = match &traffic.kind {
+        TrafficKind::Http(http) => {
+            let most = http.limit.count.map_or(f64::INFINITY, |count| count as f64);
+            let each = match &http.arrivals {
+                Arrivals::Once => 1.0,
+                Arrivals::Every(gap) | Arrivals::Poisson { mean_gap: gap } => time / gap.as_secs_f64(),
+                Arrivals::At(instants) => instants.len() as f64,
+                Arrivals::Users { .. } if most.is_finite() => most,
+                Arrivals::Users { .. } => return None,
+            };
+            each.min(most) * http.asks.len() as f64
+        }
+        TrafficKind::Messages(messages) => time / messages.every.as_secs_f64() * messages.pairs.len() as f64,
+        TrafficKind::Ping(ping) => time / ping.every.as_secs_f64() * ping.pairs.len() as f64,
+        TrafficKind::Bulk(bulk) => f64::from(bulk.flows) * bulk.pairs.len() as f64,
+        TrafficKind::Traceroute(_) => return None,
+    };
+    Some(each)
+}
+
+/// What is counted or timed should be over before the run is.
+fn ends_in_time(traffic: &Traffic, plan: &Plan, problems: &mut Problems) {
+    let run = Time::ZERO + plan.run_for;
+    let count = |limit: &Limit, every: Span| {
+        let last = limit.count.unwrap_or(0).saturating_sub(1);
+        let all = traffic.start.saturating_add(every.saturating_mul(last));
+        (all >= run).then(|| format!("the last of {} comes after {}", limit.count.unwrap_or(0), all.since(Time::ZERO)))
+    };
+    let why = match &traffic.kind {
+        TrafficKind::Messages(messages) => count(&messages.limit, messages.every),
+        TrafficKind::Ping(ping) => count(&ping.limit, ping.every),
+        TrafficKind::Http(http) => match &http.arrivals {
+            Arrivals::Every(every) => count(&http.limit, *every),
+            Arrivals::At(instants) => instants
+                .last()
+                .filter(|&&last| last >= run)
+                .map(|last| format!("the last request comes at {}", last.since(Time::ZERO))),
+            _ => None,
+        },
+        TrafficKind::Bulk(bulk) => match bulk.amount {
+            Amount::For(span) => {
+                let all = traffic.start.saturating_add(span);
+                (all > run).then(|| format!("the transfer lasts until {}", all.since(Time::ZERO)))
+            }
+            Amount::Bytes(_) => None,
+        },
+        TrafficKind::Traceroute(_) => None,
+    };
+    if let Some(why) = why {
+        problems.add(
+            Diagnostic::warning(
+                Code::RunTooShort,
+                traffic.declared,
+                format!("the run ends after {} with `{}` not over", plan.run_for, traffic.name),
+            )
+            .label(why)
+            .help("give the scenario a longer `run_for`"),
+        );
+    }
+}
+
+/// A percentile means something where at least ten samples lie beyond it.
+fn enough_samples(plan: &Plan, problems: &mut Problems) {
+    const BEYOND: f64 = 10.0;
+    for expect in &plan.expect {
+        let Measure::Latency { of, at: Statistic::Percentile(percentile), .. } = &expect.measure else { continue };
+        let traffic = &plan.traffic[*of as usize];
+        let Some(samples) = expected(traffic, plan) else { continue };
+        let beyond = 1.0 - percentile.get();
+        let needed = libm::ceil(BEYOND / beyond - 1e-6);
+        if samples < needed - 0.5 {
+            problems.add(
+                Diagnostic::warning(
+                    Code::TooFewSamples,
+                    expect.declared,
+                    format!(
+                        "`{}` makes about {samples:.0} samples; p{} needs {needed:.0}",
+                        traffic.name,
+                        percentile.to_string().trim_end_matches('%'),
+                    ),
+                )
+                .also(traffic.declared, "of this traffic")
+                .help("run for longer, ask more often, or expect a lower percentile or the maximum"),
+            );
+        }
+    }
+}

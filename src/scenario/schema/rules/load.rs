@@ -1,0 +1,174 @@
+//! Offered load against what links and servers carry.
+
+use super::super::Problems;
+use super::super::paths::{Paths, Tree};
+use super::end;
+use crate::base::{BitRate, Span, Time};
+use crate::scenario::diagnostic::{Code, Diagnostic};
+use crate::scenario::plan::{Carrier, Http, NodeKind, Plan, Traffic, TrafficKind};
+use crate::service::client::Arrivals;
+use crate::service::server;
+use std::collections::BTreeMap;
+
+/// Bytes of headers per datagram (IP and UDP) and per segment (IP, TCP and its timestamps).
+const UDP_HEADERS: u64 = 28;
+const TCP_HEADERS: u64 = 52;
+/// Above so many steps the ways are not looked for: `check` should answer at once.
+const MOST_STEPS: usize = 20_000_000;
+
+/// Bits per second offered to a direction of a link: its index, and whether it leads from its first end.
+type Loads = BTreeMap<(u32, bool), f64>;
+
+/// Bits per second from one node to another.
+struct Stream {
+    from: u32,
+    to: u32,
+    bps: f64,
+}
+
+pub(super) fn check(plan: &Plan, paths: &Paths<'_>, problems: &mut Problems) {
+    let steady: Vec<(&Traffic, Vec<Stream>)> =
+        plan.traffic.iter().map(|traffic| (traffic, streams(traffic, plan))).filter(|(_, all)| !all.is_empty()).collect();
+    servers(plan, problems);
+    let steps = steady.iter().map(|(_, streams)| streams.len()).sum::<usize>().saturating_mul(plan.nodes.len());
+    if steps > MOST_STEPS {
+        return;
+    }
+    let mut trees: BTreeMap<u32, Tree> = BTreeMap::new();
+    let loads: Vec<(&Traffic, Loads)> = steady
+        .into_iter()
+        .map(|(traffic, streams)| (traffic, spread(&streams, plan, paths, &mut trees)))
+        .collect();
+    for (traffic, _) in &loads {
+        let now = traffic.start;
+        let mut sum = Loads::new();
+        for (other, load) in &loads {
+            if other.start <= now && now < end(other, plan) {
+                load.iter().for_each(|(&way, bps)| *sum.entry(way).or_default() += bps);
+            }
+        }
+        let worst = sum.into_iter().map(|((link, forward), bps)| {
+            let rate = plan.links[link as usize].directions[usize::from(!forward)].rate;
+            (bps / rate.as_bps() as f64, link, bps, rate)
+        });
+        if let Some((share, link, bps, rate)) = worst.max_by(|left, right| left.0.total_cmp(&right.0))
+            && share > 1.0
+        {
+            let link = &plan.links[link as usize];
+            problems.add(
+                Diagnostic::warning(
+                    Code::Overload,
+                    traffic.declared,
+                    format!("`{}` is offered {} and carries {rate}", link.name, shown(bps)),
+                )
+                .label("with what this traffic adds")
+                .also(link.declared, "this link")
+                .help("give the link a higher `rate`, or send less"),
+            );
+            return;
+        }
+    }
+}
+
+/// The rate for display.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "loads are positive and shown with three digits")]
+fn shown(bps: f64) -> String {
+    BitRate::from_bps(bps as u64).unwrap_or(BitRate::MAX).to_string()
+}
+
+/// The steady streams of an open loop; what adapts to the network overloads nothing.
+fn streams(traffic: &Traffic, plan: &Plan) -> Vec<Stream> {
+    match &traffic.kind {
+        TrafficKind::Messages(messages) => {
+            let headers = if messages.carrier == Carrier::Udp { UDP_HEADERS } else { TCP_HEADERS };
+            let packets = messages.bytes.div_ceil(1_448).max(1);
+            let bits = (messages.bytes + packets * headers) * 8;
+            let bps = bits as f64 / messages.every.as_secs_f64();
+            messages.pairs.iter().map(|&(from, to)| Stream { from, to, bps }).collect()
+        }
+        TrafficKind::Http(http) => {
+            let Some(gap) = gap(&http.arrivals) else { return Vec::new() };
+            let asks = http.asks.iter().filter(|ask| ask.targets.len() == 1);
+            asks.map(|ask| {
+                let to = ask.targets[0];
+                let NodeKind::Server(server) = &plan.nodes[to as usize].kind else { unreachable!("only servers are asked") };
+                let bytes = answer(server, &http.path).0;
+                let bits = (bytes + bytes.div_ceil(1_448).max(1) * TCP_HEADERS) * 8;
+                Stream { from: to, to: ask.from, bps: bits as f64 / gap.as_secs_f64() }
+            })
+            .collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn gap(arrivals: &Arrivals) -> Option<Span> {
+    match arrivals {
+        Arrivals::Every(gap) | Arrivals::Poisson { mean_gap: gap } => Some(*gap),
+        _ => None,
+    }
+}
+
+/// Bytes of the body and mean work in seconds with which a server answers a path.
+fn answer(server: &server::Config, path: &str) -> (u64, Option<f64>) {
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    let matches = |route: &&server::Route| match route.path.strip_suffix('*') {
+        Some(start) => path.starts_with(start),
+        None => path == route.path,
+    };
+    let route = server.routes.iter().filter(matches).max_by_key(|route| (route.path.len(), !route.path.ends_with('*')));
+    let bytes = route.and_then(|route| route.response).unwrap_or(server.response);
+    let work = route.and_then(|route| route.service).unwrap_or(server.service);
+    (bytes, work.mean().map(Span::as_secs_f64))
+}
+
+/// Which links the streams of a traffic use, as far as routing leaves no choice.
+fn spread(streams: &[Stream], plan: &Plan, paths: &Paths<'_>, trees: &mut BTreeMap<u32, Tree>) -> Loads {
+    let mut loads = Loads::new();
+    for stream in streams {
+        let tree = trees.entry(stream.from).or_insert_with(|| paths.from(stream.from));
+        for (link, before) in tree.certain_links(stream.to) {
+            let forward = plan.links[link as usize].a == before;
+            *loads.entry((link, forward)).or_default() += stream.bps;
+        }
+    }
+    loads
+}
+
+/// Work offered to each server against its workers.
+fn servers(plan: &Plan, problems: &mut Problems) {
+    let mut offered: BTreeMap<u32, (f64, &Traffic)> = BTreeMap::new();
+    let together = plan.traffic.iter().filter_map(|traffic| match &traffic.kind {
+        TrafficKind::Http(http) => Some((traffic, http)),
+        _ => None,
+    });
+    // Traffic that does not start together may not overlap.
+    let together: Vec<(&Traffic, &Http)> = together.filter(|(traffic, _)| traffic.start == Time::ZERO).collect();
+    for (traffic, http) in together {
+        let Some(gap) = gap(&http.arrivals) else { continue };
+        for ask in &http.asks {
+            for &target in &ask.targets {
+                let NodeKind::Server(server) = &plan.nodes[target as usize].kind else { continue };
+                let Some(work) = answer(server, &http.path).1 else { continue };
+                let busy = work / gap.as_secs_f64() / ask.targets.len() as f64;
+                offered.entry(target).or_insert((0.0, traffic)).0 += busy;
+            }
+        }
+    }
+    let over = offered.into_iter().find_map(|(node, (busy, traffic))| {
+        let node = &plan.nodes[node as usize];
+        let NodeKind::Server(server) = &node.kind else { return None };
+        (busy > server.workers as f64).then_some((node, busy, server.workers, traffic))
+    });
+    if let Some((node, busy, workers, traffic)) = over {
+        problems.add(
+            Diagnostic::warning(
+                Code::Overload,
+                traffic.declared,
+                format!("`{}` is offered work for {busy:.1} workers and has {workers}", node.name),
+            )
+            .also(node.declared, "this server")
+            .help("give it more `workers` or a shorter `service`, or ask less often"),
+        );
+    }
+}

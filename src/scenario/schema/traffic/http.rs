@@ -1,0 +1,339 @@
+//! HTTP requests: whom users ask, in which pattern and on which connections.
+
+use super::{Reading, dealt};
+use crate::app::dns::Name;
+use crate::base::{Dist, Span as Duration, Time};
+use crate::scenario::ast::{Kind, Span, Value};
+use crate::scenario::diagnostic::{Code, Diagnostic};
+use crate::scenario::plan::{Ask, Data, Http, NodeKind, Origin, Plan};
+use crate::scenario::schema::form::{Fields, Form, list, similar};
+use crate::scenario::schema::tcp::congestion_of;
+use crate::scenario::schema::{Problems, dist, inner, value};
+use crate::service::client::{Arrivals, Connections};
+
+pub(in crate::scenario::schema) static HTTP: Form = Form {
+    name: "Http",
+    fields: &[
+        "from",
+        "to",
+        "arrivals",
+        "start",
+        "count",
+        "until",
+        "method",
+        "head",
+        "body",
+        "connection",
+        "timeout",
+        "congestion",
+    ],
+};
+pub(in crate::scenario::schema) static POOL: Form = Form { name: "Pool", fields: &["max", "idle"] };
+pub(in crate::scenario::schema) static CLOSED: Form = Form { name: "Closed", fields: &["users", "think"] };
+
+const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "DELETE"];
+
+pub(super) fn read(reading: &Reading<'_, '_>, problems: &mut Problems) -> Option<Http> {
+    let fields = reading.fields;
+    let from = reading.from(problems).map(<[u32]>::to_vec);
+    let to = fields.need("to", "\"http://shop.example/\"", problems);
+    let target = to.and_then(|value| target(value, reading, problems));
+    let arrivals = fields.get("arrivals").map_or(Some(Arrivals::Once), |value| arrivals(value, problems));
+    let mut limit = reading.limit(problems);
+    limit.until = reading.instant("until", problems);
+    let ended = limit.until.is_some_and(|until| until <= reading.start);
+    if let (true, Some(value)) = (ended, fields.get("until")) {
+        problems.add(
+            Diagnostic::error(Code::NeverStarts, value.span, format!("`{}` ends before it starts", reading.name))
+                .help(format!("`until` is an instant of the run, after `start` ({})", reading.start.since(Time::ZERO))),
+        );
+    }
+    let method = fields.get("method").map_or(Some("GET"), |value| {
+        value::named(value, "a method", METHODS.iter().map(|&method| (method, method)), problems)
+    });
+    let mut size = |name: &str, least: u64, most: u64| {
+        fields.get(name).and_then(|value| value::bytes(value, &format!("`{name}`"), least..=most, problems))
+    };
+    // The shortest head that says method, target and host, and the longest that servers take.
+    let head_bytes = size("head", 64, 16 << 10);
+    let body_bytes = size("body", 0, u64::MAX).unwrap_or(0);
+    let connections = fields.get("connection").map_or(Some(Connections::BROWSER), |value| connections(value, problems));
+    // As browsers and curl's users do: half a minute.
+    let timeout = match fields.get("timeout") {
+        None => Some(Duration::from_secs(30)),
+        Some(value) if matches!(&value.kind, Kind::Name(never) if never == "Never") => None,
+        Some(value) => value::positive_span(value, "`timeout` (a duration, or `Never`)", problems),
+    };
+    let congestion = congestion_of(fields, problems);
+    if matches!(arrivals, Some(Arrivals::Once)) {
+        fields.no_effect("count", "there is one request; `arrivals` says how more come", problems);
+        fields.no_effect("until", "there is one request; `arrivals` says how more come", problems);
+    }
+    let target = target?;
+    let from = from?;
+    let asks = asks(&from, &target, to?, reading, problems)?;
+    Some(Http {
+        asks,
+        port: target.port,
+        path: target.path,
+        method: method?,
+        head_bytes,
+        body_bytes,
+        arrivals: arrivals?,
+        limit,
+        connections: connections?,
+        timeout,
+        congestion,
+    })
+}
+
+/// What a URL says.
+struct Target {
+    /// A name of a zone, and where it may lead; otherwise nodes.
+    name: Option<String>,
+    nodes: Vec<u32>,
+    port: u16,
+    path: String,
+}
+
+fn target(value: &Value, reading: &Reading<'_, '_>, problems: &mut Problems) -> Option<Target> {
+    let url = value::text(value, "`to`", problems)?;
+    let span = inner(value);
+    let Some((scheme, rest)) = url.split_once("://") else {
+        // The name of a node, for short.
+        let nodes = reading.nodes.find_name(url, span, problems)?.to_vec();
+        return Some(Target { name: None, nodes, port: 80, path: "/".to_owned() });
+    };
+    match scheme {
+        "http" => {}
+        "https" => {
+            problems.add(
+                Diagnostic::error(Code::Unsupported, span, "TLS is not simulated yet, so `https` cannot be")
+                    .help(format!("write `http://{rest}` to have the same request without encryption")),
+            );
+            return None;
+        }
+        other => {
+            problems.add(
+                Diagnostic::error(Code::Unsupported, span, format!("`{other}` is no scheme for HTTP requests"))
+                    .help("write `http://name/path`"),
+            );
+            return None;
+        }
+    }
+    let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) => {
+            let Ok(port @ 1..) = port.parse::<u16>() else {
+                problems.add(
+                    Diagnostic::error(Code::OutOfRange, span, format!("`{port}` is no port"))
+                        .help("a port is a number from 1 to 65535"),
+                );
+                return None;
+            };
+            (host, port)
+        }
+        None => (authority, 80),
+    };
+    if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
+        problems.add(
+            Diagnostic::error(Code::BadName, span, "the path contains what a URL cannot hold")
+                .help("write spaces as `%20` and letters outside ASCII percent-encoded"),
+        );
+        return None;
+    }
+    let (name, nodes) = origin(host, span, reading, problems)?;
+    Some(Target { name, nodes, port, path: path.to_owned() })
+}
+
+/// The host of a URL: a name of a zone, or else a node.
+fn origin(
+    host: &str,
+    span: Span,
+    reading: &Reading<'_, '_>,
+    problems: &mut Problems,
+) -> Option<(Option<String>, Vec<u32>)> {
+    let name = host.trim_end_matches('.').to_ascii_lowercase();
+    let targets = addresses(&name, reading.plan);
+    if !targets.is_empty() {
+        return Some((Some(name), targets));
+    }
+    if let Some(nodes) = reading.nodes.named(host) {
+        return Some((None, nodes.to_vec()));
+    }
+    let plan = reading.plan;
+    let parsed = name.parse::<Name>().ok();
+    let inside = |apex: &str| parsed.as_ref().zip(apex.parse().ok()).is_some_and(|(name, apex)| name.is_within(&apex));
+    let zone = plan.zones.iter().find(|zone| inside(&zone.apex));
+    let known: Vec<&str> = plan.zones.iter().flat_map(|zone| &zone.records).map(|record| &*record.name).collect();
+    let message = match zone {
+        Some(zone) => format!("the zone `{}` has no address for `{host}`", zone.apex),
+        None => format!("`{host}` is in no zone, and no node is called so"),
+    };
+    let names = reading.nodes.groups.iter().map(|group| group.name);
+    let help = match similar(host, known.iter().copied().chain(names)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if known.is_empty() => {
+            format!("add `zones: {{ \"{host}\": (A: [\"node\"]) }}`, or write a node's name: it is asked without a lookup")
+        }
+        None => format!("the names are {}", list(&known)),
+    };
+    problems.add(Diagnostic::error(Code::UnknownHost, span, message).help(help));
+    None
+}
+
+/// The nodes that a name may turn out to be, aliases followed.
+fn addresses(name: &str, plan: &Plan) -> Vec<u32> {
+    let records = || plan.zones.iter().flat_map(|zone| &zone.records);
+    let mut name = name.to_owned();
+    // As many aliases as an authority follows.
+    for _ in 0..8 {
+        let mut nodes = Vec::new();
+        let mut alias = None;
+        for record in records().filter(|record| record.name == name) {
+            match &record.data {
+                Data::A(node) => nodes.push(*node),
+                Data::Cname(target) => alias = Some(target.clone()),
+            }
+        }
+        match alias {
+            Some(target) if nodes.is_empty() => name = target,
+            _ => return nodes,
+        }
+    }
+    Vec::new()
+}
+
+/// Each host with the origin that it asks, once it is clear that it can.
+fn asks(
+    from: &[u32],
+    target: &Target,
+    to: &Value,
+    reading: &Reading<'_, '_>,
+    problems: &mut Problems,
+) -> Option<Vec<Ask>> {
+    let plan = reading.plan;
+    for &node in &target.nodes {
+        let node = &plan.nodes[node as usize];
+        match &node.kind {
+            NodeKind::Server(server) if server.port == target.port => {}
+            NodeKind::Server(server) => {
+                problems.add(
+                    Diagnostic::error(
+                        Code::Contradiction,
+                        inner(to),
+                        format!("`{}` listens on port {}, not {}", node.name, server.port, target.port),
+                    )
+                    .also(node.declared, "declared here")
+                    .help(format!("write the port: `http://name:{}/`", server.port)),
+                );
+                return None;
+            }
+            other => {
+                problems.add(
+                    Diagnostic::error(Code::WrongRole, inner(to), format!("`{}` answers no HTTP requests", node.name))
+                        .also(node.declared, format!("a `{}`", other.name()))
+                        .help("requests are answered by a `Server`"),
+                );
+                return None;
+            }
+        }
+    }
+    if let Some(name) = &target.name {
+        let has_resolver = plan.nodes.iter().any(|node| matches!(node.kind, NodeKind::Resolver(_)));
+        let lost = from.iter().map(|&node| &plan.nodes[node as usize]).find(|node| node.resolvers.is_empty());
+        if let (Some(node), true) = (lost, has_resolver) {
+            let what = if matches!(node.kind, NodeKind::Host) { "reaches no resolver" } else { "is no host with a resolver" };
+            problems.add(
+                Diagnostic::error(
+                    Code::Unreachable,
+                    inner(to),
+                    format!("`{}` {what}, so it cannot look up `{name}`", node.name),
+                )
+                .also(node.declared, "declared here")
+                .help("link it to a resolver, or write a node's name instead of a domain name"),
+            );
+            return None;
+        }
+        let ask = |&from: &u32| Ask { from, origin: Origin::Name(name.clone()), targets: target.nodes.clone() };
+        return Some(from.iter().map(ask).collect());
+    }
+    let pairs = dealt(from, &target.nodes, inner(to), problems)?;
+    let ask = |(from, to)| Ask { from, origin: Origin::Node(to), targets: vec![to] };
+    Some(pairs.into_iter().map(ask).collect())
+}
+
+fn arrivals(value: &Value, problems: &mut Problems) -> Option<Arrivals> {
+    const KINDS: &[&str] = &["Once", "Poisson", "Every", "Closed", "At"];
+    let kind = value::choice(value, "`arrivals`", KINDS, problems)?;
+    let only = dist::only(value);
+    match (kind, only) {
+        ("Once", None) => Some(Arrivals::Once),
+        ("Poisson", Some(rate)) => {
+            let mean_gap = value::frequency(rate, "the rate of arrivals", problems)?.gap();
+            (!mean_gap.is_zero()).then_some(Arrivals::Poisson { mean_gap })
+        }
+        ("Every", Some(gap)) => value::positive_span(gap, "the time between requests", problems).map(Arrivals::Every),
+        ("At", Some(instants)) => at(instants, problems),
+        ("Closed", _) => {
+            let fields = Fields::open(&CLOSED, value, problems)?;
+            let users = fields.get("users").map_or(Some(1), |value| value::whole(value, "`users`", 1..=1_000_000, problems));
+            let think = fields.get("think").map_or(Some(Dist::Constant(Duration::ZERO)), |value| {
+                dist::read(value, "`think`", problems)
+            });
+            Some(Arrivals::Users { count: u32::try_from(users?).unwrap_or(u32::MAX), think: think? })
+        }
+        _ => value::wrong(
+            value,
+            "`arrivals` are `Once`, `Poisson(\"50/s\")`, `Every(\"20ms\")`, `At([\"1s\", \"2s\"])` or \
+             `Closed(users: 10, think: \"1s\")`",
+            problems,
+        ),
+    }
+}
+
+fn at(value: &Value, problems: &mut Problems) -> Option<Arrivals> {
+    let Kind::List(items) = &value.kind else {
+        return value::wrong(value, "`At` holds a list of instants: [\"1s\", \"2s\"]", problems);
+    };
+    let mut instants: Vec<Time> = Vec::new();
+    for item in items {
+        let instant = Time::ZERO + value::span(item, "an instant", problems)?;
+        if instants.last().is_some_and(|&last| instant < last) {
+            problems.add(
+                Diagnostic::error(Code::OutOfRange, item.span, "the instants are not in order")
+                    .help("write the earlier one first"),
+            );
+            return None;
+        }
+        instants.push(instant);
+    }
+    if instants.is_empty() {
+        problems.add(Diagnostic::error(Code::Empty, value.span, "there are no instants"));
+        return None;
+    }
+    Some(Arrivals::At(instants))
+}
+
+fn connections(value: &Value, problems: &mut Problems) -> Option<Connections> {
+    let kind = value::choice(value, "`connection`", &["Pool", "Fresh"], problems)?;
+    if kind == "Fresh" {
+        return Some(Connections::PerRequest);
+    }
+    let Connections::Pool { mut max, mut idle } = Connections::BROWSER else { return None };
+    let (size, kept) = match dist::only(value) {
+        Some(size) => (Some(size), None),
+        None => {
+            let fields = Fields::open(&POOL, value, problems)?;
+            (fields.get("max"), fields.get("idle"))
+        }
+    };
+    if let Some(size) = size {
+        let whole = value::whole(size, "a pool (connections)", 1..=100_000, problems)?;
+        max = usize::try_from(whole).unwrap_or(max);
+    }
+    if let Some(kept) = kept {
+        idle = value::positive_span(kept, "`idle`", problems)?;
+    }
+    Some(Connections::Pool { max, idle })
+}

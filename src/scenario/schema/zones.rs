@@ -1,0 +1,248 @@
+//! Zones: which names stand for which nodes, and who knows it.
+
+use super::form::{Fields, Form, list};
+use super::nodes::Nodes;
+use super::{Problems, inner, named_entries, value};
+use crate::app::dns::Name;
+use crate::base::Span as Duration;
+use crate::ip::natural_order;
+use crate::scenario::ast::{Kind, Span, Value};
+use crate::scenario::diagnostic::{Code, Diagnostic};
+use crate::scenario::plan::{Data, NodeKind, Plan, Record, Rotation, Zone};
+
+static ZONE: Form = Form { name: "zone", fields: &["A", "ttl", "negative_ttl", "rotation", "names"] };
+static NAME: Form = Form { name: "name", fields: &["A", "CNAME", "ttl"] };
+
+pub(super) const FORMS: &[&Form] = &[&ZONE, &NAME];
+
+/// How long answers are remembered unless the zone says otherwise, in seconds; how long "no such name" is.
+const TTL: u32 = 300;
+const NEGATIVE_TTL: u32 = 60;
+
+/// Reads the zones into the plan, in natural order, and gives them to the authorities.
+pub(super) fn read(value: Option<&Value>, nodes: &Nodes<'_>, plan: &mut Plan, problems: &mut Problems) {
+    let entries = value.map(|value| named_entries(value, "zones", problems)).unwrap_or_default();
+    let mut zones: Vec<(Zone, Span)> = Vec::new();
+    for (name, span, entry) in entries {
+        let Some(apex) = domain(name, span, problems) else { continue };
+        if let Some(zone) = zone(&apex, entry, nodes, problems) {
+            zones.push((zone, span));
+        }
+    }
+    zones.sort_by(|left, right| natural_order(&left.0.apex, &right.0.apex));
+    let spans: Vec<Span> = zones.iter().map(|(_, span)| *span).collect();
+    plan.zones = zones.into_iter().map(|(zone, _)| zone).collect();
+    delegate(nodes, plan, problems);
+    if let (Some(value), false) = (value, plan.zones.is_empty()) {
+        staff(value, &spans, nodes, plan, problems);
+    }
+}
+
+/// A domain name in lower case, without a final dot.
+pub(super) fn domain(name: &str, span: Span, problems: &mut Problems) -> Option<String> {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    match name.parse::<Name>() {
+        Ok(parsed) if !parsed.is_root() => Some(name),
+        _ => {
+            problems.add(
+                Diagnostic::error(Code::BadName, span, format!("`{name}` is no domain name"))
+                    .help("a domain name is written `shop.example`: labels of at most 63 characters with dots between"),
+            );
+            None
+        }
+    }
+}
+
+fn zone(apex: &str, entry: &Value, nodes: &Nodes<'_>, problems: &mut Problems) -> Option<Zone> {
+    let fields = Fields::open(&ZONE, entry, problems)?;
+    let ttl = fields.get("ttl").and_then(|value| ttl(value, problems)).unwrap_or(TTL);
+    let negative_ttl = fields.get("negative_ttl").and_then(|value| self::ttl(value, problems));
+    let rotation = fields.get("rotation").and_then(|value| {
+        let name = value::choice(value, "`rotation`", &["Cyclic", "Fixed", "Random"], problems)?;
+        Some(match name {
+            "Fixed" => Rotation::Fixed,
+            "Random" => Rotation::Random,
+            _ => Rotation::Cyclic,
+        })
+    });
+    let mut records = Vec::new();
+    if let Some(value) = fields.get("A") {
+        addresses(value, apex, ttl, nodes, &mut records, problems);
+    }
+    if let Some(value) = fields.get("names") {
+        for (label, span, entry) in named_entries(value, "names", problems) {
+            if label == "@" || label.is_empty() {
+                problems.add(
+                    Diagnostic::error(Code::BadName, span, "the zone's own addresses stand beside `names`")
+                        .help("write `A: [..]` in the zone itself"),
+                );
+                continue;
+            }
+            let Some(name) = domain(&format!("{label}.{apex}"), span, problems) else { continue };
+            name_in_zone(&name, entry, ttl, nodes, &mut records, problems);
+        }
+    }
+    if records.is_empty() {
+        problems.add(
+            Diagnostic::error(Code::Empty, entry.span, format!("the zone `{apex}` has no names"))
+                .help("give it `A: [\"node\"]` or `names: { \"www\": (A: [\"node\"]) }`"),
+        );
+    }
+    Some(Zone {
+        apex: apex.to_owned(),
+        authorities: Vec::new(),
+        ttl,
+        negative_ttl: negative_ttl.unwrap_or(NEGATIVE_TTL),
+        rotation: rotation.unwrap_or_default(),
+        records,
+    })
+}
+
+fn name_in_zone(
+    name: &str,
+    entry: &Value,
+    zone_ttl: u32,
+    nodes: &Nodes<'_>,
+    records: &mut Vec<Record>,
+    problems: &mut Problems,
+) {
+    let Some(fields) = Fields::open(&NAME, entry, problems) else { return };
+    let ttl = fields.get("ttl").and_then(|value| ttl(value, problems)).unwrap_or(zone_ttl);
+    // RFC 1034 3.6.2: an alias has no other records.
+    if !fields.at_most_one(&["A", "CNAME"], "an alias has no addresses of its own", problems) {
+        return;
+    }
+    if let Some(value) = fields.get("A") {
+        addresses(value, name, ttl, nodes, records, problems);
+    } else if let Some(value) = fields.get("CNAME") {
+        let Some(target) = value::text(value, "an alias", problems) else { return };
+        let Some(target) = domain(target, inner(value), problems) else { return };
+        records.push(Record { name: name.to_owned(), ttl, data: Data::Cname(target) });
+    } else {
+        problems.add(
+            Diagnostic::error(Code::Empty, entry.span, format!("`{name}` stands for nothing"))
+                .help("give it `A: [\"node\"]` or `CNAME: \"other.example\"`"),
+        );
+    }
+}
+
+/// A TTL in whole seconds, at most 2^31 - 1 (RFC 2181 8).
+fn ttl(value: &Value, problems: &mut Problems) -> Option<u32> {
+    let span = value::span(value, "a TTL", problems)?;
+    let second = Duration::from_secs(1).as_nanos();
+    let seconds = u32::try_from(span.as_nanos() / second).ok().filter(|&seconds| seconds <= i32::MAX.unsigned_abs());
+    if span.as_nanos() % second == 0 && seconds.is_some() {
+        return seconds;
+    }
+    problems.add(
+        Diagnostic::error(Code::OutOfRange, value.span, format!("a TTL cannot be {span}"))
+            .help("DNS counts whole seconds, at most 2,147,483,647 of them"),
+    );
+    None
+}
+
+fn addresses(
+    value: &Value,
+    name: &str,
+    ttl: u32,
+    nodes: &Nodes<'_>,
+    records: &mut Vec<Record>,
+    problems: &mut Problems,
+) {
+    let values = match &value.kind {
+        Kind::List(values) => values.as_slice(),
+        _ => std::slice::from_ref(value),
+    };
+    if values.is_empty() {
+        problems.add(Diagnostic::error(Code::Empty, value.span, format!("`{name}` has no addresses")));
+    }
+    for value in values {
+        for &node in nodes.find(value, problems).unwrap_or_default() {
+            let record = Record { name: name.to_owned(), ttl, data: Data::A(node) };
+            if records.contains(&record) {
+                problems.add(Diagnostic::warning(
+                    Code::NoEffect,
+                    inner(value),
+                    format!("`{name}` stands for this node already"),
+                ));
+            } else {
+                records.push(record);
+            }
+        }
+    }
+}
+
+/// Gives each zone to the authorities that name it; those that name none know all.
+fn delegate(nodes: &Nodes<'_>, plan: &mut Plan, problems: &mut Problems) {
+    let apexes: Vec<String> = plan.zones.iter().map(|zone| zone.apex.clone()).collect();
+    for group in &nodes.groups {
+        let is_authority =
+            group.members.first().is_some_and(|&node| matches!(plan.nodes[node as usize].kind, NodeKind::Authority { .. }));
+        if !is_authority {
+            continue;
+        }
+        let mut known: Vec<u32> = match group.zones {
+            None => (0u32..).take(apexes.len()).collect(),
+            Some(value) => zones_named(value, &apexes, problems),
+        };
+        known.sort_unstable();
+        known.dedup();
+        if known.is_empty() && group.zones.is_none() {
+            problems.add(
+                Diagnostic::warning(Code::NoEffect, group.span, format!("`{}` knows no zones", group.name))
+                    .help("declare `zones: { \"shop.example\": (A: [..]) }`"),
+            );
+        }
+        for &member in &group.members {
+            plan.nodes[member as usize].kind = NodeKind::Authority { zones: known.clone() };
+            known.iter().for_each(|&zone| plan.zones[zone as usize].authorities.push(member));
+        }
+    }
+    plan.zones.iter_mut().for_each(|zone| zone.authorities.sort_unstable());
+}
+
+fn zones_named(value: &Value, apexes: &[String], problems: &mut Problems) -> Vec<u32> {
+    let Kind::List(items) = &value.kind else {
+        value::wrong::<()>(value, "`zones` of an authority is a list of their names", problems);
+        return Vec::new();
+    };
+    let mut known = Vec::new();
+    for item in items {
+        let Some(name) = value::text(item, "a zone", problems) else { continue };
+        match (0u32..).zip(apexes).find(|(_, apex)| *apex == name) {
+            Some((index, _)) => known.push(index),
+            None => problems.add(
+                Diagnostic::error(Code::UnknownHost, inner(item), format!("no zone is called `{name}`"))
+                    .help(format!("the zones are {}", list(apexes))),
+            ),
+        }
+    }
+    known
+}
+
+/// Zones need somebody who knows them, and users somebody whom they can ask.
+fn staff(value: &Value, spans: &[Span], nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems) {
+    let has = |wanted: fn(&NodeKind) -> bool| plan.nodes.iter().any(|node| wanted(&node.kind));
+    let near = nodes.groups.first().and_then(|group| {
+        let node = group.members.first()?;
+        plan.nodes[*node as usize].place.as_ref().map(|place| place.name.to_string())
+    });
+    let at = near.map_or(String::new(), |place| format!("at: \"{place}\""));
+    if !has(|kind| matches!(kind, NodeKind::Authority { .. })) {
+        problems.add(
+            Diagnostic::error(Code::MissingField, value.span, "nobody knows the zones: there is no `Authority`")
+                .help(format!("add to `nodes`: \"ns\": Authority({at}), and link it")),
+        );
+    } else if let Some((zone, span)) = plan.zones.iter().zip(spans).find(|(zone, _)| zone.authorities.is_empty()) {
+        problems.add(
+            Diagnostic::error(Code::MissingField, *span, format!("no `Authority` knows the zone `{}`", zone.apex))
+                .help("name it in the `zones` of an authority, or let one know all by leaving `zones` out"),
+        );
+    }
+    if !has(|kind| matches!(kind, NodeKind::Resolver(_))) {
+        problems.add(
+            Diagnostic::error(Code::MissingField, value.span, "nobody resolves names for users: there is no `Resolver`")
+                .help(format!("add to `nodes`: \"dns\": Resolver({at}), and link it")),
+        );
+    }
+}
