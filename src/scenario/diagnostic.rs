@@ -172,6 +172,7 @@ codes! {
     FasterThanLight "faster-than-light" "A delay is shorter than light in fibre needs for the distance between the two places."
     Overload "overload" "Traffic offers a link or a server more than it can carry: queues grow as long as the run lasts."
     TooFewSamples "too-few-samples" "The run is expected to produce too few requests for the percentile that is asked."
+    NeverStarts "never-starts" "Traffic starts, or measuring begins, at or after the end of the run."
     RunTooShort "run-too-short" "The run ends before something in it is over, such as a crashed server coming back."
     Unused "unused" "A node, zone or place is declared and nothing refers to it."
 }
