@@ -5,11 +5,13 @@
 
 pub mod app;
 pub mod base;
+pub mod cli;
 pub mod engine;
 pub mod host;
 pub mod ip;
 pub mod link;
 pub mod observe;
+pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod service;
@@ -17,3 +19,4 @@ pub mod topo;
 pub mod trace;
 pub mod transport;
 pub mod wire;
+pub mod world;

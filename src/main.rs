@@ -1,3 +1,5 @@
 //! The `lightlag` command.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    lightlag::cli::main()
+}

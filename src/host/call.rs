@@ -1,7 +1,7 @@
 //! The calls that programs make of the world, and its answers.
 
 use crate::base::{Id, Span, Time};
-use crate::trace::{Arrival, Record};
+use crate::trace::Arrival;
 use crate::wire::Payload;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -158,8 +158,6 @@ pub enum Call {
         /// Where it waited.
         place: Place,
     },
-    /// A record for the observers.
-    Record(Record),
 }
 
 /// Where a call waits for its answer.

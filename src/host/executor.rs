@@ -3,6 +3,7 @@
 use super::call::{Answer, Call, Slot, Ticket};
 use super::task::Host;
 use crate::base::{Arena, Id, Time};
+use crate::trace::Record;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
@@ -48,6 +49,8 @@ pub(super) struct Shared {
     pub(super) now: Cell<Time>,
     pub(super) seed: u64,
     calls: RefCell<VecDeque<(u32, Call)>>,
+    /// Records for the observers: not calls, as nothing happens because of them.
+    records: RefCell<Vec<Record>>,
     slots: RefCell<Arena<Slot>>,
     /// Tasks; a slot is empty while its task is being polled.
     tasks: RefCell<Arena<Option<Running>>>,
@@ -58,6 +61,11 @@ impl Shared {
     /// Puts a call of `node` in the mailbox.
     pub(super) fn call(&self, node: u32, call: Call) {
         self.calls.borrow_mut().push_back((node, call));
+    }
+
+    /// Keeps a record for the observers.
+    pub(super) fn record(&self, record: Record) {
+        self.records.borrow_mut().push(record);
     }
 
     /// A ticket for a call about to be made.
@@ -122,6 +130,7 @@ impl Executor {
                 now: Cell::new(Time::ZERO),
                 seed,
                 calls: RefCell::default(),
+                records: RefCell::default(),
                 slots: RefCell::default(),
                 tasks: RefCell::default(),
                 woken: Woken::default(),
@@ -172,6 +181,12 @@ impl Executor {
     #[must_use]
     pub fn next_call(&self) -> Option<(u32, Call)> {
         self.shared.calls.borrow_mut().pop_front()
+    }
+
+    /// Hands over what programs have recorded since the last time, in order.
+    #[inline]
+    pub fn drain_records(&self, take: impl FnMut(Record)) {
+        self.shared.records.borrow_mut().drain(..).for_each(take);
     }
 
     /// Whether a call still waits for its answer.

@@ -4,6 +4,7 @@ use super::flow::{flow_hash, pick};
 use super::prefix::Prefix;
 use crate::topo::Egress;
 use crate::wire::Packet;
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 /// The routes of one node.
@@ -18,31 +19,48 @@ enum Form {
 }
 
 /// Routes flattened: the attached hosts by their offset in the node's own prefix, and the rest of the address space as
-/// ranges, each with the group of its longest prefix.
+/// ranges, each with the group of its longest prefix. Buckets over the ranges make the common look-up two loads.
 #[derive(Clone, Debug)]
 struct Table {
     salt: u64,
     connected: Option<Prefix>,
-    /// Direction to the attached host at each offset into `connected`.
-    attached: Vec<Option<Egress>>,
-    /// First addresses of the ranges, ascending from 0.0.0.0.
-    starts: Vec<u32>,
-    /// Group of each range.
-    groups: Vec<u32>,
-    /// Next hops of each group: `hops[spans[g].0..spans[g].1]`. Group 0 is empty.
-    spans: Vec<(u32, u32)>,
-    hops: Vec<Egress>,
-    /// For the top bits of an address from `low` on, where its range is to be looked for.
-    buckets: Vec<u32>,
+    /// Direction to the attached host at each offset from `attached_from`, or [`NOBODY`].
+    attached: Vec<Egress>,
+    attached_from: u32,
+    /// The group of the addresses `low + (b << shift)..low + ((b + 1) << shift)`, or [`SEVERAL`].
+    buckets: Vec<Group>,
     low: u32,
     shift: u32,
+    /// First address and group of each range, ascending from 0.0.0.0.
+    ranges: Vec<(u32, Group)>,
+    hops: Vec<Egress>,
 }
+
+/// The equal next hops of a route: where they are in the table. None at all stand for the absence of a route.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Group {
+    start: u32,
+    len: u32,
+}
+
+/// No next hop.
+const NO_ROUTE: Group = Group { start: 0, len: 0 };
+/// The mark of a bucket in which more than one range lies; no table has so many hops.
+const SEVERAL: Group = Group { start: 0, len: u32::MAX };
+/// The mark of an address that no attached host has; no graph has so many directions.
+const NOBODY: Egress = Egress::from_number(u32::MAX);
 
 impl Fib {
     /// The table of a node with a single way out.
     #[must_use]
     pub const fn default_route(egress: Egress) -> Self {
         Self(Form::Default(egress))
+    }
+
+    /// The table of a node without any way out.
+    #[must_use]
+    pub fn empty() -> Self {
+        FibBuilder::new(0).build()
     }
 
     /// The equal next hops for `dst`, of which a flow uses one; `None` without a route.
@@ -86,12 +104,12 @@ impl Fib {
         }
     }
 
-    /// Number of ranges and attached hosts that the table holds.
+    /// Number of address ranges and attached hosts that the table holds.
     #[must_use]
     pub fn size(&self) -> usize {
         match &self.0 {
             Form::Default(_) => 1,
-            Form::Table(table) => table.starts.len() + table.attached.len(),
+            Form::Table(table) => table.ranges.len() + table.attached.len(),
         }
     }
 }
@@ -100,121 +118,137 @@ impl Table {
     #[inline]
     fn lookup(&self, dst: Ipv4Addr) -> Option<&[Egress]> {
         let dst = dst.to_bits();
-        if let Some(connected) = self.connected
-            && let Some(attached) = self.attached.get(dst.wrapping_sub(connected.first().to_bits()) as usize)
-        {
-            return attached.as_ref().map(std::slice::from_ref);
+        if let Some(attached) = self.attached.get(dst.wrapping_sub(self.attached_from) as usize) {
+            return (*attached != NOBODY).then(|| std::slice::from_ref(attached));
         }
-        let (from, to) = self.spans[self.groups[self.range(dst)] as usize];
-        let hops = &self.hops[from as usize..to as usize];
+        let bucket = self.buckets.get((dst.wrapping_sub(self.low) >> self.shift) as usize);
+        let hops = match bucket.and_then(|group| self.hops(*group)) {
+            Some(hops) => hops,
+            None => self.search(dst),
+        };
         (!hops.is_empty()).then_some(hops)
     }
 
-    /// The range that holds `dst`: the last that starts at or before it.
+    /// The next hops of a group; `None` for [`SEVERAL`].
     #[inline]
-    fn range(&self, dst: u32) -> usize {
-        let bucket = (dst.saturating_sub(self.low) >> self.shift) as usize;
-        let bucket = bucket.min(self.buckets.len() - 2);
-        let (mut low, mut high) = (self.buckets[bucket] as usize, self.buckets[bucket + 1] as usize);
-        if dst < self.low {
-            low = 0;
-        }
-        // The range lies in low..=high; both are ranges.
-        while low < high {
-            let middle = (low + high).div_ceil(2);
-            if self.starts[middle] <= dst { low = middle } else { high = middle - 1 }
-        }
-        low
+    fn hops(&self, group: Group) -> Option<&[Egress]> {
+        self.hops.get(group.start as usize..group.start as usize + group.len as usize)
+    }
+
+    /// The next hops of the range that holds `dst`: the last that starts at or before it.
+    #[inline(never)]
+    fn search(&self, dst: u32) -> &[Egress] {
+        let after = self.ranges.partition_point(|(start, _)| *start <= dst);
+        self.hops(self.ranges[after - 1].1).unwrap_or_default()
     }
 }
 
 /// Routes on their way to a [`Fib`].
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct FibBuilder {
     salt: u64,
     connected: Option<Prefix>,
-    attached: Vec<Option<Egress>>,
-    routes: Vec<(Prefix, u32)>,
-    spans: Vec<(u32, u32)>,
+    attached: Vec<(Ipv4Addr, Egress)>,
+    routes: Vec<(Prefix, Group)>,
+    groups: BTreeMap<Vec<Egress>, Group>,
     hops: Vec<Egress>,
 }
 
 impl FibBuilder {
     /// No routes yet; `salt` is the node's own in choices among equal next hops.
     #[must_use]
-    pub fn new(salt: u64) -> Self {
-        Self { salt, spans: vec![(0, 0)], ..Self::default() }
+    pub const fn new(salt: u64) -> Self {
+        Self {
+            salt,
+            connected: None,
+            attached: Vec::new(),
+            routes: Vec::new(),
+            groups: BTreeMap::new(),
+            hops: Vec::new(),
+        }
     }
 
-    /// The node's own prefix: its unused addresses are nowhere else, so no other route serves them.
+    /// The node's own prefix: its unused addresses are nowhere else, so no shorter route serves them.
     pub fn connect(&mut self, prefix: Prefix) {
         self.connected = Some(prefix);
     }
 
-    /// A host inside the node's own prefix.
+    /// A host at the end of one of the node's links.
     pub fn attach(&mut self, address: Ipv4Addr, egress: Egress) {
-        let Some(prefix) = self.connected.filter(|prefix| prefix.contains(address)) else {
-            let group = self.group(&[egress]);
-            return self.routes.push((Prefix::host(address), group));
-        };
-        let offset = (address.to_bits() - prefix.first().to_bits()) as usize;
-        if self.attached.len() <= offset {
-            self.attached.resize(offset + 1, None);
-        }
-        self.attached[offset] = Some(egress);
+        self.attached.push((address, egress));
     }
 
     /// A group of equal next hops, for several routes to share.
     #[expect(clippy::cast_possible_truncation, reason = "directions are numbered in 32 bits")]
-    pub fn group(&mut self, hops: &[Egress]) -> u32 {
-        if let Some(known) = self.spans.iter().position(|&(from, to)| &self.hops[from as usize..to as usize] == hops) {
-            return known as u32;
+    pub fn group(&mut self, hops: &[Egress]) -> Group {
+        if let Some(&known) = self.groups.get(hops) {
+            return known;
         }
-        let from = self.hops.len() as u32;
+        let group = Group { start: self.hops.len() as u32, len: hops.len() as u32 };
         self.hops.extend_from_slice(hops);
-        self.spans.push((from, self.hops.len() as u32));
-        self.spans.len() as u32 - 1
+        self.groups.insert(hops.to_vec(), group);
+        group
     }
 
     /// The route for `prefix`, by a group of this builder.
-    pub fn add(&mut self, prefix: Prefix, group: u32) {
+    pub fn add(&mut self, prefix: Prefix, group: Group) {
         self.routes.push((prefix, group));
     }
 
-    /// The table. Of two routes for the same prefix the one added last counts.
+    /// The table. Of two routes for the same prefix the one added last counts, of two hosts at one address as well.
     #[must_use]
     pub fn build(mut self) -> Fib {
         if let Some(connected) = self.connected {
-            self.routes.insert(0, (connected, 0));
+            self.routes.insert(0, (connected, NO_ROUTE));
         }
-        let (starts, groups) = flatten(self.routes);
-        let (buckets, low, shift) = index(&starts);
+        let attached = self.lay_out_attached();
+        let ranges = flatten(self.routes);
+        let (buckets, low, shift) = index(&ranges);
         Fib(Form::Table(Box::new(Table {
             salt: self.salt,
             connected: self.connected,
-            attached: self.attached,
-            starts,
-            groups,
-            spans: self.spans,
-            hops: self.hops,
+            attached,
+            attached_from: self.connected.map_or(0, |prefix| prefix.first().to_bits()),
             buckets,
             low,
             shift,
+            ranges,
+            hops: self.hops,
         })))
+    }
+
+    /// The attached hosts by their offset in the node's own prefix. Those outside of it, and all if they are scattered so
+    /// thinly that the table would be mostly empty, become routes.
+    fn lay_out_attached(&mut self) -> Vec<Egress> {
+        let hosts = std::mem::take(&mut self.attached);
+        let first = self.connected.map_or(0, |prefix| prefix.first().to_bits());
+        let inside = |address: &Ipv4Addr| self.connected.is_some_and(|prefix| prefix.contains(*address));
+        let offset = |address: Ipv4Addr| (address.to_bits() - first) as usize;
+        let len = hosts.iter().filter(|(address, _)| inside(address)).map(|(address, _)| offset(*address) + 1).max();
+        let len = len.filter(|&len| len <= 1024 + 4 * hosts.len()).unwrap_or(0);
+        let mut table = vec![NOBODY; len];
+        let mut routed = Vec::new();
+        for (address, egress) in hosts {
+            if len > 0 && inside(&address) {
+                table[offset(address)] = egress;
+            } else {
+                routed.push((address, egress));
+            }
+        }
+        for (address, egress) in routed {
+            let group = self.group(&[egress]);
+            self.routes.push((Prefix::host(address), group));
+        }
+        table
     }
 }
 
 /// The address space as ranges, each with the group of the longest prefix around it.
-fn flatten(mut routes: Vec<(Prefix, u32)>) -> (Vec<u32>, Vec<u32>) {
+fn flatten(mut routes: Vec<(Prefix, Group)>) -> Vec<(u32, Group)> {
     // Outer prefixes come before those inside them; stable, so that the later of two equals stays later.
     routes.sort_by_key(|(prefix, _)| *prefix);
-    let mut ranges: Vec<(u32, u32)> = vec![(0, 0)];
-    let mut open: Vec<(Prefix, u32)> = Vec::new();
-    let close = |open: &mut Vec<(Prefix, u32)>, ranges: &mut Vec<(u32, u32)>| {
-        let (closed, _) = open.pop()?;
-        let outer = open.last().map_or(0, |(_, group)| *group);
-        closed.last().to_bits().checked_add(1).map(|next| begin(ranges, next, outer))
-    };
+    let mut ranges = vec![(0, NO_ROUTE)];
+    let mut open: Vec<(Prefix, Group)> = Vec::new();
     for (prefix, group) in routes {
         while open.last().is_some_and(|(outer, _)| !outer.covers(prefix)) {
             close(&mut open, &mut ranges);
@@ -225,11 +259,19 @@ fn flatten(mut routes: Vec<(Prefix, u32)>) -> (Vec<u32>, Vec<u32>) {
     while !open.is_empty() {
         close(&mut open, &mut ranges);
     }
-    ranges.into_iter().unzip()
+    ranges
+}
+
+/// Behind the innermost open prefix the one around it goes on.
+fn close(open: &mut Vec<(Prefix, Group)>, ranges: &mut Vec<(u32, Group)>) {
+    let Some((closed, _)) = open.pop() else { return };
+    if let Some(next) = closed.last().to_bits().checked_add(1) {
+        begin(ranges, next, open.last().map_or(NO_ROUTE, |(_, group)| *group));
+    }
 }
 
 /// From `start` on the group is `group`.
-fn begin(ranges: &mut Vec<(u32, u32)>, start: u32, group: u32) {
+fn begin(ranges: &mut Vec<(u32, Group)>, start: u32, group: Group) {
     if ranges.last().is_some_and(|(last, _)| *last == start) {
         ranges.pop();
     }
@@ -238,21 +280,158 @@ fn begin(ranges: &mut Vec<(u32, u32)>, start: u32, group: u32) {
     }
 }
 
-/// Buckets over the span in which ranges start, about two for each range, so that most hold one range or none. Entry `b` is
-/// the range that holds the bucket's first address; the last entry is the last range.
-#[expect(clippy::cast_possible_truncation, reason = "ranges are fewer than addresses")]
-fn index(starts: &[u32]) -> (Vec<u32>, u32, u32) {
-    let low = starts.get(1).copied().unwrap_or(0);
-    let width = u64::from(starts.last().copied().unwrap_or(0) - low) + 1;
-    let wanted = (starts.len() as u64 * 2).next_power_of_two();
-    let shift = (width.next_power_of_two() / wanted).max(1).ilog2().min(31);
-    let count = ((width - 1) >> shift) + 1;
-    let mut buckets: Vec<u32> = (0..count)
-        .map(|bucket| {
-            let first = u64::from(low) + (bucket << shift);
-            starts.partition_point(|&start| u64::from(start) <= first) as u32 - 1
-        })
-        .collect();
-    buckets.push(starts.len() as u32 - 1);
-    (buckets, low, shift)
+/// Buckets over the addresses between the first and the last border of `ranges`, the first address, and the bits of an
+/// address that choose within a bucket. Where the borders lie on multiples of something, as those of equal networks in a row
+/// do, so do the buckets, and each holds one range.
+#[expect(clippy::cast_possible_truncation, reason = "an index below the number of addresses")]
+fn index(ranges: &[(u32, Group)]) -> (Vec<Group>, u32, u32) {
+    let low = ranges.get(1).map_or(0, |(start, _)| *start);
+    let width = ranges.last().map_or(0, |(start, _)| *start - low.min(*start));
+    let most = 256.max(4 * ranges.len() as u32);
+    let aligned = ranges.iter().skip(1).fold(0, |bits, (start, _)| bits | (start - low)).trailing_zeros();
+    let shift = (aligned.min(31)..32).find(|&shift| width >> shift < most).unwrap_or(31);
+    let group_of = |bucket: u32| {
+        let first = u64::from(low) + (u64::from(bucket) << shift);
+        let last = first + ((1 << shift) - 1);
+        let holder = |address: u64| ranges.partition_point(|(start, _)| u64::from(*start) <= address) - 1;
+        let one = u32::try_from(last).is_ok() && holder(first) == holder(last);
+        if one { ranges[holder(first)].1 } else { SEVERAL }
+    };
+    ((0..=width >> shift).map(group_of).collect(), low, shift)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Rng;
+
+    fn way(number: u32) -> Egress {
+        Egress::from_number(number)
+    }
+
+    fn table(routes: &[(&str, u32)]) -> Fib {
+        let mut builder = FibBuilder::new(0);
+        for &(prefix, egress) in routes {
+            let group = builder.group(&[way(egress)]);
+            builder.add(prefix.parse().unwrap(), group);
+        }
+        builder.build()
+    }
+
+    fn found(fib: &Fib, dst: &str) -> Option<u32> {
+        fib.lookup(dst.parse().unwrap()).map(|hops| hops[0].number())
+    }
+
+    #[test]
+    fn the_longest_prefix_wins_up_to_its_last_address() {
+        let fib = table(&[("10.0.0.0/8", 1), ("10.1.0.0/16", 2), ("10.1.2.3/32", 3), ("0.0.0.0/0", 0)]);
+        assert_eq!(found(&fib, "9.255.255.255"), Some(0));
+        assert_eq!(found(&fib, "10.0.0.0"), Some(1));
+        assert_eq!(found(&fib, "10.0.255.255"), Some(1));
+        assert_eq!(found(&fib, "10.1.0.0"), Some(2));
+        assert_eq!(found(&fib, "10.1.2.2"), Some(2));
+        assert_eq!(found(&fib, "10.1.2.3"), Some(3));
+        assert_eq!(found(&fib, "10.1.2.4"), Some(2));
+        assert_eq!(found(&fib, "10.1.255.255"), Some(2));
+        assert_eq!(found(&fib, "10.2.0.0"), Some(1));
+        assert_eq!(found(&fib, "11.0.0.0"), Some(0));
+        assert_eq!(found(&fib, "255.255.255.255"), Some(0));
+    }
+
+    #[test]
+    fn without_a_route_there_is_no_way() {
+        assert_eq!(found(&table(&[]), "10.0.0.1"), None);
+        let fib = table(&[("10.0.0.0/8", 1), ("255.255.255.255/32", 2)]);
+        assert_eq!(found(&fib, "9.255.255.255"), None);
+        assert_eq!(found(&fib, "11.0.0.0"), None);
+        assert_eq!(found(&fib, "255.255.255.254"), None);
+        assert_eq!(found(&fib, "255.255.255.255"), Some(2));
+    }
+
+    #[test]
+    fn unused_addresses_of_the_own_prefix_are_nowhere() {
+        let mut builder = FibBuilder::new(0);
+        builder.connect("10.1.0.0/24".parse().unwrap());
+        let everywhere = builder.group(&[way(0)]);
+        builder.add(Prefix::ALL, everywhere);
+        builder.attach("10.1.0.2".parse().unwrap(), way(5));
+        builder.attach("192.0.2.7".parse().unwrap(), way(6));
+        let fib = builder.build();
+        assert_eq!(found(&fib, "10.1.0.2"), Some(5));
+        assert_eq!(found(&fib, "10.1.0.1"), None);
+        assert_eq!(found(&fib, "10.1.0.3"), None);
+        assert_eq!(found(&fib, "10.1.0.255"), None);
+        assert_eq!(found(&fib, "10.1.1.0"), Some(0));
+        assert_eq!(found(&fib, "10.0.255.255"), Some(0));
+        assert_eq!(found(&fib, "192.0.2.7"), Some(6));
+    }
+
+    #[test]
+    fn few_hosts_in_a_vast_network_cost_little() {
+        let mut builder = FibBuilder::new(0);
+        builder.connect(Prefix::PRIVATE);
+        builder.attach("10.255.255.254".parse().unwrap(), way(5));
+        builder.attach("10.0.0.2".parse().unwrap(), way(6));
+        let fib = builder.build();
+        assert!(fib.size() < 10, "{} entries", fib.size());
+        assert_eq!((found(&fib, "10.255.255.254"), found(&fib, "10.0.0.2")), (Some(5), Some(6)));
+        assert_eq!((found(&fib, "10.0.0.3"), found(&fib, "10.255.255.255")), (None, None));
+    }
+
+    #[test]
+    fn look_ups_agree_with_the_definition() {
+        let mut rng = Rng::stream(6, "test/fib");
+        let small = |rng: &mut Rng, n| u32::try_from(rng.below(n)).unwrap();
+        for round in 0..300 {
+            // Crowded address spaces and sparse ones.
+            let spread = [16, 32][round % 2];
+            let address = |rng: &mut Rng| {
+                Ipv4Addr::from_bits(small(rng, 1 << spread) | if spread < 32 { 0x0a01_0000 } else { 0 })
+            };
+            let mut routes: Vec<(Prefix, u32)> = Vec::new();
+            let mut builder = FibBuilder::new(0);
+            for _ in 0..rng.below(40) {
+                let prefix = Prefix::around(address(&mut rng), u8::try_from(rng.below(33)).unwrap());
+                let egress = small(&mut rng, 4);
+                let group = builder.group(&[way(egress)]);
+                builder.add(prefix, group);
+                routes.retain(|(other, _)| *other != prefix);
+                routes.push((prefix, egress));
+            }
+            let fib = builder.build();
+            let mut probes: Vec<Ipv4Addr> = (0..50).map(|_| address(&mut rng)).collect();
+            for (prefix, _) in &routes {
+                let edges = [prefix.first().to_bits(), prefix.last().to_bits()];
+                probes.extend(
+                    edges
+                        .iter()
+                        .flat_map(|edge| [edge.wrapping_sub(1), *edge, edge.wrapping_add(1)])
+                        .map(Ipv4Addr::from_bits),
+                );
+            }
+            for probe in probes {
+                let longest =
+                    routes.iter().filter(|(prefix, _)| prefix.contains(probe)).max_by_key(|(prefix, _)| prefix.len());
+                let hop = fib.lookup(probe).map(|hops| hops[0].number());
+                assert_eq!(hop, longest.map(|(_, egress)| *egress), "{probe} in {routes:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn groups_are_shared_and_a_flow_keeps_its_way() {
+        let mut builder = FibBuilder::new(17);
+        let both = builder.group(&[way(1), way(2)]);
+        assert_eq!(builder.group(&[way(1), way(2)]), both);
+        builder.add("10.0.0.0/8".parse().unwrap(), both);
+        let fib = builder.build();
+        let dst = "10.9.9.9".parse().unwrap();
+        assert_eq!(fib.lookup(dst), Some(&[way(1), way(2)][..]));
+        let chosen: Vec<_> = (0..64).map(|flow| fib.egress_of_flow(dst, flow).unwrap().number()).collect();
+        assert!(chosen.contains(&1) && chosen.contains(&2));
+        assert!(
+            (0..64)
+                .all(|flow| fib.egress_of_flow(dst, flow).unwrap().number() == chosen[usize::try_from(flow).unwrap()])
+        );
+    }
 }

@@ -8,7 +8,7 @@ mod prefix;
 mod router;
 mod routes;
 
-pub use fib::{Fib, FibBuilder};
+pub use fib::{Fib, FibBuilder, Group};
 pub use flow::{flow_hash, pick};
 pub use icmp::{DEFAULT_TTL, error_about, port_unreachable, reply_to_echo};
 pub use plan::{AddressError, AddressPlan, Wishes, natural_order};

@@ -400,3 +400,182 @@ fn number<'a>(text: &mut &'a [u8]) -> &'a [u8] {
     let zeros = number.iter().take_while(|&&digit| digit == b'0').count();
     &number[zeros..]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{Rng, Span};
+
+    /// Routers `r1`, `r2`, joined, with three and one hosts.
+    fn two_sites() -> (Graph, [NodeId; 2], [NodeId; 4]) {
+        let mut graph = Graph::new();
+        let routers = ["r1", "r2"].map(|name| graph.add_node(name, Role::Router));
+        let hosts = ["h10", "h2", "h1", "server"].map(|name| graph.add_node(name, Role::Host));
+        graph.add_link(routers[0], routers[1], Span::ZERO).unwrap();
+        for (host, router) in [(0, 0), (1, 0), (2, 0), (3, 1)] {
+            graph.add_link(hosts[host], routers[router], Span::ZERO).unwrap();
+        }
+        (graph, routers, hosts)
+    }
+
+    fn ip(text: &str) -> Ipv4Addr {
+        text.parse().unwrap()
+    }
+
+    fn net(text: &str) -> Prefix {
+        text.parse().unwrap()
+    }
+
+    fn assign(graph: &Graph) -> AddressPlan {
+        AddressPlan::assign(graph, &Wishes::default()).unwrap()
+    }
+
+    #[test]
+    fn every_router_has_a_network_and_its_hosts_live_there_in_the_order_of_their_names() {
+        let (graph, [r1, r2], [h10, h2, h1, server]) = two_sites();
+        let plan = assign(&graph);
+        assert_eq!((plan.prefix(r1), plan.prefix(r2)), (Some(net("10.0.0.0/24")), Some(net("10.0.1.0/24"))));
+        let shown = [r1, h1, h2, h10, r2, server].map(|node| plan.address(node).to_string());
+        assert_eq!(shown, ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.1.1", "10.0.1.2"]);
+        assert!(graph.nodes().all(|node| plan.node(plan.address(node)) == Some(node)));
+        assert_eq!(plan.node(ip("10.0.0.5")), None);
+    }
+
+    #[test]
+    fn addresses_depend_on_names_alone() {
+        let mut rng = Rng::stream(8, "test/plan");
+        let mut names: Vec<(String, usize)> = (0..60)
+            .map(|host| (format!("host{host}"), host % 4))
+            .chain((0..4).map(|r| (format!("router{r}"), 4)))
+            .collect();
+        let mut plans = Vec::new();
+        for _ in 0..5 {
+            for at in (1..names.len()).rev() {
+                names.swap(at, usize::try_from(rng.below(at as u64 + 1)).unwrap());
+            }
+            let mut graph = Graph::new();
+            let role = |at: usize| if at == 4 { Role::Router } else { Role::Host };
+            let nodes: Vec<NodeId> = names.iter().map(|(name, at)| graph.add_node(name.clone(), role(*at))).collect();
+            let router = |at: usize| nodes[names.iter().position(|(name, _)| *name == format!("router{at}")).unwrap()];
+            for ((_, at), &node) in names.iter().zip(&nodes) {
+                // Hosts with the numbers of 4, 8... have a second link.
+                let _ = graph.add_link(node, router(at % 4), Span::ZERO);
+                if graph.name(node).ends_with('4') {
+                    let _ = graph.add_link(router((at + 1) % 4), node, Span::ZERO);
+                }
+            }
+            let plan = assign(&graph);
+            let mut pairs: Vec<_> =
+                nodes.iter().map(|&node| (graph.name(node).to_owned(), plan.address(node))).collect();
+            pairs.sort();
+            plans.push(pairs);
+        }
+        assert!(plans.windows(2).all(|pair| pair[0] == pair[1]));
+    }
+
+    #[test]
+    fn no_two_nodes_share_an_address_and_all_lie_in_the_space() {
+        let mut rng = Rng::stream(9, "test/plan");
+        for _ in 0..100 {
+            let mut graph = Graph::new();
+            let n = usize::try_from(1 + rng.below(30)).unwrap();
+            let nodes: Vec<NodeId> = (0..n)
+                .map(|at| graph.add_node(format!("n{at}"), if rng.chance(0.3) { Role::Router } else { Role::Host }))
+                .collect();
+            for _ in 0..rng.below(60) {
+                let [a, b] = [(); 2].map(|()| nodes[usize::try_from(rng.below(n as u64)).unwrap()]);
+                let _ = graph.add_link(a, b, Span::ZERO);
+            }
+            let space = net("172.16.0.0/12");
+            let plan = AddressPlan::assign(&graph, &Wishes { space, ..Wishes::default() }).unwrap();
+            assert!(plan.by_address.windows(2).all(|pair| pair[0].0 < pair[1].0));
+            assert!(nodes.iter().all(|&node| space.contains(plan.address(node))));
+            for (at, a) in nodes.iter().enumerate() {
+                for b in &nodes[..at] {
+                    let overlap = plan.prefix(*a).zip(plan.prefix(*b)).is_some_and(|(a, b)| a.overlaps(b));
+                    assert!(!overlap, "{:?} {:?}", plan.prefix(*a), plan.prefix(*b));
+                }
+                if let Some(egress) = plan.gateway(*a) {
+                    assert!(plan.prefix(graph.target(egress)).unwrap().contains(plan.address(*a)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_wish_is_granted_and_the_rest_goes_around_it() {
+        let (graph, [r1, r2], [h10, h2, h1, server]) = two_sites();
+        let wishes = Wishes {
+            space: net("10.0.0.0/16"),
+            prefixes: vec![(r1, net("192.0.2.0/29"))],
+            addresses: vec![(h2, ip("192.0.2.2")), (server, ip("10.0.0.1"))],
+        };
+        let plan = AddressPlan::assign(&graph, &wishes).unwrap();
+        let shown = [r1, h1, h2, h10, r2, server].map(|node| plan.address(node).to_string());
+        assert_eq!(shown, ["192.0.2.1", "192.0.2.3", "192.0.2.2", "192.0.2.4", "10.0.1.1", "10.0.0.1"]);
+        assert_eq!(plan.prefix(r2), Some(net("10.0.1.0/24")), "10.0.0.0/24 holds the server's address");
+    }
+
+    #[test]
+    fn impossible_wishes_are_all_reported() {
+        let (graph, [r1, r2], [h10, h2, h1, server]) = two_sites();
+        let wishes = Wishes {
+            space: Prefix::PRIVATE,
+            prefixes: vec![(h1, net("10.1.0.0/24")), (r1, net("10.2.0.0/24")), (r2, net("10.2.0.128/25"))],
+            addresses: vec![
+                (h1, ip("10.2.0.0")),
+                (h2, ip("10.2.0.9")),
+                (h10, ip("10.2.0.9")),
+                (h2, ip("10.2.0.10")),
+                (server, ip("10.2.0.11")),
+                (server, ip("127.0.0.1")),
+            ],
+        };
+        let errors = AddressPlan::assign(&graph, &wishes).unwrap_err();
+        let text: Vec<String> = errors.iter().map(|error| error.describe(&graph)).collect();
+        assert_eq!(
+            text,
+            [
+                "`h1` cannot have the prefix 10.1.0.0/24: it is no router, or has one already",
+                "10.2.0.128/25 of `r2` overlaps 10.2.0.0/24 of `r1`",
+                "`h1` cannot have the address 10.2.0.0",
+                "`h10` cannot have 10.2.0.9: `h2` has it",
+                "`h2` was given two addresses",
+                "`server` cannot have 10.2.0.11: it lies in the prefix of `r1`, to which it is not attached",
+                "`server` cannot have the address 127.0.0.1",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_network_is_too_small_by_one_host() {
+        let (graph, [r1, _], _) = two_sites();
+        let with =
+            |prefix| AddressPlan::assign(&graph, &Wishes { prefixes: vec![(r1, net(prefix))], ..Wishes::default() });
+        // One router, three hosts, the first and the last address.
+        assert!(with("10.9.0.0/29").is_ok());
+        assert_eq!(
+            with("10.9.0.0/30").unwrap_err(),
+            [AddressError::TooSmall { node: r1, prefix: net("10.9.0.0/30"), needed: 6 }]
+        );
+    }
+
+    #[test]
+    fn a_small_space_is_shared_out_in_smaller_networks_until_it_is_full() {
+        let (graph, [r1, r2], _) = two_sites();
+        let within = |space| AddressPlan::assign(&graph, &Wishes { space: net(space), ..Wishes::default() });
+        let plan = within("10.0.0.0/28").unwrap();
+        assert_eq!((plan.prefix(r1), plan.prefix(r2)), (Some(net("10.0.0.0/29")), Some(net("10.0.0.8/29"))));
+        assert_eq!(
+            within("10.0.0.0/29").unwrap_err(),
+            [AddressError::Exhausted { space: net("10.0.0.0/29"), needed: 12 }]
+        );
+    }
+
+    #[test]
+    fn people_count_r2_before_r10() {
+        let mut names = ["r10", "r2", "r02", "r1a", "r1", "r", "a/2/10", "a/2/9", "r2"];
+        names.sort_by(|a, b| natural_order(a, b));
+        assert_eq!(names, ["a/2/9", "a/2/10", "r", "r1", "r1a", "r02", "r2", "r2", "r10"]);
+    }
+}

@@ -103,3 +103,139 @@ impl Router {
         Verdict::Drop { cause, reply: error_about(packet, self.address, kind).map(Box::new) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Span;
+    use crate::ip::{FibBuilder, Prefix, port_unreachable, reply_to_echo};
+    use crate::wire::{Body, Datagram, Ecn, Payload, Quote, Transit};
+
+    const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+    const USER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+    const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 7, 2);
+
+    fn router(role: Role) -> Router {
+        let mut builder = FibBuilder::new(1);
+        builder.connect("10.0.0.0/24".parse().unwrap());
+        builder.attach(USER, Egress::from_number(4));
+        let group = builder.group(&[Egress::from_number(9)]);
+        builder.add("10.0.7.0/24".parse().unwrap(), group);
+        Router::new(ROUTER, role, builder.build())
+    }
+
+    /// 128 bytes of UDP from the user.
+    fn packet(dst: Ipv4Addr, ttl: u8) -> Packet {
+        let datagram = Datagram { src_port: 5000, dst_port: 7, payload: Payload::filler(100) };
+        let transit = Transit { flow: 77, queueing: Span::from_millis(3), ..Transit::default() };
+        Packet { src: USER, dst, ttl, ecn: Ecn::Ect0, ident: 5, body: Body::Udp(datagram), transit }
+    }
+
+    fn wide(_: Egress) -> u32 {
+        1500
+    }
+
+    fn dropped(verdict: Verdict) -> (Cause, Option<Packet>) {
+        match verdict {
+            Verdict::Drop { cause, reply } => (cause, reply.map(|boxed| *boxed)),
+            other => panic!("{other:?} instead of a drop"),
+        }
+    }
+
+    fn quoted(reply: &Packet) -> Quote {
+        match &reply.body {
+            Body::Icmp(Icmp::TimeExceeded(quote) | Icmp::Unreachable(_, quote) | Icmp::PacketTooBig { quote, .. }) => {
+                *quote
+            }
+            other => panic!("{other:?} quotes nothing"),
+        }
+    }
+
+    #[test]
+    fn a_packet_goes_on_with_one_hop_less() {
+        let mut packet = packet(SERVER, 2);
+        assert_eq!(router(Role::Router).receive(&mut packet, wide), Verdict::Forward(Egress::from_number(9)));
+        assert_eq!(packet.ttl, 1);
+    }
+
+    #[test]
+    fn the_last_hop_is_refused_and_the_sender_told() {
+        let mut late = packet(SERVER, 1);
+        let (cause, reply) = dropped(router(Role::Router).receive(&mut late, wide));
+        let reply = reply.unwrap();
+        assert_eq!((cause, reply.src, reply.dst, reply.ttl), (Cause::TtlExpired, ROUTER, USER, 64));
+        assert!(matches!(reply.body, Body::Icmp(Icmp::TimeExceeded(_))));
+        let quote = quoted(&reply);
+        assert_eq!((quote.src, quote.dst, quote.protocol, quote.total_len), (USER, SERVER, 17, 128));
+        // Ports 5000 and 7, length 108: enough for the sender to know its socket.
+        assert_eq!(quote.head[..6], [0x13, 0x88, 0, 7, 0, 108]);
+        assert_eq!(reply.transit, late.transit, "the round trip's account goes on");
+        assert_eq!(router(Role::Router).receive(&mut packet(ROUTER, 1), wide), Verdict::Deliver);
+    }
+
+    #[test]
+    fn no_route_is_said_in_the_words_of_rfc_1812() {
+        let code = |dst: [u8; 4]| {
+            let (cause, reply) = dropped(router(Role::Router).receive(&mut packet(dst.into(), 64), wide));
+            assert_eq!(cause, Cause::NoRoute);
+            match reply.unwrap().body {
+                Body::Icmp(Icmp::Unreachable(code, _)) => code,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(code([192, 0, 2, 1]), UnreachableCode::Network);
+        assert_eq!(code([10, 0, 0, 3]), UnreachableCode::Host);
+    }
+
+    #[test]
+    fn a_packet_fits_up_to_the_last_byte() {
+        let router = router(Role::Router);
+        assert!(matches!(router.receive(&mut packet(SERVER, 64), |_| 128), Verdict::Forward(_)));
+        let mut big = packet(SERVER, 64);
+        let (cause, reply) = dropped(router.receive(&mut big, |_| 127));
+        assert_eq!((cause, big.ttl), (Cause::TooBig, 64));
+        assert!(matches!(reply.unwrap().body, Body::Icmp(Icmp::PacketTooBig { mtu: 127, .. })));
+    }
+
+    #[test]
+    fn errors_are_never_about_errors_nor_to_crowds() {
+        let router = router(Role::Router);
+        let (_, reply) = dropped(router.receive(&mut packet(SERVER, 1), wide));
+        let mut error = reply.unwrap();
+        (error.dst, error.ttl) = (SERVER, 1);
+        assert_eq!(dropped(router.receive(&mut error, wide)), (Cause::TtlExpired, None));
+        let to = |dst: [u8; 4]| dropped(router.receive(&mut packet(dst.into(), 1), wide)).1;
+        assert_eq!(to([224, 0, 0, 1]), None);
+        assert_eq!(to([255, 255, 255, 255]), None);
+        let mut from_nobody = packet(SERVER, 1);
+        from_nobody.src = Ipv4Addr::UNSPECIFIED;
+        assert_eq!(dropped(router.receive(&mut from_nobody, wide)).1, None);
+        let mut echo = packet(SERVER, 1);
+        echo.body = Body::Icmp(Icmp::EchoRequest { identifier: 1, sequence: 2, data_len: 56 });
+        assert!(dropped(router.receive(&mut echo, wide)).1.is_some(), "echoes are no errors");
+    }
+
+    #[test]
+    fn a_host_forwards_nothing_but_sends_its_own() {
+        let host = router(Role::Host);
+        assert_eq!(dropped(host.receive(&mut packet(SERVER, 64), wide)), (Cause::NoListener, None));
+        let mine = packet(SERVER, 1);
+        assert_eq!(host.send(&mine, wide), Verdict::Forward(Egress::from_number(9)));
+        assert_eq!(host.send(&packet(ROUTER, 64), wide), Verdict::Deliver);
+        assert_eq!(dropped(host.send(&packet(Prefix::PRIVATE.last(), 64), wide)).0, Cause::NoRoute);
+    }
+
+    #[test]
+    fn echoes_come_back_and_closed_ports_say_so() {
+        let mut echo = packet(SERVER, 60);
+        echo.body = Body::Icmp(Icmp::EchoRequest { identifier: 1, sequence: 2, data_len: 56 });
+        let reply = reply_to_echo(&echo).unwrap();
+        assert_eq!((reply.src, reply.dst, reply.ttl), (SERVER, USER, 64));
+        assert_eq!(reply.body, Body::Icmp(Icmp::EchoReply { identifier: 1, sequence: 2, data_len: 56 }));
+        assert_eq!(reply_to_echo(&reply), None);
+        assert_eq!(port_unreachable(&echo), None);
+        let refusal = port_unreachable(&packet(SERVER, 60)).unwrap();
+        assert!(matches!(refusal.body, Body::Icmp(Icmp::Unreachable(UnreachableCode::Port, _))));
+        assert_eq!((refusal.src, refusal.dst), (SERVER, USER));
+    }
+}

@@ -48,6 +48,8 @@ pub struct Plan {
     pub kind: Kind,
     /// Round trip of light in fiber between its two ends on the great circle (one way for messages), if they have places.
     pub light_floor: Option<Span>,
+    /// Goodput counts from here: what comes before is warming up. Rounded down to a whole [`INTERVAL`].
+    pub measure_from: Time,
 }
 
 /// How many there were.
@@ -73,7 +75,7 @@ impl Counts {
     /// Neither ended well nor failed when the run ended (messages: lost or still under way).
     #[must_use]
     pub fn unfinished(&self) -> u64 {
-        self.started - self.ok - self.failures()
+        self.started.saturating_sub(self.ok + self.failures())
     }
 }
 
@@ -135,11 +137,11 @@ pub struct Traffic {
     pub first: Option<Time>,
     /// When the last useful thing happened.
     pub last: Time,
-    /// Flows of a bulk transfer.
-    pub flows: Vec<Flow>,
+    /// Flows of a bulk transfer, by number; `None` for one that nobody has heard of yet.
+    pub flows: Vec<Option<Flow>>,
     /// Hops of a route, by TTL.
     pub hops: BTreeMap<u8, Hop>,
-    /// Useful bytes in each [`INTERVAL`] of the run.
+    /// Useful bytes in each [`INTERVAL`] of the run; an interval contains its end, not its beginning.
     pub intervals: Vec<u64>,
     numbers: Vec<u64>,
     shares: Vec<Span>,
@@ -206,19 +208,16 @@ impl Traffic {
         order
     }
 
-    /// Useful bits per second from the first beginning to the last useful thing, rounded down; zero if no time passed.
+    /// Useful bits per second up to the last useful thing, from the first beginning or from where the plan says, rounded
+    /// down; zero if no time passed.
     #[must_use]
     pub fn goodput_bps(&self) -> u64 {
-        self.first.map_or(0, |first| bits_per_second(self.bytes, self.last.since(first)))
-    }
-
-    /// Useful bits per second between two instants, which are rounded down to whole [`INTERVAL`]s.
-    #[must_use]
-    pub fn goodput_between(&self, from: Time, until: Time) -> u64 {
-        let place = |time: Time| usize::try_from(time.as_nanos() / INTERVAL.as_nanos()).unwrap_or(usize::MAX);
-        let (from, until) = (place(from), place(until));
-        let bytes = self.intervals.iter().take(until).skip(from).sum();
-        bits_per_second(bytes, INTERVAL * until.saturating_sub(from) as u64)
+        if self.plan.measure_from == Time::ZERO {
+            return self.first.map_or(0, |first| bits_per_second(self.bytes, self.last.since(first)));
+        }
+        let skipped = self.plan.measure_from.as_nanos() / INTERVAL.as_nanos();
+        let bytes = self.intervals.iter().skip(usize::try_from(skipped).unwrap_or(usize::MAX)).sum();
+        bits_per_second(bytes, self.last.since(Time::ZERO + INTERVAL * skipped))
     }
 
     /// The share of those ended that ended well; for messages, of those sent that arrived. `None` if there are none.
@@ -231,15 +230,17 @@ impl Traffic {
         (whole > 0).then_some((self.counts.ok, whole))
     }
 
-    fn began(&mut self, number: u64, time: Time) {
+    fn began(&mut self, time: Time) {
         self.first = Some(self.first.map_or(time, |first| first.min(time)));
-        self.counts.started = self.counts.started.max(number + 1);
+        self.counts.started += 1;
     }
 
     fn useful(&mut self, time: Time, bytes: u64) {
         self.last = self.last.max(time);
         self.bytes += bytes;
-        let place = usize::try_from(time.as_nanos() / INTERVAL.as_nanos()).expect("a run is shorter than 13 years");
+        // What is recorded at the end of an interval has happened within it.
+        let place = time.as_nanos().saturating_sub(1) / INTERVAL.as_nanos();
+        let place = usize::try_from(place).expect("a run is shorter than 13 years");
         if place >= self.intervals.len() {
             self.intervals.resize(place + 1, 0);
         }
@@ -259,7 +260,6 @@ impl Traffic {
     }
 
     fn request(&mut self, request: &Request, exchange: Option<&Exchange>) {
-        self.began(request.number, request.start);
         if let Some(why) = request.failure {
             return self.failed(why);
         }
@@ -269,7 +269,6 @@ impl Traffic {
     }
 
     fn message(&mut self, message: &Message) {
-        self.began(message.number, message.written);
         if !self.seen.insert(message.number) {
             self.counts.duplicates += 1;
             return;
@@ -280,7 +279,7 @@ impl Traffic {
     }
 
     fn echo(&mut self, echo: &Echo) {
-        self.began(echo.number, echo.sent);
+        self.began(echo.sent);
         let route = self.plan.kind == Kind::Route;
         if route {
             let hop = self.hops.entry(echo.ttl).or_default();
@@ -304,16 +303,18 @@ impl Traffic {
     }
 
     fn progress(&mut self, progress: &Progress) {
-        self.began(u64::from(progress.flow), progress.began);
         let place = progress.flow as usize;
         if place >= self.flows.len() {
-            self.flows.resize(place + 1, Flow::default());
+            self.flows.resize(place + 1, None);
         }
-        let before = self.flows[place];
+        let before = self.flows[place].unwrap_or_else(|| {
+            self.began(progress.began);
+            Flow { began: progress.began, time: progress.began, ..Flow::default() }
+        });
         self.useful(progress.time, progress.bytes - before.bytes);
-        let time = if progress.bytes > before.bytes { progress.time } else { before.time.max(progress.began) };
+        let time = if progress.bytes > before.bytes { progress.time } else { before.time };
         let finished = before.finished || progress.finished;
-        self.flows[place] = Flow { bytes: progress.bytes, began: progress.began, time, finished };
+        self.flows[place] = Some(Flow { bytes: progress.bytes, began: before.began, time, finished });
         if progress.finished && !before.finished {
             self.ended_well(u64::from(progress.flow), progress.began, progress.time, &[progress.time - progress.began]);
         }
@@ -345,7 +346,7 @@ impl Metrics {
     #[inline]
     pub fn record(&mut self, record: &Record) {
         match record {
-            Record::RequestStarted(started) => self.of(started.traffic).began(started.number, started.time),
+            Record::RequestStarted(started) => self.of(started.traffic).began(started.time),
             Record::Request(request) => {
                 let joined = self.joiner.request(*request);
                 self.joined(joined);
@@ -354,7 +355,7 @@ impl Metrics {
                 let joined = self.joiner.exchange(*exchange);
                 self.joined(joined);
             }
-            Record::MessageSent(sent) => self.of(sent.traffic).began(sent.number, sent.time),
+            Record::MessageSent(sent) => self.of(sent.traffic).began(sent.time),
             Record::Message(message) => self.of(message.traffic).message(message),
             Record::Echo(echo) => self.of(echo.traffic).echo(echo),
             Record::Progress(progress) => self.of(progress.traffic).progress(progress),

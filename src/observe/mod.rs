@@ -1,12 +1,17 @@
 //! Readers of the trace: they turn records into what a person wants to know, and change nothing.
 
 pub mod attribution;
+pub mod cases;
+mod decode;
 pub mod metrics;
 pub mod phase;
 pub mod samples;
+pub mod sequence;
 #[cfg(test)]
 mod tests;
+pub mod waterfall;
 
+pub use cases::{Case, Cases, Pick, Story};
 pub use metrics::{Kind, Metrics, Plan, Traffic};
 pub use phase::{Budget, Phase};
 pub use samples::{Percentile, Sample, Samples, Sorted};

@@ -32,6 +32,14 @@ impl Percentile {
     }
 }
 
+impl std::fmt::Display for Percentile {
+    /// `p50`, `p99`, `p99.9`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = format!("p{}.{:04}", self.0 / 10_000, self.0 % 10_000);
+        f.pad(text.trim_end_matches('0').trim_end_matches('.'))
+    }
+}
+
 /// One sample: something that took `latency` was complete at `time`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Sample {

@@ -214,7 +214,7 @@ fn a_percentile_needs_ten_samples_beyond_it() {
 }
 
 fn metrics(kind: Kind) -> Metrics {
-    Metrics::new([Plan { name: "t".into(), kind, light_floor: None }])
+    Metrics::new([Plan { name: "t".into(), kind, light_floor: None, measure_from: Time::ZERO }])
 }
 
 #[test]
@@ -298,9 +298,12 @@ fn bulk_goodput_counts_each_byte_in_its_interval() {
     assert_eq!(traffic.bytes, 105_000);
     assert_eq!((traffic.counts.started, traffic.counts.ok), (2, 1));
     assert_eq!(traffic.samples.as_slice(), [Sample { time: at(1000), latency: ms(1000) }]);
-    // 50,000 bytes in half a second, on either side of an interval's edge.
-    assert_eq!(traffic.goodput_between(at(500), at(1000)), 800_000);
-    assert_eq!(traffic.goodput_between(at(599), at(1099)), 800_000);
-    assert_eq!(traffic.goodput_between(at(1000), at(1000)), 0);
-    assert_eq!(traffic.flows[1].bytes, 5_000);
+    // 105,000 bytes in a second and a tenth; from half a second on 55,000 in six tenths.
+    assert_eq!(traffic.goodput_bps(), 105_000 * 8 * 10 / 11);
+    let mut late = traffic.clone();
+    late.plan.measure_from = at(599);
+    assert_eq!(late.goodput_bps(), 55_000 * 8 * 10 / 6);
+    late.plan.measure_from = at(5_000);
+    assert_eq!(late.goodput_bps(), 0);
+    assert_eq!(traffic.flows[1].unwrap().bytes, 5_000);
 }

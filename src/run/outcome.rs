@@ -90,8 +90,8 @@ pub struct Outcome {
     pub traffic: IndexMap<String, TrafficOutcome>,
     /// What links carried, by name of the link.
     pub links: IndexMap<String, LinkOutcome>,
-    /// Packets that nodes themselves dropped, by cause; those that links dropped are in `links`.
-    pub node_drops: IndexMap<String, u64>,
+    /// Packets that nodes themselves dropped, by name of the node, then by cause; nodes without any are left out.
+    pub node_drops: IndexMap<String, IndexMap<String, u64>>,
     /// The expectations of the scenario.
     pub expect: Vec<Expectation>,
     /// What a reader of the results should know.
@@ -169,7 +169,7 @@ pub struct TrafficOutcome {
     pub light_floor_ns: Option<u64>,
     /// Useful bytes: bodies of answers, payloads of messages, bytes of transfers.
     pub useful_bytes: u64,
-    /// Useful bits per second from the first beginning to the last useful byte.
+    /// Useful bits per second from the first beginning, or from where the plan says, to the last useful byte.
     pub goodput_bps: u64,
     /// Where the time went, in nanoseconds: total of each phase over all that ended well. Sums to `latency_ns.sum` exactly.
     pub phases_ns: IndexMap<String, u64>,

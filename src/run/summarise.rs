@@ -39,8 +39,8 @@ pub struct Ended {
     pub packets_delivered: u64,
     /// Packets under way.
     pub packets_in_flight: u64,
-    /// Packets that nodes dropped; drops on links are in `links`.
-    pub node_drops: Drops,
+    /// Packets that each node dropped: its name and its drops, in the plan's order; drops on links are in `links`.
+    pub nodes: Vec<(String, Drops)>,
     /// What its links counted, in the plan's order.
     pub links: Vec<LinkCounters>,
     /// The expectations, judged.
@@ -68,8 +68,9 @@ pub struct LinkCounters {
 #[must_use]
 pub fn summarise(ended: Ended, traffic: &[Traffic]) -> Outcome {
     let simulated = ended.simulated;
-    let mut dropped = ended.node_drops;
-    for drops in ended.links.iter().flat_map(|link| [&link.a_to_b.dropped, &link.b_to_a.dropped]) {
+    let mut dropped = Drops::default();
+    let on_links = ended.links.iter().flat_map(|link| [&link.a_to_b.dropped, &link.b_to_a.dropped]);
+    for drops in on_links.chain(ended.nodes.iter().map(|(_, drops)| drops)) {
         dropped.iter_mut().zip(drops).for_each(|(total, n)| *total += n);
     }
     Outcome {
@@ -97,7 +98,12 @@ pub fn summarise(ended: Ended, traffic: &[Traffic]) -> Outcome {
                 (link.name, LinkOutcome { a: link.a, b: link.b, a_to_b, b_to_a })
             })
             .collect(),
-        node_drops: by_cause(&ended.node_drops),
+        node_drops: ended
+            .nodes
+            .into_iter()
+            .map(|(name, drops)| (name, by_cause(&drops)))
+            .filter(|(_, drops)| !drops.is_empty())
+            .collect(),
         expect: ended.expect,
         warnings: ended.warnings,
     }
@@ -138,7 +144,7 @@ pub fn of_traffic(traffic: &Traffic) -> TrafficOutcome {
         phases_ns: named(traffic.total(0..samples.len()).into_iter()),
         median,
         slowest,
-        flows: traffic.flows.iter().map(flow).collect(),
+        flows: traffic.flows.iter().flatten().map(flow).collect(),
         hops: traffic.hops.iter().map(|(&ttl, seen)| hop(ttl, seen)).collect(),
     };
     debug_assert_eq!(outcome.phases_ns.values().sum::<u64>(), outcome.latency_ns.map_or(0, |latency| latency.sum));

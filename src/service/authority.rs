@@ -1,7 +1,10 @@
 //! An authoritative name server: answers for its zones and refuses everything else.
 
-use crate::app::dns::{Name, Record, Soa};
+use crate::app::dns::{Data, Kind, Message, Name, Question, Rcode, Record, Soa};
+use crate::base::Rng;
 use crate::host::Host;
+use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
 
 /// In which order several records of one name and type are given.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -67,7 +70,269 @@ impl Config {
     }
 }
 
-/// Answers questions for ever.
+/// Aliases followed inside one zone for one question.
+const MAX_ALIASES: usize = 8;
+
+/// The zones of a server and how far their rotations have come: all of it but the socket.
+///
+/// Not modelled: wildcards, zone transfers, DNSSEC.
+pub struct Zones {
+    all: Vec<Zone>,
+    turns: IndexMap<(Name, Kind), usize, FxBuildHasher>,
+    rng: Rng,
+}
+
+impl Zones {
+    /// These zones; `rng` shuffles where [`Rotation::Random`] asks for it.
+    #[must_use]
+    pub fn new(zones: Vec<Zone>, rng: Rng) -> Self {
+        Self { all: zones, turns: IndexMap::default(), rng }
+    }
+
+    /// The answer to a question (RFC 1034 4.3.2); `None` to what is itself an answer.
+    pub fn answer(&mut self, query: &Message) -> Option<Message> {
+        if query.flags.response {
+            return None;
+        }
+        if query.flags.opcode != 0 {
+            return Some(query.reply(Rcode::NotImp));
+        }
+        let [question] = &query.questions[..] else { return Some(query.reply(Rcode::FormErr)) };
+        let holding = self.all.iter().enumerate().filter(|(_, zone)| question.name.is_within(&zone.apex));
+        let Some((zone, _)) = holding.max_by_key(|(_, zone)| zone.apex.wire().len()) else {
+            return Some(query.reply(Rcode::Refused));
+        };
+        let mut reply = query.reply(Rcode::NoError);
+        self.fill(zone, question, &mut reply);
+        Some(reply)
+    }
+
+    fn fill(&mut self, index: usize, question: &Question, reply: &mut Message) {
+        let mut name = question.name.clone();
+        for _ in 0..=MAX_ALIASES {
+            let zone = &self.all[index];
+            if let Some(cut) = zone.cut_above(&name) {
+                zone.refer(&cut, reply);
+                return;
+            }
+            reply.flags.authoritative = true;
+            let records = self.records(index, &name, question.kind);
+            if !records.is_empty() {
+                reply.answers.extend(records);
+                return;
+            }
+            let zone = &self.all[index];
+            let Some(alias) = zone.at(&name, Kind::Cname).next() else {
+                if !zone.exists(&name) {
+                    reply.flags.rcode = Rcode::NxDomain;
+                }
+                reply.authorities.push(zone.negative_soa());
+                return;
+            };
+            reply.answers.push(alias.clone());
+            let Data::Cname(target) = &alias.data else { return };
+            if !target.is_within(&zone.apex) {
+                return;
+            }
+            name = target.clone();
+        }
+    }
+
+    /// The records of a name and type in the order of this answer.
+    fn records(&mut self, index: usize, name: &Name, kind: Kind) -> Vec<Record> {
+        let zone = &self.all[index];
+        if kind == Kind::Soa && *name == zone.apex {
+            return vec![zone.soa_record(zone.soa_ttl)];
+        }
+        let mut records: Vec<Record> = zone.at(name, kind).cloned().collect();
+        let len = records.len();
+        if len < 2 {
+            return records;
+        }
+        match zone.rotation {
+            Rotation::Fixed => {}
+            Rotation::Cyclic => {
+                let turn = self.turns.entry((name.clone(), kind)).or_default();
+                records.rotate_left(*turn % len);
+                *turn = (*turn + 1) % len;
+            }
+            // Fisher and Yates.
+            Rotation::Random => (1..len).rev().for_each(|last| {
+                let other = usize::try_from(self.rng.below(last as u64 + 1)).unwrap_or(last);
+                records.swap(last, other);
+            }),
+        }
+        records
+    }
+}
+
+impl Zone {
+    fn at<'a>(&'a self, name: &'a Name, kind: Kind) -> impl Iterator<Item = &'a Record> {
+        self.records.iter().filter(move |record| record.name == *name && record.data.kind() == kind)
+    }
+
+    /// Whether the name is there, if only because something is below it (RFC 8020).
+    fn exists(&self, name: &Name) -> bool {
+        *name == self.apex || self.records.iter().any(|record| record.name.is_within(name))
+    }
+
+    /// The topmost delegation at or above `name`.
+    fn cut_above(&self, name: &Name) -> Option<Name> {
+        let cuts = self.records.iter().filter(|record| {
+            record.data.kind() == Kind::Ns && record.name != self.apex && name.is_within(&record.name)
+        });
+        cuts.map(|record| &record.name).min_by_key(|cut| cut.wire().len()).cloned()
+    }
+
+    /// Refers the asker to the servers of a delegated zone, with their addresses as far as they are known here.
+    fn refer(&self, cut: &Name, reply: &mut Message) {
+        reply.flags.authoritative = !reply.answers.is_empty();
+        for server in self.at(cut, Kind::Ns) {
+            if let Data::Ns(host) = &server.data {
+                reply.additionals.extend(self.at(host, Kind::A).chain(self.at(host, Kind::Aaaa)).cloned());
+            }
+            reply.authorities.push(server.clone());
+        }
+    }
+
+    fn soa_record(&self, ttl: u32) -> Record {
+        Record { name: self.apex.clone(), ttl, data: Data::Soa(self.soa.clone()) }
+    }
+
+    /// The SOA of a negative answer: its TTL is how long that may be believed (RFC 2308 3).
+    fn negative_soa(&self) -> Record {
+        self.soa_record(self.soa_ttl.min(self.soa.minimum))
+    }
+}
+
+/// Answers questions for ever. An answer goes at once: looking up a record costs no simulated time.
 pub async fn run(host: Host, config: Config) {
-    let _ = (host, config);
+    let Ok(socket) = host.udp(config.port).await else { return };
+    let mut zones = Zones::new(config.zones, host.rng("authority"));
+    loop {
+        let Ok(datagram) = socket.receive().await else { continue };
+        let Ok(query) = Message::from_payload(&datagram.payload) else { continue };
+        if let Some(reply) = zones.answer(&query) {
+            socket.send_in_flow(datagram.from, reply.to_payload(query.udp_limit()), datagram.flow);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    fn name(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    fn record(owner: &str, data: Data) -> Record {
+        Record { name: name(owner), ttl: 60, data }
+    }
+
+    fn address(owner: &str, last: u8) -> Record {
+        record(owner, Data::A(Ipv4Addr::new(10, 0, 0, last)))
+    }
+
+    fn shop() -> Zone {
+        let mut zone = Zone::new(name("shop.example"), name("ns.shop.example"), 30);
+        zone.records = vec![
+            address("shop.example", 1),
+            address("shop.example", 2),
+            address("shop.example", 3),
+            record("www.shop.example", Data::Cname(name("shop.example"))),
+            record("cdn.shop.example", Data::Cname(name("edge.cdn.example"))),
+            record("eu.shop.example", Data::Ns(name("ns.eu.shop.example"))),
+            address("ns.eu.shop.example", 9),
+            address("a.b.shop.example", 4),
+        ];
+        zone
+    }
+
+    fn zones(rotation: Rotation) -> Zones {
+        let zone = Zone { rotation, ..shop() };
+        Zones::new(vec![Zone::new(name("example"), name("ns.example"), 30), zone], Rng::stream(1, "test"))
+    }
+
+    fn ask(zones: &mut Zones, text: &str, kind: Kind) -> Message {
+        zones.answer(&Message::query(7, Question { name: name(text), kind }, false)).unwrap()
+    }
+
+    fn lasts(reply: &Message) -> Vec<u8> {
+        let last = |record: &Record| match record.data {
+            Data::A(addr) => Some(addr.octets()[3]),
+            _ => None,
+        };
+        reply.answers.iter().filter_map(last).collect()
+    }
+
+    #[test]
+    fn addresses_are_given_in_rotation() {
+        let mut cyclic = zones(Rotation::Cyclic);
+        let answers: Vec<_> = (0..4).map(|_| lasts(&ask(&mut cyclic, "shop.example", Kind::A))).collect();
+        assert_eq!(answers, [[1, 2, 3], [2, 3, 1], [3, 1, 2], [1, 2, 3]]);
+        let mut fixed = zones(Rotation::Fixed);
+        assert!((0..4).all(|_| lasts(&ask(&mut fixed, "shop.example", Kind::A)) == [1, 2, 3]));
+    }
+
+    #[test]
+    fn random_order_puts_each_first_equally_often() {
+        let mut random = zones(Rotation::Random);
+        let mut first = [0; 4];
+        (0..3_000).for_each(|_| first[usize::from(lasts(&ask(&mut random, "shop.example", Kind::A))[0])] += 1);
+        // 1,000 each; the standard deviation is 26.
+        assert!(first[1..].iter().all(|count| (900..1_100).contains(count)), "{first:?}");
+    }
+
+    #[test]
+    fn aliases_are_followed_inside_the_zone_only() {
+        let mut zones = zones(Rotation::Fixed);
+        let inside = ask(&mut zones, "www.shop.example", Kind::A);
+        assert_eq!(inside.answers.len(), 4);
+        assert_eq!(lasts(&inside), [1, 2, 3]);
+        let outside = ask(&mut zones, "cdn.shop.example", Kind::A);
+        assert_eq!(outside.answers, [record("cdn.shop.example", Data::Cname(name("edge.cdn.example")))]);
+        assert_eq!(ask(&mut zones, "www.shop.example", Kind::Cname).answers.len(), 1);
+    }
+
+    #[test]
+    fn negative_answers_carry_the_soa_with_the_time_they_may_be_believed() {
+        let mut zones = zones(Rotation::Fixed);
+        for (text, kind, rcode) in [
+            ("no.shop.example", Kind::A, Rcode::NxDomain),
+            ("shop.example", Kind::Aaaa, Rcode::NoError),
+            // Nothing is at `b`, but something is below it.
+            ("b.shop.example", Kind::A, Rcode::NoError),
+        ] {
+            let reply = ask(&mut zones, text, kind);
+            assert_eq!((reply.flags.rcode, reply.answers.len()), (rcode, 0), "{text}");
+            assert!(reply.flags.authoritative);
+            assert_eq!(reply.negative_ttl(), Some(30));
+            assert_eq!(reply.authorities[0].name, name("shop.example"));
+        }
+    }
+
+    #[test]
+    fn what_is_delegated_is_referred_with_glue() {
+        let mut zones = zones(Rotation::Fixed);
+        let reply = ask(&mut zones, "www.eu.shop.example", Kind::A);
+        assert!(!reply.flags.authoritative && reply.answers.is_empty());
+        assert_eq!(reply.authorities, [record("eu.shop.example", Data::Ns(name("ns.eu.shop.example")))]);
+        assert_eq!(reply.additionals, [address("ns.eu.shop.example", 9)]);
+    }
+
+    #[test]
+    fn what_is_not_ours_is_refused_and_what_is_odd_is_named() {
+        let mut zones = zones(Rotation::Fixed);
+        assert_eq!(ask(&mut zones, "elsewhere.org", Kind::A).flags.rcode, Rcode::Refused);
+        let mut odd = Message::query(7, Question { name: name("shop.example"), kind: Kind::A }, false);
+        odd.flags.opcode = 5;
+        assert_eq!(zones.answer(&odd).unwrap().flags.rcode, Rcode::NotImp);
+        odd.flags.opcode = 0;
+        odd.questions.clear();
+        assert_eq!(zones.answer(&odd).unwrap().flags.rcode, Rcode::FormErr);
+        odd.flags.response = true;
+        assert_eq!(zones.answer(&odd), None);
+    }
 }

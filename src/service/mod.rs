@@ -6,11 +6,15 @@
 pub mod authority;
 pub mod bulk;
 pub mod client;
+#[cfg(test)]
+mod ideal;
 pub mod messages;
 pub mod ping;
 pub mod resolver;
 pub mod server;
 pub mod stub;
+#[cfg(test)]
+mod tests;
 pub mod traceroute;
 
 use crate::base::{Span, Time};

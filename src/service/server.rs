@@ -1,7 +1,12 @@
 //! An HTTP/1.1 server: a task per connection, workers who do the work, and a queue before them that may overflow.
 
-use crate::base::{Dist, Span};
-use crate::host::Host;
+use crate::app::http1::{self, Framing, ReadError, Reader, Request};
+use crate::base::{Dist, Rng, Span};
+use crate::host::sync::{Permit, Semaphore};
+use crate::host::{Elapsed, Host, TcpStream};
+use crate::trace::{Arrival, Exchange, Record};
+use std::cell::RefCell;
+use std::rc::Rc;
 
 /// What a path answers instead of the server's defaults.
 #[derive(Clone, PartialEq, Debug)]
@@ -14,6 +19,13 @@ pub struct Route {
     pub service: Option<Dist>,
     /// Status code.
     pub status: u16,
+}
+
+impl Default for Route {
+    /// Every path, answered 200 with the server's defaults.
+    fn default() -> Self {
+        Self { path: "*".to_owned(), response: None, service: None, status: 200 }
+    }
 }
 
 /// How long connections are kept.
@@ -72,7 +84,149 @@ impl Default for Config {
     }
 }
 
-/// Serves for ever.
+impl Config {
+    /// What a request for `path` (without its query) is answered.
+    fn answer(&self, path: &[u8]) -> Planned {
+        let matches = |route: &&Route| match route.path.strip_suffix('*') {
+            Some(start) => path.starts_with(start.as_bytes()),
+            None => path == route.path.as_bytes(),
+        };
+        // An exact path is longer than any pattern with `*` that matches it, up to the `*` itself.
+        let best =
+            self.routes.iter().filter(matches).max_by_key(|route| (route.path.len(), !route.path.ends_with('*')));
+        let default = Planned { status: 200, body: self.response, service: self.service };
+        best.map_or(default, |route| Planned {
+            status: route.status,
+            body: route.response.unwrap_or(self.response),
+            service: route.service.unwrap_or(self.service),
+        })
+    }
+}
+
+/// An answer before the work on it is done.
+struct Planned {
+    status: u16,
+    body: u64,
+    service: Dist,
+}
+
+struct State {
+    host: Host,
+    config: Config,
+    workers: Semaphore,
+    /// Draws the work of each request, in the order in which requests arrive.
+    work: RefCell<Rng>,
+}
+
+/// Serves for ever. Emits an [`Exchange`] for each request that was answered.
+///
+/// A worker is held while it works, not while the response is on its way. Work on a request goes on when its client has
+/// gone. How long it takes is drawn when the request arrives, from the stream `host/<name>/server/<port>`, also for
+/// requests that are then turned away: the n-th request is the same amount of work in every design.
 pub async fn run(host: Host, config: Config) {
-    let _ = (host, config);
+    // What a web server sets on its connections: no response waits for Nagle's algorithm.
+    let Ok(listener) = host.listen_with(config.port, config.backlog, config.congestion, true).await else { return };
+    let state = Rc::new(State {
+        workers: Semaphore::new(config.workers),
+        work: RefCell::new(host.rng(&format!("server/{}", config.port))),
+        host: host.clone(),
+        config,
+    });
+    while let Ok(stream) = listener.accept().await {
+        let state = Rc::clone(&state);
+        drop(host.spawn(async move { state.connection(stream).await }));
+    }
+}
+
+impl State {
+    /// Answers the requests of one connection, one after the other, until one side has had enough.
+    async fn connection(&self, stream: TcpStream) {
+        let mut reader = Reader::new();
+        for exchange in 0.. {
+            let head = match self.config.keep_alive {
+                KeepAlive::Idle(span) => match self.host.timeout(span, reader.request_head(&stream)).await {
+                    Ok(head) => head,
+                    Err(Elapsed) => return,
+                },
+                KeepAlive::Close => reader.request_head(&stream).await,
+            };
+            let read = match head {
+                Ok(head) => read_body(&mut reader, &stream, head).await,
+                Err(error) => Err(error),
+            };
+            let close = match read {
+                Ok((request, arrival)) => self.answer(&stream, exchange, &request, arrival).await,
+                Err(ReadError::Malformed(error)) => {
+                    let head = http1::answer(error.status(), 0, true, self.host.now());
+                    let _ = stream.write(http1::message(head.encode(), 0)).await;
+                    true
+                }
+                Err(ReadError::Net(_) | ReadError::Closed | ReadError::Cut) => true,
+            };
+            if close {
+                return;
+            }
+        }
+    }
+
+    /// Does the work of one request and writes the response. True if it was the connection's last.
+    async fn answer(&self, stream: &TcpStream, exchange: u32, request: &Request, arrival: Arrival) -> bool {
+        let path = request.target.split(|&byte| byte == b'?').next().unwrap_or_default();
+        let mut planned = self.config.answer(path);
+        let work = planned.service.sample(&mut self.work.borrow_mut());
+        let worker = self.worker().await;
+        let started = self.host.now();
+        if worker.is_none() {
+            planned = Planned { status: 503, body: 0, ..planned };
+        } else if !work.is_zero() {
+            self.host.sleep(work).await;
+        }
+        drop(worker);
+        let finished = self.host.now();
+        let close = self.config.keep_alive == KeepAlive::Close || !request.fields.keeps_alive(request.version);
+        let head = http1::answer(planned.status, planned.body, close, finished);
+        let body = if head.framing(request.method) == Ok(Framing::Length(planned.body)) { planned.body } else { 0 };
+        self.host.record(Record::Exchange(Exchange {
+            flow: stream.flow(),
+            exchange,
+            node: self.host.node(),
+            request: arrival,
+            started,
+            finished,
+            written: finished,
+        }));
+        stream.write(http1::message(head.encode(), body)).await.is_err() || close
+    }
+
+    /// A worker, first come, first served; `None` if too many wait already.
+    async fn worker(&self) -> Option<Permit> {
+        if let Some(worker) = self.workers.try_acquire() {
+            return Some(worker);
+        }
+        if self.config.queue_limit.is_some_and(|limit| self.workers.waiting() >= limit) {
+            return None;
+        }
+        Some(self.workers.acquire().await)
+    }
+}
+
+async fn read_body(reader: &mut Reader, stream: &TcpStream, head: Request) -> Result<(Request, Arrival), ReadError> {
+    reader.body(stream, head.framing()?).await?;
+    Ok((head, reader.arrival()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_matching_path_answers() {
+        let route =
+            |path: &str, response| Route { path: path.to_owned(), response: Some(response), ..Route::default() };
+        let config =
+            Config { routes: vec![route("/*", 1), route("/img/*", 2), route("/img/logo", 3)], ..Config::new() };
+        let size = |path: &[u8]| config.answer(path).body;
+        assert_eq!([size(b"/"), size(b"/img/a"), size(b"/img/logo"), size(b"/img/logos")], [1, 2, 3, 2]);
+        assert_eq!(Config::new().answer(b"/any").body, 1_024);
+    }
 }

@@ -271,3 +271,46 @@ fn node_id(index: NodeIndex) -> NodeId {
 fn link_id(index: EdgeIndex) -> LinkId {
     Id::first(u32::try_from(index.index()).expect("petgraph counts links in 32 bits"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directions_know_their_ends_and_their_opposites() {
+        let mut graph = Graph::new();
+        let [a, b, c] = ["a", "b", "c"].map(|name| graph.add_node(name, Role::Router));
+        graph.add_link(a, b, Span::ZERO).unwrap();
+        let prices = [2, 3].map(|ms| Cost::of_delay(Span::from_millis(ms)));
+        let back = Egress::forward(graph.add_link_with_costs(c, a, prices).unwrap()).reversed();
+        assert_eq!((back.number(), back.is_forward(), back.reversed().number()), (3, false, 2));
+        assert_eq!((graph.source(back), graph.target(back), graph.cost(back)), (a, c, prices[1]));
+        let mut around: Vec<_> = graph.neighbours(a).map(|next| (next.node, next.egress.number())).collect();
+        around.sort();
+        assert_eq!(around, [(b, 0), (c, 3)]);
+        assert_eq!(graph.only_neighbour(c).map(|next| next.egress.number()), Some(2));
+        assert_eq!(graph.only_neighbour(a), None);
+    }
+
+    #[test]
+    fn a_link_has_two_ends_in_the_graph() {
+        let mut graph = Graph::new();
+        let a = graph.add_node("a", Role::Host);
+        assert_eq!(graph.add_link(a, a, Span::ZERO), Err(GraphError::SelfLoop(a)));
+        let stranger = NodeId::first(1);
+        assert_eq!(graph.add_link(a, stranger, Span::ZERO), Err(GraphError::NoSuchNode(stranger)));
+        assert_eq!(graph.link_count(), 0);
+    }
+
+    #[test]
+    fn delay_decides_before_hops_and_hops_before_nothing() {
+        let hop = |nanos| Cost::of_delay(Span::from_nanos(nanos));
+        assert!(hop(1).then(hop(1)) < hop(3));
+        assert!(hop(2) < hop(1).then(hop(1)));
+        assert!(hop(0) > Cost::ZERO);
+        // 255 hops without delay are still nearer than a nanosecond; 257 are not.
+        let hops = |n| (0..n).fold(Cost::ZERO, |sum: Cost, _| sum.then(hop(0)));
+        assert!(hops(255) < hop(1) && hops(258) > hop(1));
+        assert!(!hop(u64::MAX).then(hop(1)).is_finite());
+    }
+}

@@ -121,3 +121,121 @@ impl Distances<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{Rng, Span};
+
+    fn ms(n: u64) -> Span {
+        Span::from_millis(n)
+    }
+
+    fn everything(graph: &Graph) -> Core {
+        Core::new(graph, |_| true, |_| true)
+    }
+
+    /// a - b - d (2 + 2 ms) and a - c - d (1 + 3 ms), and a direct a - d that is slower.
+    fn diamond(role: Role) -> (Graph, [NodeId; 4]) {
+        let mut graph = Graph::new();
+        let nodes = ["a", "b", "c", "d"].map(|name| graph.add_node(name, role));
+        let [a, b, c, d] = nodes;
+        for (from, to, delay) in [(a, b, 2), (b, d, 2), (a, c, 1), (c, d, 3), (a, d, 5)] {
+            graph.add_link(from, to, ms(delay)).unwrap();
+        }
+        (graph, nodes)
+    }
+
+    fn hops(core: &Core, from: NodeId, to: NodeId) -> Vec<u32> {
+        core.distances(to).next_hops(from).map(Egress::number).collect()
+    }
+
+    #[test]
+    fn all_cheapest_ways_are_found_and_no_other() {
+        let (graph, [a, b, c, d]) = diamond(Role::Router);
+        let core = everything(&graph);
+        assert_eq!(hops(&core, a, d), [0, 4]);
+        assert_eq!(hops(&core, d, a), [3, 7]);
+        // b to c: by a (3 ms), not by d (5 ms).
+        assert_eq!(hops(&core, b, c), [1]);
+        assert_eq!(hops(&core, a, a), [] as [u32; 0]);
+    }
+
+    #[test]
+    fn hosts_carry_nothing_for_others() {
+        let (mut graph, [a, b, c, d]) = diamond(Role::Host);
+        let core = everything(&graph);
+        assert_eq!(hops(&core, a, d), [8], "only the direct link is left");
+        assert_eq!(hops(&core, b, c), [] as [u32; 0]);
+        let router = graph.add_node("r", Role::Router);
+        for node in [b, c] {
+            graph.add_link(node, router, ms(1)).unwrap();
+        }
+        let core = everything(&graph);
+        assert_eq!(hops(&core, b, c), [10]);
+        assert_eq!(hops(&core, a, router), [] as [u32; 0]);
+    }
+
+    #[test]
+    fn a_cut_link_is_walked_around_and_one_direction_can_be_cut_alone() {
+        let (graph, [a, _, _, d]) = diamond(Role::Router);
+        let cut = Egress::from_number(4);
+        let core = Core::new(&graph, |_| true, |egress| egress != cut);
+        assert_eq!(hops(&core, a, d), [0]);
+        assert_eq!(hops(&core, d, a), [3, 7]);
+        let dead = Core::new(&graph, |_| true, |egress| graph.source(egress) != d && graph.target(egress) != d);
+        assert!(!dead.distances(d).from(a).is_finite());
+    }
+
+    #[test]
+    fn among_equal_delays_fewer_hops_win() {
+        let mut graph = Graph::new();
+        let [a, b, c] = ["a", "b", "c"].map(|name| graph.add_node(name, Role::Router));
+        for (from, to, delay) in [(a, b, 1), (b, c, 1), (a, c, 2)] {
+            graph.add_link(from, to, ms(delay)).unwrap();
+        }
+        assert_eq!(hops(&everything(&graph), a, c), [4]);
+        // Links without delay are not free: no loops.
+        let mut ring = Graph::new();
+        let nodes = ["a", "b", "c", "d"].map(|name| ring.add_node(name, Role::Router));
+        for at in 0..4 {
+            ring.add_link(nodes[at], nodes[(at + 1) % 4], Span::ZERO).unwrap();
+        }
+        assert_eq!(hops(&everything(&ring), nodes[0], nodes[1]), [0]);
+        assert_eq!(hops(&everything(&ring), nodes[0], nodes[2]), [0, 7]);
+    }
+
+    #[test]
+    fn distances_are_those_of_bellman_and_ford() {
+        let mut rng = Rng::stream(5, "test/paths");
+        for _ in 0..60 {
+            let mut graph = Graph::new();
+            let n = usize::try_from(2 + rng.below(12)).unwrap();
+            let role = |rng: &mut Rng| if rng.chance(0.3) { Role::Host } else { Role::Router };
+            let nodes: Vec<NodeId> = (0..n).map(|_| graph.add_node("", role(&mut rng))).collect();
+            let any = |rng: &mut Rng| nodes[usize::try_from(rng.below(n as u64)).unwrap()];
+            for _ in 0..rng.below(30) {
+                let (a, b) = (any(&mut rng), any(&mut rng));
+                let cost = [rng.below(5), rng.below(5)].map(|delay| Cost::of_delay(Span::from_nanos(delay)));
+                let _ = graph.add_link_with_costs(a, b, cost);
+            }
+            let (to, core) = (any(&mut rng), everything(&graph));
+            let mut known = vec![Cost::INFINITE; n];
+            known[to.index()] = Cost::ZERO;
+            for _ in 0..n {
+                for egress in graph.links().flat_map(|link| [Egress::forward(link), Egress::forward(link).reversed()]) {
+                    let (source, target) = (graph.source(egress), graph.target(egress));
+                    if target == to || graph.role(target) == Role::Router {
+                        let cost = graph.cost(egress).then(known[target.index()]);
+                        known[source.index()] = known[source.index()].min(cost);
+                    }
+                }
+            }
+            let distances = core.distances(to);
+            for &node in &nodes {
+                assert_eq!(distances.from(node), known[node.index()]);
+                assert_eq!(distances.next_hops(node).next().is_some(), node != to && known[node.index()].is_finite());
+            }
+        }
+    }
+}

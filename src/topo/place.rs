@@ -236,3 +236,102 @@ const fn plain(letter: char) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topo::distance;
+    use std::collections::BTreeMap;
+
+    fn name(asked: &str) -> String {
+        find(asked).unwrap_or_else(|unknown| panic!("{unknown}")).name.into_owned()
+    }
+
+    #[test]
+    fn cities_answer_to_what_people_type() {
+        for asked in ["São Paulo", "sao paulo", "SAO PAULO", "são-paulo", " Sao_Paulo ", "Sa\u{303}o Paulo"] {
+            assert_eq!(name(asked), "São Paulo", "{asked}");
+        }
+        assert_eq!(name("NYC"), "New York");
+        assert_eq!(name("new york city"), "New York");
+        assert_eq!(name("Washington, D.C."), "Washington");
+        assert_eq!(name("Bengaluru"), "Bangalore");
+        assert_eq!(name("zürich"), "Zurich");
+        assert_eq!(name("İstanbul"), "Istanbul");
+    }
+
+    #[test]
+    fn regions_answer_with_and_without_their_provider() {
+        assert_eq!(name("us-east-1"), "aws:us-east-1");
+        assert_eq!(name("AWS:us-east-1"), "aws:us-east-1");
+        assert_eq!(name("us-east1"), "gcp:us-east1");
+        assert_eq!(name("eastus"), "azure:eastus");
+        assert_eq!(name("azure:eastus2"), "azure:eastus2");
+        // A hyphen more or less is another region, hundreds of kilometres away.
+        assert!(distance(find("us-east-1").unwrap().at, find("us-east1").unwrap().at) > 500_000);
+        assert!(find("gcp:us-east-1").is_err());
+    }
+
+    #[test]
+    fn coordinates_are_a_place() {
+        let place = find("51.5, -0.12").unwrap();
+        assert_eq!((place.name.as_ref(), place.kind), ("51.5,-0.12", Kind::Point));
+        assert!(find("91,0").is_err());
+    }
+
+    #[test]
+    fn a_misspelt_name_brings_names_like_it() {
+        let similar = |asked: &str| find(asked).unwrap_err().similar;
+        assert_eq!(similar("Lodnon")[0], "London");
+        assert_eq!(similar("Frankfrut")[0], "Frankfurt");
+        assert!(similar("us-est-1").contains(&"aws:us-east-1".to_owned()));
+        assert!(similar("New Yrok").len() <= 3);
+        assert!(similar("qqqqqq").is_empty());
+        let text = find("Lodnon").unwrap_err().to_string();
+        assert!(text.starts_with("no place is called `Lodnon`; did you mean `London`"), "{text}");
+    }
+
+    #[test]
+    fn no_two_places_share_a_name() {
+        let mut owner = BTreeMap::new();
+        for (name, index) in &ATLAS.names {
+            let other = owner.insert(name, index);
+            assert!(other.is_none_or(|other| other == index), "two places are called {name}");
+        }
+        for place in places() {
+            assert_eq!(find(&place.name).as_ref(), Ok(place));
+        }
+    }
+
+    #[test]
+    fn the_world_is_covered() {
+        let cities = places().iter().filter(|place| matches!(place.kind, Kind::City { .. })).count();
+        assert!(cities >= 60, "{cities} cities");
+        for provider in Provider::ALL {
+            let of_provider =
+                |place: &&Place| matches!(place.kind, Kind::CloudRegion { provider: p, .. } if p == provider);
+            assert!(places().iter().filter(of_provider).count() >= 35, "{provider:?}");
+        }
+        // Every half of every hemisphere, and every continent.
+        for asked in ["Anchorage", "Buenos Aires", "Reykjavik", "Nairobi", "Ulaanbaatar", "Auckland"] {
+            name(asked);
+        }
+    }
+
+    #[test]
+    fn a_region_lies_where_its_provider_says() {
+        // Regions named after a city that is in the table lie within 60 km of it.
+        let mut checked = 0;
+        for region in places() {
+            let Kind::CloudRegion { location, .. } = region.kind else { continue };
+            let town = location.split(',').next().unwrap_or(location);
+            let Ok(city) = find(town) else { continue };
+            if let Kind::City { .. } = city.kind {
+                let gap = distance(region.at, city.at);
+                assert!(gap < 60_000, "{} is {gap} m from {town}", region.name);
+                checked += 1;
+            }
+        }
+        assert!(checked >= 80, "{checked} regions are named after a city");
+    }
+}

@@ -73,7 +73,6 @@ impl World {
                 }
             }
             Call::Cancel { ticket, place } => self.cancel(node, ticket, place),
-            Call::Record(record) => self.trace.record(record),
         }
     }
 

@@ -48,6 +48,7 @@ impl World {
         self.executor.set_now(self.now);
         loop {
             self.executor.run();
+            self.executor.drain_records(|record| self.trace.record(record));
             let mut called = false;
             while let Some((node, call)) = self.executor.next_call() {
                 called = true;

@@ -236,7 +236,7 @@ impl Message {
         Self { id, flags, questions: vec![question], edns: Some(Edns::DEFAULT), ..Self::default() }
     }
 
-    /// An empty answer to this message: same id, questions, RD; EDNS if the question had it.
+    /// An empty answer to this message: same id, first question, RD; EDNS if the question had it.
     #[must_use]
     pub fn reply(&self, rcode: Rcode) -> Self {
         let flags = Flags {
@@ -249,7 +249,7 @@ impl Message {
         Self {
             id: self.id,
             flags,
-            questions: self.questions.clone(),
+            questions: self.questions.first().cloned().into_iter().collect(),
             edns: self.edns.map(|_| Edns::DEFAULT),
             ..Self::default()
         }
@@ -259,6 +259,27 @@ impl Message {
     #[must_use]
     pub fn udp_limit(&self) -> usize {
         self.edns.map_or(512, |edns| usize::from(edns.udp_size.max(512)))
+    }
+
+    /// Follows aliases in the answer from `name` on: the aliases passed, the name at their end, and its records of `kind`.
+    #[must_use]
+    pub fn follow(&self, name: &Name, kind: Kind) -> (Vec<Record>, Name, Vec<Record>) {
+        let (mut aliases, mut name) = (Vec::new(), name.clone());
+        loop {
+            let found = |kind| self.answers.iter().filter(move |record| record.data.kind() == kind);
+            let records: Vec<Record> = found(kind).filter(|record| record.name == name).cloned().collect();
+            let alias = found(Kind::Cname).find(|record| record.name == name);
+            match alias {
+                // Each alias of an answer is passed once at most, so a circle ends.
+                Some(alias) if records.is_empty() && aliases.len() < self.answers.len() => {
+                    if let Data::Cname(target) = &alias.data {
+                        name = target.clone();
+                    }
+                    aliases.push(alias.clone());
+                }
+                _ => return (aliases, name, records),
+            }
+        }
     }
 
     /// For how many seconds a negative answer may be remembered: the smaller of the SOA record's TTL and its MINIMUM field

@@ -1,15 +1,25 @@
 //! Users of an HTTP server: when they ask, on which connection, and what they felt.
 
 mod arrivals;
+mod pool;
+mod request;
 
 pub use arrivals::Arrivals;
+pub(in crate::service) use request::failure;
 
 use super::stub::Stub;
 use super::{Limit, Numbering};
 use crate::app::dns::Name;
-use crate::base::{Span, Time};
+use crate::app::http1::{HeadSize, Method};
+use crate::base::{Dist, Span, Time};
 use crate::host::Host;
+use crate::host::sync::Queue;
+use arrivals::Instants;
+use pool::Pool;
+use request::Asker;
+use std::cell::Cell;
 use std::net::Ipv4Addr;
+use std::rc::Rc;
 
 /// How the origin is called.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -37,6 +47,13 @@ pub enum Connections {
 impl Connections {
     /// As browsers do it: six to an origin, closed after five minutes without use.
     pub const BROWSER: Self = Self::Pool { max: 6, idle: Span::from_secs(300) };
+
+    fn pool(self) -> Option<Pool> {
+        match self {
+            Self::Pool { max, idle } => Some(Pool::new(max, idle)),
+            Self::PerRequest => None,
+        }
+    }
 }
 
 /// What users ask for, and how.
@@ -54,10 +71,10 @@ pub struct Config {
     pub port: u16,
     /// What they ask for: path and query.
     pub path: String,
-    /// Method: `GET`, `POST`...
-    pub method: String,
-    /// Bytes of the request's head: it is padded to this size if it would be smaller. `None`: as it comes.
-    pub head_bytes: Option<u64>,
+    /// Method.
+    pub method: Method,
+    /// How the request's head is filled, or to how many bytes it is padded.
+    pub head: HeadSize,
     /// Bytes of the request's body.
     pub body_bytes: u64,
     /// When they ask.
@@ -85,8 +102,8 @@ impl Config {
             origin,
             port: 80,
             path: "/".to_owned(),
-            method: "GET".to_owned(),
-            head_bytes: None,
+            method: Method::Get,
+            head: HeadSize::Browser,
             body_bytes: 0,
             arrivals: Arrivals::Once,
             start: Time::ZERO,
@@ -99,6 +116,70 @@ impl Config {
 }
 
 /// Asks until the limit, and returns when the last request has ended.
+///
+/// An open loop's requests share one pool of connections, as the tabs of one browser do: with a pool of six, the seventh
+/// request at a time waits. Each user of a closed loop has a pool of their own. Instants are drawn from the stream
+/// `host/<host>/traffic/<name>/arrivals`, what user `n` thinks from `host/<host>/traffic/<name>/user/<n>`.
 pub async fn run(host: Host, stub: Stub, config: Config) {
-    let _ = (host, stub, config);
+    let arrivals = config.arrivals.clone();
+    let asker = Rc::new(Asker::new(host, stub, config));
+    match arrivals {
+        Arrivals::Users { count, think } => closed_loop(&asker, count, think).await,
+        open => open_loop(&asker, &open).await,
+    }
+}
+
+async fn open_loop(asker: &Rc<Asker>, arrivals: &Arrivals) {
+    let Asker { host, config, .. } = &**asker;
+    let rng = host.rng(&format!("traffic/{}/arrivals", config.name));
+    let pool = Rc::new(config.connections.pool());
+    let ended = Queue::new();
+    let mut asked = 0;
+    for at in Instants::new(arrivals, config.start, rng) {
+        if !config.limit.allows(asked, at) {
+            break;
+        }
+        if at > host.now() {
+            host.sleep_until(at).await;
+        }
+        let (index, asker, pool, ended) = (asked, Rc::clone(asker), Rc::clone(&pool), ended.clone());
+        drop(host.spawn(async move {
+            asker.request(index, (*pool).as_ref()).await;
+            ended.push(());
+        }));
+        asked += 1;
+    }
+    for _ in 0..asked {
+        ended.pop().await;
+    }
+}
+
+/// A user whose request fails at the very instant of asking waits so long at least: there is no asking in no time.
+const SHORTEST_CYCLE: Span = Span::from_millis(1);
+
+async fn closed_loop(asker: &Rc<Asker>, count: u32, think: Dist) {
+    let Asker { host, config, .. } = &**asker;
+    host.sleep_until(config.start).await;
+    let asked = Rc::new(Cell::new(0_u64));
+    let users: Vec<_> = (0..count)
+        .map(|user| {
+            let (asker, asked) = (Rc::clone(asker), Rc::clone(&asked));
+            host.spawn(async move {
+                let Asker { host, config, .. } = &*asker;
+                let mut thoughts = host.rng(&format!("traffic/{}/user/{user}", config.name));
+                let pool = config.connections.pool();
+                while config.limit.allows(asked.get(), host.now()) {
+                    let index = asked.replace(asked.get() + 1);
+                    let began = host.now();
+                    asker.request(index, pool.as_ref()).await;
+                    let pause = think.sample(&mut thoughts);
+                    let least = if host.now() == began { SHORTEST_CYCLE } else { Span::ZERO };
+                    host.sleep(pause.max(least)).await;
+                }
+            })
+        })
+        .collect();
+    for user in users {
+        user.await;
+    }
 }

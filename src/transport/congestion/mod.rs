@@ -4,8 +4,12 @@
 //! controller says how the window grows and what a loss does to it, or takes the window over entirely as BBR does. As in Linux,
 //! windows are counted in segments. Controllers keep integer state only.
 
+mod bbr;
+mod cubic;
 mod reno;
 
+pub use bbr::Bbr;
+pub use cubic::Cubic;
 pub use reno::Reno;
 
 use crate::base::{BitRate, Span, Time};
@@ -44,7 +48,7 @@ impl Window {
 }
 
 /// The phase of loss recovery (Linux `tcp_ca_state`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub enum Phase {
     /// Nothing suspicious.
     #[default]
@@ -115,6 +119,11 @@ pub trait Control: fmt::Debug {
     /// Its name: `reno`, `cubic`, `bbr`.
     fn name(&self) -> &'static str;
 
+    /// Chance for this connection, from a named stream; called once, before [`Control::init`].
+    fn seed(&mut self, seed: u64) {
+        let _ = seed;
+    }
+
     /// The connection is established; `srtt` is zero if the handshake gave no sample.
     fn init(&mut self, window: &mut Window, now: Time, srtt: Span, mss: u32) {
         let _ = (window, now, srtt, mss);
@@ -158,6 +167,12 @@ pub trait Control: fmt::Debug {
         let _ = (window, now, idle_since);
     }
 
+    /// Whether the controller itself holds sending back at the moment, so that delivery-rate samples of what is in flight after
+    /// this ACK are to count as [`RateSample::app_limited`]. Asked after [`Control::update`].
+    fn limits_samples(&self) -> bool {
+        false
+    }
+
     /// The rate at which segments should leave, if they should be paced.
     fn pacing_rate(&self) -> Option<BitRate> {
         None
@@ -172,6 +187,10 @@ pub type Factory = Rc<dyn Fn() -> Box<dyn Control>>;
 pub enum Algorithm {
     /// RFC 5681 with RFC 6582's successor, SACK-based recovery.
     Reno,
+    /// RFC 9438 with `HyStart`, as Linux.
+    Cubic,
+    /// BBR version 1, as Linux.
+    Bbr,
     /// A user's own.
     Custom(Factory),
 }
@@ -180,14 +199,19 @@ impl fmt::Debug for Algorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Reno => "reno",
+            Self::Cubic => "cubic",
+            Self::Bbr => "bbr",
             Self::Custom(_) => "custom",
         })
     }
 }
 
 /// Every built-in controller: name, a line about it, and the value.
-pub const TABLE: &[(&str, &str, Algorithm)] =
-    &[("reno", "additive increase, halving on loss (RFC 5681); unpaced", Algorithm::Reno)];
+pub const TABLE: &[(&str, &str, Algorithm)] = &[
+    ("reno", "additive increase, halving on loss (RFC 5681); unpaced", Algorithm::Reno),
+    ("cubic", "cubic growth around the last maximum (RFC 9438), HyStart; unpaced", Algorithm::Cubic),
+    ("bbr", "the measured bandwidth and delay, not losses (BBR version 1); paced", Algorithm::Bbr),
+];
 
 impl Algorithm {
     /// The built-in controller with this name.
@@ -201,6 +225,8 @@ impl Algorithm {
     pub fn build(&self) -> Controller {
         match self {
             Self::Reno => Controller::Reno(Reno::default()),
+            Self::Cubic => Controller::Cubic(Cubic::default()),
+            Self::Bbr => Controller::Bbr(Box::default()),
             Self::Custom(factory) => Controller::Custom(factory()),
         }
     }
@@ -211,6 +237,10 @@ impl Algorithm {
 pub enum Controller {
     /// Reno.
     Reno(Reno),
+    /// CUBIC.
+    Cubic(Cubic),
+    /// BBR.
+    Bbr(Box<Bbr>),
     /// A user's own.
     Custom(Box<dyn Control>),
 }
@@ -221,6 +251,8 @@ impl Controller {
     pub fn get(&mut self) -> &mut dyn Control {
         match self {
             Self::Reno(reno) => reno,
+            Self::Cubic(cubic) => cubic,
+            Self::Bbr(bbr) => &mut **bbr,
             Self::Custom(custom) => &mut **custom,
         }
     }

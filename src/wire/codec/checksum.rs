@@ -58,3 +58,34 @@ impl Checksum {
         !(sum as u16)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_example_of_rfc_1071_comes_out() {
+        // RFC 1071 section 3: these words sum to ddf2.
+        let mut checksum = Checksum::new();
+        checksum.add(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]);
+        assert_eq!(checksum.value(), !0xddf2);
+        assert_eq!(Checksum::new().value(), 0xffff);
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_of_any_length_sum_to_the_same(bytes in prop::collection::vec(any::<u8>(), 0..200), cut in 0usize..200, zeros in 0u64..9) {
+            let cut = cut.min(bytes.len());
+            let mut payload = Payload::real(bytes[..cut].to_vec());
+            payload.append(Payload::filler(zeros));
+            payload.append(Payload::real(bytes[cut..].to_vec()));
+            let (mut whole, mut pieces, mut chunks) = (Checksum::new(), Checksum::new(), Checksum::new());
+            whole.add(&payload.to_vec());
+            payload.to_vec().chunks(3).for_each(|piece| pieces.add(piece));
+            chunks.add_payload(&payload);
+            prop_assert_eq!(whole.value(), pieces.value());
+            prop_assert_eq!(whole.value(), chunks.value());
+        }
+    }
+}

@@ -7,3 +7,6 @@ mod encode;
 pub use checksum::Checksum;
 pub use decode::{DecodeError, Fault, decode};
 pub use encode::{EncodeError, encode, head};
+
+#[cfg(test)]
+mod tests;

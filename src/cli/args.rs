@@ -1,0 +1,181 @@
+//! The command line: what can be asked, in which words.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// A deterministic, packet-level network simulator: one file, one command, and every nanosecond accounted for.
+#[derive(Debug, Parser)]
+#[command(name = "lightlag", version, propagate_version = true, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "Exit codes: 0 fine, 1 an expectation failed, 2 the scenario or the command line is wrong, \
+                        3 a file could not be read or written, or lightlag itself is at fault.")]
+pub(crate) struct Cli {
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN")]
+    pub(crate) color: ColorChoice,
+    /// Say nothing on stderr but errors: no progress, no warnings
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check a scenario and show what it resolves to, without running it
+    Check(Check),
+    /// Run a scenario and say what users would have felt
+    Run(Run),
+    /// Explain one request, message or echo: where its time went
+    Explain(Explain),
+    /// Draw results of `run --out` as SVG
+    Plot(Plot),
+    /// List what a scenario can name
+    List(List),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The scenario
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The scenario
+    pub(crate) file: PathBuf,
+    /// How to print the results; docs/results.md describes the fields of json and ron
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// Also write the results, with every latency sample, into this directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Seed of all chance, instead of the scenario's
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Format {
+    /// A summary of one screen
+    Text,
+    /// One JSON object
+    Json,
+    /// The same in RON
+    Ron,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("which").args(["request", "slowest", "median"]))]
+pub(crate) struct Explain {
+    /// The scenario
+    pub(crate) file: PathBuf,
+    /// Of which traffic; needed where the scenario has several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) traffic: Option<String>,
+    /// The request, message or echo with this number, counted from 0
+    #[arg(long, value_name = "N")]
+    pub(crate) request: Option<u64>,
+    /// The slowest that ended well
+    #[arg(long)]
+    pub(crate) slowest: bool,
+    /// The one at the median (what is explained unless you ask for another)
+    #[arg(long)]
+    pub(crate) median: bool,
+    /// Also draw every packet as a sequence diagram
+    #[arg(long)]
+    pub(crate) packets: bool,
+    /// Draw with ASCII only
+    #[arg(long)]
+    pub(crate) ascii: bool,
+    /// Columns to draw the diagram in
+    #[arg(long, value_name = "COLUMNS", default_value_t = 100, value_parser = clap::value_parser!(u16).range(60..=1000))]
+    pub(crate) width: u16,
+    /// Seed of all chance, instead of the scenario's
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Plot {
+    /// What to draw
+    #[command(subcommand)]
+    pub(crate) figure: Figure,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Figure {
+    /// Which share of requests took at most how long
+    Cdf(PlotArgs),
+    /// Which share took longer, on logarithmic axes: the slow ones
+    Tail(PlotArgs),
+    /// Percentiles of latency during the run
+    Time(PlotArgs),
+    /// Useful bits per second during the run
+    Goodput(PlotArgs),
+    /// Latency or goodput against loss, one run a point
+    Loss(LossArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PlotArgs {
+    /// Directories that `run --out` wrote
+    #[arg(required = true, value_name = "DIR")]
+    pub(crate) results: Vec<PathBuf>,
+    /// Only this traffic; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(crate) traffic: Vec<String>,
+    /// Where to write the SVG; `-` is stdout [default: the figure's name in the first directory]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LossArgs {
+    #[command(flatten)]
+    pub(crate) plot: PlotArgs,
+    /// What to draw against loss
+    #[arg(long, value_enum, default_value_t = LossMeasure::Latency)]
+    pub(crate) measure: LossMeasure,
+}
+
+/// What can be drawn against loss.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum LossMeasure {
+    /// Median and 99th percentile
+    Latency,
+    /// Useful bits per second
+    Goodput,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// What to list
+    #[arg(value_enum)]
+    pub(crate) what: Listing,
+}
+
+/// What can be listed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Listing {
+    /// Cities and cloud regions for `at`
+    Places,
+    /// Congestion controllers
+    Controllers,
+    /// Queue disciplines of links
+    Queues,
+    /// Loss models of links
+    Losses,
+}

@@ -1,0 +1,36 @@
+//! Words on the terminal, exit codes, files: everything between a person and a run.
+
+mod args;
+mod explain;
+mod list;
+mod output;
+mod plot;
+mod run;
+
+pub use output::Status;
+
+use args::{Cli, Command};
+use clap::Parser;
+use output::Terminal;
+use std::process::ExitCode;
+
+/// Does what the command line asks.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; that nobody reads them is none either.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { Status::Wrong as u8 } else { Status::Fine as u8 });
+        }
+    };
+    let terminal = Terminal::new(cli.color, cli.quiet);
+    let done = match &cli.command {
+        Command::Plot(args) => plot::run(args),
+        Command::List(args) => list::run(args, terminal.out),
+        _ => todo!(),
+    };
+    let status = done.unwrap_or_else(|failure| terminal.failed(&failure));
+    ExitCode::from(status as u8)
+}

@@ -1,0 +1,202 @@
+//! Every single request, message or echo of one traffic, to pick one and explain it.
+
+use super::attribution::{self, Joiner};
+use super::metrics::Kind;
+use super::phase::{Budget, Phase};
+use super::samples::{Percentile, Sample, Samples};
+use crate::base::{Span, Time};
+use crate::trace::{Echo, Exchange, Failure, Lookup, Message, Record, Request};
+use std::collections::BTreeMap;
+
+/// What happened in a case.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Story {
+    /// A request, what its server saw, and how its name was looked up.
+    Request(Request, Option<Exchange>, Option<Lookup>),
+    /// A message that arrived.
+    Message(Message),
+    /// An echo.
+    Echo(Echo),
+}
+
+/// One request, message or echo.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Case {
+    /// Its number in its traffic.
+    pub number: u64,
+    /// When it began.
+    pub start: Time,
+    /// When it ended.
+    pub end: Time,
+    /// Why it failed, if it did.
+    pub failure: Option<Failure>,
+    /// What happened.
+    pub story: Story,
+    phases: &'static [Phase],
+    shares: Vec<Span>,
+}
+
+impl Case {
+    /// How long it took.
+    #[must_use]
+    pub fn latency(&self) -> Span {
+        self.end - self.start
+    }
+
+    /// How its latency divides.
+    #[must_use]
+    pub fn budget(&self) -> Budget<'_> {
+        Budget::new(self.phases, &self.shares)
+    }
+
+    /// The flows whose packets belong to it.
+    #[must_use]
+    pub fn flows(&self) -> Vec<u64> {
+        let flows = match self.story {
+            Story::Request(request, ..) => vec![request.lookup_flow, request.flow],
+            Story::Message(message) => vec![message.flow],
+            Story::Echo(_) => vec![],
+        };
+        flows.into_iter().filter(|&flow| flow != 0).collect()
+    }
+
+    fn of_request(request: Request, exchange: Option<Exchange>, lookup: Option<Lookup>) -> Self {
+        Self {
+            number: request.number,
+            start: request.start,
+            end: request.end,
+            failure: request.failure,
+            story: Story::Request(request, exchange, lookup),
+            phases: Phase::REQUEST,
+            shares: attribution::of_request(&request, exchange.as_ref()).to_vec(),
+        }
+    }
+
+    fn of_message(message: Message) -> Self {
+        Self {
+            number: message.number,
+            start: message.written,
+            end: message.arrival.released,
+            failure: None,
+            story: Story::Message(message),
+            phases: Phase::MESSAGE,
+            shares: attribution::of_message(&message).to_vec(),
+        }
+    }
+
+    fn of_echo(echo: Echo) -> Self {
+        let shares = attribution::of_echo(&echo).unwrap_or_default();
+        Self {
+            number: echo.number,
+            start: echo.sent,
+            end: echo.answer.map_or(echo.sent, |(_, time)| time),
+            failure: echo.answer.is_none().then_some(Failure::Timeout),
+            story: Story::Echo(echo),
+            phases: Phase::ECHO,
+            shares: shares.to_vec(),
+        }
+    }
+}
+
+/// Which case to pick.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pick {
+    /// The one with this number.
+    Number(u64),
+    /// The slowest of those that ended well; of those that failed where none did.
+    Slowest,
+    /// The one at the median of those that ended well.
+    Median,
+}
+
+/// Reads the records of one traffic and keeps every case.
+#[derive(Debug)]
+pub struct Cases {
+    traffic: u32,
+    joiner: Joiner,
+    lookups: BTreeMap<u64, Lookup>,
+    all: BTreeMap<u64, Case>,
+}
+
+impl Cases {
+    /// A reader for one traffic (its number in the plan).
+    #[must_use]
+    pub fn new(traffic: u32) -> Self {
+        Self { traffic, joiner: Joiner::default(), lookups: BTreeMap::new(), all: BTreeMap::new() }
+    }
+
+    /// Takes a record in.
+    pub fn record(&mut self, record: &Record) {
+        match *record {
+            Record::Request(request) if request.traffic == self.traffic => {
+                let joined = self.joiner.request(request);
+                self.joined(joined);
+            }
+            Record::Exchange(exchange) => {
+                let joined = self.joiner.exchange(exchange);
+                self.joined(joined);
+            }
+            Record::Lookup(lookup) => {
+                self.lookups.insert(lookup.flow, lookup);
+            }
+            Record::Message(message) if message.traffic == self.traffic => {
+                self.all.entry(message.number).or_insert_with(|| Case::of_message(message));
+            }
+            Record::Echo(echo) if echo.traffic == self.traffic => {
+                self.all.insert(echo.number, Case::of_echo(echo));
+            }
+            _ => {}
+        }
+    }
+
+    fn joined(&mut self, pair: Option<(Request, Option<Exchange>)>) {
+        if let Some((request, exchange)) = pair {
+            let lookup = self.lookups.get(&request.lookup_flow).copied();
+            self.all.insert(request.number, Case::of_request(request, exchange, lookup));
+        }
+    }
+
+    /// Ends the reading.
+    pub fn finish(&mut self) {
+        let rest: Vec<_> = self.joiner.finish().collect();
+        rest.into_iter().for_each(|pair| self.joined(Some(pair)));
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// The case that was asked for, if there is one.
+    #[must_use]
+    pub fn pick(&self, pick: Pick) -> Option<&Case> {
+        if let Pick::Number(number) = pick {
+            return self.all.get(&number);
+        }
+        let mut candidates: Vec<&Case> = self.all.values().filter(|case| case.failure.is_none()).collect();
+        if candidates.is_empty() {
+            candidates = self.all.values().collect();
+        }
+        candidates.sort_by_key(|case| (case.latency(), std::cmp::Reverse(case.number)));
+        if pick == Pick::Slowest {
+            return candidates.last().copied();
+        }
+        // The same rank as in the summary; of equals the first by number.
+        let latencies = candidates.iter().map(|case| Sample { time: case.end, latency: case.latency() });
+        let median = latencies.collect::<Samples>().sorted().nearest(Percentile::P50)?;
+        candidates.into_iter().filter(|case| case.latency() == median).min_by_key(|case| case.number)
+    }
+}
+
+/// Whether single cases of this kind can be explained.
+#[must_use]
+pub const fn explainable(kind: Kind) -> bool {
+    !matches!(kind, Kind::Bulk)
+}

@@ -1,0 +1,86 @@
+//! Figures: the same bytes each time, every word in its place.
+
+use super::*;
+use crate::base::Rng;
+
+/// Latencies like those of messages over a lossy path: `base` plus now and then a recovery.
+fn lossy(label: &str, base: u64, recovery: u64) -> Series {
+    let mut rng = Rng::stream(3, label);
+    let sample = |n: u64| {
+        let extra = if rng.chance(0.05) { recovery / 2 + rng.below(recovery) } else { rng.below(200_000) };
+        (n * 20_000_000, base + extra)
+    };
+    Series { label: label.into(), samples: (1..=3000).map(sample).collect(), light_floor_ns: Some(27_900_000) }
+}
+
+fn all() -> Vec<(&'static str, String)> {
+    let both = [lossy("udp", 28_000_000, 1_000), lossy("tcp", 28_000_000, 110_000_000)];
+    let flows = ["reno", "cubic"].map(|label| Flow {
+        label: label.into(),
+        intervals: (1..=300_u64).map(|n| (n * 100_000_000, 500_000 + (n * 37 % 50) * 12_000)).collect(),
+    });
+    let loss_line = |label: &str, colour, dashed, scale: f64| LossLine {
+        label: label.into(),
+        colour,
+        dashed,
+        points: [0.0, 0.005, 0.01, 0.02, 0.05].map(|p| (p, 28e6 + scale * p)).to_vec(),
+    };
+    let lines = [
+        loss_line("udp p50", 0, true, 0.0),
+        loss_line("udp p99", 0, false, 1e7),
+        loss_line("tcp p50", 1, true, 1e8),
+        loss_line("tcp p99", 1, false, 8e9),
+    ];
+    let subtitle = "tcp-vs-udp, seed 7";
+    vec![
+        ("cdf", distribution(&both, Shape::Cumulative, subtitle).unwrap()),
+        ("tail", distribution(&both, Shape::Tail, subtitle).unwrap()),
+        ("time", over_time(&both[1], 60_000_000_000, subtitle).unwrap()),
+        ("goodput", goodput(&flows, 30_000_000_000, subtitle).unwrap()),
+        ("loss", against_loss(&lines, Measure::Latency, subtitle).unwrap()),
+    ]
+}
+
+#[test]
+fn figures_are_the_same_bytes_each_time() {
+    for ((name, first), (_, second)) in all().into_iter().zip(all()) {
+        assert_eq!(first, second, "{name}");
+        assert!(
+            first.starts_with("<svg width=\"960\" height=\"560\"") && first.len() < 400_000,
+            "{name}: {}",
+            first.len()
+        );
+    }
+}
+
+#[test]
+fn a_figure_of_nothing_or_of_one_thing_is_still_a_figure() {
+    let one = Series { label: "one".into(), samples: vec![(5, 7)], light_floor_ns: None };
+    let none = Series { samples: vec![], ..one.clone() };
+    for series in [one, none] {
+        distribution(std::slice::from_ref(&series), Shape::Cumulative, "").unwrap();
+        distribution(std::slice::from_ref(&series), Shape::Tail, "").unwrap();
+        over_time(&series, 0, "").unwrap();
+    }
+    goodput(&[], 0, "").unwrap();
+    against_loss(&[], Measure::Goodput, "").unwrap();
+}
+
+#[test]
+fn names_are_words_not_markup() {
+    let named = Series { label: "<b>&\"x\"".into(), samples: vec![(5, 7)], light_floor_ns: None };
+    let svg = distribution(&[named], Shape::Cumulative, "a < b & c").unwrap();
+    assert!(!svg.contains("<b>") && svg.contains("&lt;b&gt;"), "{svg}");
+}
+
+/// Writes the figures where a person can look at them: `FIGURES=dir cargo test --lib figures_to_look_at -- --ignored`.
+#[test]
+#[ignore = "writes files for a person to look at"]
+fn figures_to_look_at() {
+    #[expect(clippy::disallowed_methods, reason = "asked for by the person who runs this")]
+    let dir = std::env::var("FIGURES").expect("FIGURES names a directory");
+    for (name, svg) in all() {
+        crate::report::files::write_whole(&std::path::Path::new(&dir).join(format!("{name}.svg")), svg.as_bytes())
+            .unwrap();
+    }
+}

@@ -1,0 +1,159 @@
+//! Outcomes made by hand, for the tests of every rendering.
+
+use crate::run::outcome::{
+    Counts, DirectionOutcome, Expectation, HopOutcome, Latency, LinkOutcome, MODEL_VERSION, Outcome, Packets,
+    Performance, QueueOutcome, Share, Slowest, Specimen, TrafficKind, TrafficOutcome,
+};
+use indexmap::IndexMap;
+
+fn named(pairs: &[(&str, u64)]) -> IndexMap<String, u64> {
+    pairs.iter().map(|&(name, n)| (name.to_owned(), n)).collect()
+}
+
+const REQUEST: [(&str, u64); 8] = [
+    ("dns", 220_000),
+    ("connect", 56_100_000),
+    ("request_serialisation", 16_000),
+    ("request_propagation", 27_850_000),
+    ("server_work", 5_200_000),
+    ("response_wait", 112_000_000),
+    ("response_serialisation", 121_000),
+    ("response_propagation", 27_850_000),
+];
+
+fn total(pairs: &[(&str, u64)]) -> u64 {
+    pairs.iter().map(|(_, n)| n).sum()
+}
+
+/// Pages from New York to London, most of them well.
+pub(crate) fn pages() -> TrafficOutcome {
+    let mean = total(&REQUEST);
+    let slow =
+        [REQUEST.as_slice(), &[("request_recovery", 1_000_000_000), ("response_reorder_wait", 61_000_000)]].concat();
+    TrafficOutcome {
+        kind: TrafficKind::Requests,
+        counts: Counts {
+            started: 1_500,
+            ok: 1_493,
+            failed: 4,
+            unfinished: 3,
+            duplicates: 0,
+            failed_by: named(&[("timeout", 3), ("reset", 1)]),
+        },
+        ok_share: Share::of(1_493, 1_497),
+        latency_ns: Some(Latency {
+            count: 1_493,
+            min: 223_000_000,
+            mean,
+            p50: Some(mean),
+            p90: Some(250_000_000),
+            p99: Some(1_040_000_000),
+            p99_9: None,
+            max: 2_000_000_000,
+            sum: mean * 1_493,
+        }),
+        light_floor_ns: Some(55_700_000),
+        useful_bytes: 149_300_000,
+        goodput_bps: 39_813_333,
+        phases_ns: REQUEST.iter().map(|&(name, n)| (name.to_owned(), n * 1_493)).collect(),
+        median: Some(Specimen { number: 17, latency_ns: mean, phases_ns: named(&REQUEST) }),
+        slowest: Some(Slowest {
+            count: 15,
+            number: 812,
+            latency_ns: total(&slow) * 15,
+            phases_ns: slow.iter().map(|&(name, n)| (name.to_owned(), n * 15)).collect(),
+        }),
+        flows: Vec::new(),
+        hops: Vec::new(),
+    }
+}
+
+/// The whole outcome around some traffic.
+pub(crate) fn outcome(traffic: impl IntoIterator<Item = (&'static str, TrafficOutcome)>) -> Outcome {
+    let direction = |packets, dropped: &[(&str, u64)], ppm| DirectionOutcome {
+        packets,
+        bytes: packets * 1_000,
+        drops: named(dropped),
+        utilisation: Share::of(ppm, 1_000_000).unwrap(),
+        queue: QueueOutcome { max_bytes: 30_000, mean_bytes: 120 },
+    };
+    Outcome {
+        scenario: "ny-london-shop".into(),
+        seed: 7,
+        digest: "3f9c1a07d2a85b11".into(),
+        model_version: MODEL_VERSION,
+        simulated_ns: 30_000_000_000,
+        events: 1_000_000,
+        packet_hops: 654_321,
+        performance: Performance { wall_ns: 82_000_000, cpu_ns: 80_000_000 },
+        packets: Packets {
+            sent: 327_000,
+            duplicated: 0,
+            delivered: 325_480,
+            dropped: named(&[("loss", 1_510), ("no_listener", 4)]),
+            in_flight: 6,
+        },
+        traffic: traffic.into_iter().map(|(name, traffic)| (name.to_owned(), traffic)).collect(),
+        links: [
+            (
+                "user-edge",
+                "user",
+                "edge",
+                direction(120_000, &[("queue_full", 2)], 12_000),
+                direction(160_000, &[], 43_000),
+            ),
+            (
+                "edge-origin",
+                "edge",
+                "origin",
+                direction(119_000, &[], 310),
+                direction(161_000, &[("loss", 1_510)], 430),
+            ),
+        ]
+        .into_iter()
+        .map(|(name, a, b, a_to_b, b_to_a)| (name.to_owned(), LinkOutcome { a: a.into(), b: b.into(), a_to_b, b_to_a }))
+        .collect(),
+        node_drops: [("origin".to_owned(), named(&[("no_listener", 4)]))].into_iter().collect(),
+        expect: vec![
+            Expectation { text: "pages p99 <= 450 ms".into(), ok: false, measured: "1.04 s".into() },
+            Expectation { text: "pages success >= 99.5%".into(), ok: true, measured: "99.7%".into() },
+        ],
+        warnings: vec!["the run ended before origin/2 was back".into()],
+    }
+}
+
+/// A traceroute with one silent hop.
+pub(crate) fn route() -> TrafficOutcome {
+    let latency = |nanos| Latency {
+        count: 3,
+        min: nanos,
+        mean: nanos + 2,
+        p50: None,
+        p90: None,
+        p99: None,
+        p99_9: None,
+        max: nanos + 4,
+        sum: 3 * nanos + 6,
+    };
+    let hop = |ttl, answered_by: &[&str], nanos| HopOutcome {
+        ttl,
+        sent: 3,
+        answered_by: answered_by.iter().map(ToString::to_string).collect(),
+        reached: ttl == 3,
+        latency_ns: (!answered_by.is_empty()).then(|| latency(nanos)),
+    };
+    TrafficOutcome {
+        kind: TrafficKind::Route,
+        counts: Counts { started: 9, ok: 6, failed: 3, failed_by: named(&[("timeout", 3)]), ..Counts::default() },
+        ok_share: Share::of(6, 9),
+        latency_ns: Some(latency(8_000_000)),
+        light_floor_ns: None,
+        useful_bytes: 0,
+        goodput_bps: 0,
+        phases_ns: named(&[("propagation", 24_000_006)]),
+        median: None,
+        slowest: None,
+        flows: Vec::new(),
+        hops: vec![hop(1, &["10.0.0.1"], 8_000_000), hop(2, &[], 0), hop(3, &["10.0.9.9"], 56_000_000)],
+    }
+}

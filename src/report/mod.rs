@@ -1,0 +1,14 @@
+//! Outcomes as words, tables, figures, files and snapshots: one value, many renderings.
+
+pub mod explain;
+pub mod figure;
+pub mod files;
+#[cfg(test)]
+pub(crate) mod fixture;
+pub mod json;
+pub mod snapshot;
+pub mod style;
+pub mod table;
+pub mod text;
+
+pub use style::Style;

@@ -1,0 +1,171 @@
+//! A run from its plan to its outcome, in steps small enough to show progress between them.
+
+use super::expect::{self, Evidence};
+use super::outcome::{Outcome, Performance};
+use super::summarise::{Ended, LinkCounters, summarise};
+use crate::base::{Span, Time};
+use crate::observe::{self, Kind, Metrics, Traffic};
+use crate::scenario::build::{self, Network};
+use crate::scenario::plan::{Plan, TrafficKind};
+use crate::topo::{Egress, Id};
+use crate::trace::{Mask, PacketRecord, Record};
+use crate::world::World;
+
+/// A reader of everything that happens, beside the metrics.
+pub trait Observer {
+    /// What it wants to see.
+    fn mask(&self) -> Mask;
+
+    /// Something happened.
+    fn record(&mut self, record: &Record) {
+        let _ = record;
+    }
+
+    /// Something happened to a packet.
+    fn packet(&mut self, record: &PacketRecord) {
+        let _ = record;
+    }
+}
+
+/// A scenario that is being run.
+pub struct Simulation<'a> {
+    plan: &'a Plan,
+    seed: u64,
+    world: World,
+    metrics: Option<Metrics>,
+    until: Time,
+}
+
+/// Events between two looks at the trace.
+const STEP: u32 = 4_096;
+
+impl<'a> Simulation<'a> {
+    /// A run of `plan` on its network with the plan's seed or another. `mask` says what observers want to see beside what
+    /// the metrics need.
+    #[must_use]
+    pub fn new(plan: &'a Plan, network: &Network, seed: Option<u64>, mask: Mask) -> Self {
+        Self::with_metrics(plan, network, seed, mask.and(Mask::TRAFFIC), Some(Metrics::new(observed(plan))))
+    }
+
+    /// A run that nobody watches: it has the digest of one that somebody does.
+    #[must_use]
+    pub fn unobserved(plan: &'a Plan, network: &Network, seed: Option<u64>) -> Self {
+        Self::with_metrics(plan, network, seed, Mask::NONE, None)
+    }
+
+    fn with_metrics(
+        plan: &'a Plan,
+        network: &Network,
+        seed: Option<u64>,
+        mask: Mask,
+        metrics: Option<Metrics>,
+    ) -> Self {
+        let seed = seed.unwrap_or(plan.seed);
+        let world = build::world(plan, network, seed, mask);
+        Self { plan, seed, world, metrics, until: Time::ZERO + plan.run_for }
+    }
+
+    /// The world, to look at between steps.
+    #[must_use]
+    pub const fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// Goes on for a few thousand events. False when the run is over.
+    pub fn step(&mut self, observers: &mut [&mut dyn Observer]) -> bool {
+        let more = self.world.advance(self.until, STEP);
+        if !more {
+            self.world.finish(self.until);
+        }
+        let metrics = &mut self.metrics;
+        // Observers are taken in turn by two closures: a cell lends them to one at a time.
+        let observers = std::cell::RefCell::new(observers);
+        self.world.trace().drain(
+            |record| {
+                if let Some(metrics) = metrics {
+                    metrics.record(&record);
+                }
+                observers.borrow_mut().iter_mut().for_each(|observer| observer.record(&record));
+            },
+            |packet| observers.borrow_mut().iter_mut().for_each(|observer| observer.packet(&packet)),
+        );
+        more
+    }
+
+    /// Runs to the end.
+    pub fn run(&mut self) {
+        while self.step(&mut []) {}
+    }
+
+    /// What the run came to, and what the observers saw of each traffic. `performance` is what the caller measured.
+    #[must_use]
+    pub fn outcome(self, performance: Performance, warnings: Vec<String>) -> (Outcome, Vec<Traffic>) {
+        let tally = self.world.tally();
+        let simulated = self.world.now() - Time::ZERO;
+        let links = self.links();
+        let nodes = (0u32..)
+            .zip(&self.plan.nodes)
+            .map(|(index, node)| (node.name.clone(), *self.world.node_drops(index)))
+            .collect();
+        let traffic = self.metrics.map(Metrics::finish).unwrap_or_default();
+        let evidence = Evidence { traffic: &traffic, links: &links, simulated };
+        let expect = match traffic.is_empty() {
+            true => Vec::new(),
+            false => self.plan.expect.iter().map(|expect| expect::judge(expect, &evidence)).collect(),
+        };
+        let ended = Ended {
+            scenario: self.plan.name.clone(),
+            seed: self.seed,
+            digest: self.world.digest(),
+            simulated,
+            events: self.world.events(),
+            packet_hops: self.world.hops(),
+            performance,
+            packets_sent: tally.sent,
+            packets_duplicated: tally.duplicated,
+            packets_delivered: tally.delivered,
+            packets_in_flight: tally.in_flight,
+            nodes,
+            links,
+            expect,
+            warnings,
+        };
+        (summarise(ended, &traffic), traffic)
+    }
+
+    fn links(&self) -> Vec<LinkCounters> {
+        let name = |node: u32| self.plan.nodes[node as usize].name.clone();
+        (0u32..)
+            .zip(&self.plan.links)
+            .map(|(index, link)| {
+                let forward = Egress::forward(Id::first(index));
+                LinkCounters {
+                    name: link.name.clone(),
+                    a: name(link.a),
+                    b: name(link.b),
+                    a_to_b: self.world.link(forward.number()).clone(),
+                    b_to_a: self.world.link(forward.reversed().number()).clone(),
+                }
+            })
+            .collect()
+    }
+}
+
+/// What the metrics must know of each traffic before the run.
+#[must_use]
+pub fn observed(plan: &Plan) -> Vec<observe::Plan> {
+    plan.traffic
+        .iter()
+        .map(|traffic| {
+            let (kind, ways) = match traffic.kind {
+                TrafficKind::Http(_) => (Kind::Requests, 2),
+                TrafficKind::Messages(_) => (Kind::Messages, 1),
+                TrafficKind::Ping(_) => (Kind::Echoes, 2),
+                TrafficKind::Traceroute(_) => (Kind::Route, 2),
+                TrafficKind::Bulk(_) => (Kind::Bulk, 2),
+            };
+            let light_floor = build::light_floor(plan, traffic).map(|one_way: Span| one_way * ways);
+            observe::Plan { name: traffic.name.clone(), kind, light_floor }
+        })
+        .collect()
+}

@@ -1,0 +1,313 @@
+//! From a plan to a world: nodes, links, addresses and routes, and the programs that the plan puts on its machines.
+
+use super::plan::{self, NodeKind, Origin, Plan, TrafficKind};
+use crate::app::dns::{Data, Name, Record};
+use crate::app::http1::{HeadSize, Method};
+use crate::base::Span;
+use crate::ip::AddressError;
+use crate::service::{authority, bulk, client, messages, ping, resolver, server, stub, traceroute};
+use crate::topo::{NANOS_PER_METRE, NodeId, Role, distance};
+use crate::trace::Mask;
+use crate::transport::tcp;
+use crate::world::{Blueprint, Layout, World};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::rc::Rc;
+
+/// Port of name servers.
+const DNS: u16 = 53;
+
+/// A plan's network, with addresses and routes.
+#[derive(Clone)]
+pub struct Network {
+    /// Nodes and links, numbered as in the plan.
+    pub blueprint: Blueprint,
+    /// Addresses and routes.
+    pub layout: Layout,
+}
+
+impl Network {
+    /// The address of a node of the plan.
+    #[must_use]
+    pub fn address(&self, node: u32) -> Ipv4Addr {
+        self.layout.addresses.address(NodeId::first(node))
+    }
+}
+
+/// Lays out a plan's network. A checked plan has none of the errors.
+pub fn lay_out(plan: &Plan) -> Result<Network, Vec<AddressError>> {
+    let mut blueprint = Blueprint::new();
+    // Most nodes have the same settings: they share them.
+    let mut settings: Vec<(plan::Tcp, Rc<tcp::Config>)> = Vec::new();
+    for node in &plan.nodes {
+        let config = match settings.iter().find(|(tcp, _)| *tcp == node.tcp) {
+            Some((_, config)) => Rc::clone(config),
+            None => {
+                let config = Rc::new(tcp_config(&node.tcp));
+                settings.push((node.tcp, Rc::clone(&config)));
+                config
+            }
+        };
+        let role = if node.kind.forwards() { Role::Router } else { Role::Host };
+        blueprint.node(&node.name, role, &config);
+    }
+    for link in &plan.links {
+        let ends = (NodeId::first(link.a), NodeId::first(link.b));
+        blueprint.link(ends.0, ends.1, link.directions.clone()).expect("a plan's links join two of its nodes");
+    }
+    let layout = blueprint.lay_out()?;
+    Ok(Network { blueprint, layout })
+}
+
+fn tcp_config(tcp: &plan::Tcp) -> tcp::Config {
+    tcp::Config {
+        profile: match tcp.profile {
+            plan::Profile::Linux => tcp::Profile::Linux,
+            plan::Profile::Rfc => tcp::Profile::Rfc,
+        },
+        congestion: tcp::Algorithm::by_name(tcp.congestion).expect("a plan names built-in controllers"),
+        mtu: tcp.mtu,
+        nagle: tcp.nagle,
+        timestamps: tcp.timestamps,
+        sack: tcp.sack,
+        window_scaling: tcp.window_scaling,
+        tail_loss_probe: tcp.tail_loss_probe,
+        rack: tcp.rack,
+        receive_buffer: tcp.receive_buffer,
+        send_buffer: tcp.send_buffer,
+        restart_after_idle: tcp.restart_after_idle,
+        user_timeout: tcp.user_timeout,
+        keep_alive: None,
+    }
+}
+
+/// The world of a plan at time zero, its programs started. `seed` is the plan's unless the user asked for another.
+#[must_use]
+pub fn world(plan: &Plan, network: &Network, seed: u64, mask: Mask) -> World {
+    let mut world = World::new(&network.blueprint, network.layout.clone(), seed, mask);
+    let programs = Programs { plan, network };
+    for (index, node) in (0u32..).zip(&plan.nodes) {
+        match &node.kind {
+            NodeKind::Host | NodeKind::Router => {}
+            NodeKind::Server(config) => {
+                let config = config.clone();
+                world.spawn(index, |host| server::run(host, config));
+            }
+            NodeKind::Resolver(config) => {
+                let config = programs.resolver(*config);
+                world.spawn(index, |host| resolver::run(host, config));
+            }
+            NodeKind::Authority { zones } => {
+                let zones = zones.iter().map(|&zone| programs.zone(&plan.zones[zone as usize])).collect();
+                world.spawn(index, |host| authority::run(host, authority::Config::new(zones)));
+            }
+        }
+    }
+    let mut stubs = BTreeMap::new();
+    for (index, traffic) in (0u32..).zip(&plan.traffic) {
+        programs.start(&mut world, &mut stubs, index, traffic);
+    }
+    world
+}
+
+/// Makes the configurations of programs from a plan's numbers.
+struct Programs<'a> {
+    plan: &'a Plan,
+    network: &'a Network,
+}
+
+impl Programs<'_> {
+    fn name(text: &str) -> Name {
+        text.parse().expect("a plan's names are names")
+    }
+
+    fn at(&self, node: u32, port: u16) -> SocketAddrV4 {
+        SocketAddrV4::new(self.network.address(node), port)
+    }
+
+    fn resolver(&self, config: plan::Resolver) -> resolver::Config {
+        let hints = self.plan.zones.iter().map(|zone| resolver::Hint {
+            zone: Self::name(&zone.apex),
+            servers: zone.authorities.iter().map(|&node| self.network.address(node)).collect(),
+        });
+        resolver::Config {
+            cache_entries: config.cache_entries,
+            timeout: config.timeout,
+            attempts: config.attempts,
+            ..resolver::Config::new(hints.collect())
+        }
+    }
+
+    fn zone(&self, zone: &plan::Zone) -> authority::Zone {
+        let apex = Self::name(&zone.apex);
+        let mut made = authority::Zone::new(apex.clone(), apex, zone.negative_ttl);
+        made.rotation = match zone.rotation {
+            plan::Rotation::Cyclic => authority::Rotation::Cyclic,
+            plan::Rotation::Fixed => authority::Rotation::Fixed,
+            plan::Rotation::Random => authority::Rotation::Random,
+        };
+        made.records = zone
+            .records
+            .iter()
+            .map(|record| Record {
+                name: Self::name(&record.name),
+                ttl: record.ttl,
+                data: match &record.data {
+                    plan::Data::A(node) => Data::A(self.network.address(*node)),
+                    plan::Data::Cname(target) => Data::Cname(Self::name(target)),
+                },
+            })
+            .collect();
+        made
+    }
+
+    fn start(
+        &self,
+        world: &mut World,
+        stubs: &mut BTreeMap<u32, stub::Stub>,
+        index: u32,
+        traffic: &plan::Traffic,
+    ) {
+        match &traffic.kind {
+            TrafficKind::Http(http) => self.start_http(world, stubs, index, traffic, http),
+            TrafficKind::Bulk(bulk) => self.start_bulk(world, index, traffic, bulk),
+            TrafficKind::Messages(messages) => self.start_messages(world, index, traffic, messages),
+            TrafficKind::Ping(ping) => {
+                for (maker, &(from, to)) in (0..).zip(&ping.pairs) {
+                    let config = ping::Config {
+                        numbering: plan::Traffic::numbering(maker, ping.pairs.len() as u64),
+                        start: traffic.start,
+                        every: ping.every,
+                        limit: ping.limit,
+                        data_len: ping.bytes,
+                        ttl: ping.ttl,
+                        timeout: ping.timeout,
+                        ..ping::Config::new(index, self.network.address(to))
+                    };
+                    world.spawn(from, |host| ping::run(host, config));
+                }
+            }
+            TrafficKind::Traceroute(route) => {
+                for (maker, &(from, to)) in (0..).zip(&route.pairs) {
+                    let config = traceroute::Config {
+                        numbering: plan::Traffic::numbering(maker, route.pairs.len() as u64),
+                        start: traffic.start,
+                        max_ttl: route.max_ttl,
+                        probes: route.probes,
+                        data_len: route.bytes,
+                        timeout: route.timeout,
+                        ..traceroute::Config::new(index, self.network.address(to))
+                    };
+                    world.spawn(from, |host| traceroute::run(host, config));
+                }
+            }
+        }
+    }
+
+    fn start_http(
+        &self,
+        world: &mut World,
+        stubs: &mut BTreeMap<u32, stub::Stub>,
+        index: u32,
+        traffic: &plan::Traffic,
+        http: &plan::Http,
+    ) {
+        for (maker, ask) in (0..).zip(&http.asks) {
+            let stub = stubs.entry(ask.from).or_insert_with(|| {
+                let resolvers = &self.plan.nodes[ask.from as usize].resolvers;
+                let config = stub::Config::new(resolvers.iter().map(|&node| self.at(node, DNS)).collect());
+                stub::Stub::new(&world.host(ask.from), config)
+            });
+            let origin = match &ask.origin {
+                Origin::Name(name) => client::Origin::Name(Self::name(name)),
+                Origin::Node(node) => client::Origin::Addr(self.network.address(*node)),
+            };
+            let config = client::Config {
+                numbering: plan::Traffic::numbering(maker, http.asks.len() as u64),
+                port: http.port,
+                path: http.path.clone(),
+                method: http.method.parse::<Method>().expect("a plan names methods that there are"),
+                head: http.head_bytes.map_or(HeadSize::Browser, HeadSize::Exactly),
+                body_bytes: http.body_bytes,
+                arrivals: http.arrivals.clone(),
+                start: traffic.start,
+                limit: http.limit,
+                connections: http.connections,
+                timeout: http.timeout,
+                congestion: http.congestion,
+                ..client::Config::new(index, &traffic.name, origin)
+            };
+            let stub = stub.clone();
+            world.spawn(ask.from, |host| client::run(host, stub, config));
+        }
+    }
+
+    fn start_bulk(&self, world: &mut World, index: u32, traffic: &plan::Traffic, bulk: &plan::Bulk) {
+        let servers: BTreeSet<u32> = bulk.pairs.iter().map(|pair| pair.1).collect();
+        for node in servers {
+            let config = bulk::Server {
+                traffic: index,
+                port: bulk.port,
+                congestion: bulk.congestion,
+                progress_every: bulk::PROGRESS_EVERY,
+            };
+            world.spawn(node, |host| bulk::server(host, config));
+        }
+        for (maker, &(from, to)) in (0u32..).zip(&bulk.pairs) {
+            let first_flow = maker * bulk.flows;
+            let config = bulk::Client {
+                traffic: index,
+                first_flow,
+                to: self.at(to, bulk.port),
+                direction: bulk.direction,
+                amount: bulk.amount,
+                flows: bulk.flows,
+                start: traffic.start + bulk.stagger.saturating_mul(u64::from(first_flow)),
+                stagger: bulk.stagger,
+                congestion: bulk.congestion,
+                progress_every: bulk::PROGRESS_EVERY,
+            };
+            world.spawn(from, |host| bulk::client(host, config));
+        }
+    }
+
+    fn start_messages(&self, world: &mut World, index: u32, traffic: &plan::Traffic, plan: &plan::Messages) {
+        let carrier = match plan.carrier {
+            plan::Carrier::Udp => messages::Carrier::Udp,
+            plan::Carrier::Tcp { congestion } => messages::Carrier::Tcp { congestion },
+        };
+        let receivers: BTreeSet<u32> = plan.pairs.iter().map(|pair| pair.1).collect();
+        for node in receivers {
+            let config = messages::Receiver { traffic: index, port: plan.port, carrier, bytes: plan.bytes };
+            world.spawn(node, |host| messages::receive(host, config));
+        }
+        for (maker, &(from, to)) in (0..).zip(&plan.pairs) {
+            let config = messages::Sender {
+                traffic: index,
+                numbering: plan::Traffic::numbering(maker, plan.pairs.len() as u64),
+                to: self.at(to, plan.port),
+                carrier,
+                bytes: plan.bytes,
+                start: traffic.start,
+                every: plan.every,
+                limit: plan.limit,
+            };
+            world.spawn(from, |host| messages::send(host, config));
+        }
+    }
+}
+
+/// One-way time of light in fiber on the geodesic between two nodes of the plan, if both have a place.
+#[must_use]
+pub fn light_between(plan: &Plan, a: u32, b: u32) -> Option<Span> {
+    let place = |node: u32| plan.nodes[node as usize].place.as_ref().map(|place| place.at);
+    Some(Span::from_nanos(distance(place(a)?, place(b)?) * NANOS_PER_METRE))
+}
+
+/// The shortest time of light of all pairs of a traffic, one way; `None` if an end of one has no place.
+#[must_use]
+pub fn light_floor(plan: &Plan, traffic: &plan::Traffic) -> Option<Span> {
+    let mut floors = traffic.pairs().into_iter().map(|(from, to)| light_between(plan, from, to));
+    let first = floors.next()??;
+    floors.try_fold(first, |least, floor| Some(least.min(floor?)))
+}

@@ -1,0 +1,74 @@
+//! Connections to one origin that are kept and used again: at most so many, first come first served.
+
+use crate::app::http1::Reader;
+use crate::base::{Span, Time};
+use crate::host::sync::{Permit, Semaphore};
+use crate::host::{Host, TcpStream};
+use std::cell::RefCell;
+
+/// A connection and what has been read from it.
+pub(super) struct Connection {
+    pub(super) stream: TcpStream,
+    pub(super) reader: Reader,
+    /// Requests that were written to it before.
+    pub(super) exchanges: u32,
+}
+
+impl Connection {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self { stream, reader: Reader::new(), exchanges: 0 }
+    }
+}
+
+/// The pool. A permit is held for as long as a request has a connection or is making one.
+pub(super) struct Pool {
+    slots: Semaphore,
+    idle_limit: Span,
+    /// Connections without a request and since when; the one used last comes last.
+    idle: RefCell<Vec<(Connection, Time)>>,
+}
+
+impl Pool {
+    /// An empty pool for at most `max` connections, at least one, each kept for `idle_limit` after its last use.
+    pub(super) fn new(max: usize, idle_limit: Span) -> Self {
+        Self { slots: Semaphore::new(max.max(1)), idle_limit, idle: RefCell::default() }
+    }
+
+    /// A permit and an idle connection, if both are there without waiting.
+    pub(super) async fn try_take(&self, host: &Host) -> Option<(Permit, Connection)> {
+        if self.idle.borrow().is_empty() {
+            return None;
+        }
+        let permit = self.slots.try_acquire()?;
+        self.idle_connection(host).await.map(|connection| (permit, connection))
+    }
+
+    /// A permit, after those who asked before.
+    pub(super) async fn permit(&self) -> Permit {
+        self.slots.acquire().await
+    }
+
+    /// The connection used last that is fit for use. The peer may have closed one while it was idle: what a program can
+    /// know of that without sending anything, it sees here.
+    pub(super) async fn idle_connection(&self, host: &Host) -> Option<Connection> {
+        loop {
+            let (connection, since) = self.idle.borrow_mut().pop()?;
+            if host.now().since(since) >= self.idle_limit {
+                // Those before it have been idle for longer.
+                self.idle.borrow_mut().clear();
+                return None;
+            }
+            // Something to read on an idle connection is its end, or an answer that nobody asked for.
+            if host.timeout(Span::ZERO, connection.stream.read(1)).await.is_err() {
+                return Some(connection);
+            }
+        }
+    }
+
+    /// Takes a connection back whose last answer has been read to its end.
+    pub(super) fn give_back(&self, connection: Connection, now: Time) {
+        if !connection.reader.has_more() {
+            self.idle.borrow_mut().push((connection, now));
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! One request as a user feels it: name, connection, question, answer; and what is recorded of it.
+
+use super::pool::{Connection, Pool};
+use super::{Config, Connections, Origin};
+use crate::app::http1::{self, Ask, ReadError, Response, Whole};
+use crate::base::Time;
+use crate::host::sync::Permit;
+use crate::host::{Elapsed, Host, NetError};
+use crate::service::stub::{Resolved, Stub};
+use crate::trace::{Arrival, Failure, Record, Request, RequestStarted};
+use bytes::Bytes;
+use std::cell::Cell;
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+/// What all requests of one traffic on one host share.
+pub(super) struct Asker {
+    pub(super) host: Host,
+    pub(super) config: Config,
+    stub: Stub,
+    /// The head of every request.
+    head: Bytes,
+}
+
+/// How one try of a request ended.
+enum Tried {
+    /// The whole answer.
+    Answered,
+    /// It failed for good.
+    Failed(Failure),
+    /// The kept connection turned out to be closed before it brought anything: another connection may do.
+    Stale,
+}
+
+impl Asker {
+    pub(super) fn new(host: Host, stub: Stub, config: Config) -> Self {
+        let name = match &config.origin {
+            Origin::Name(name) => name.to_string(),
+            Origin::Addr(addr) => addr.to_string(),
+        };
+        let host_field = if config.port == 80 { name } else { format!("{name}:{}", config.port) };
+        let ask = Ask {
+            method: config.method,
+            target: &config.path,
+            host: &host_field,
+            body: config.body_bytes,
+            close: config.connections == Connections::PerRequest,
+            size: config.head,
+        };
+        let head = ask.head().encode();
+        Self { host, config, stub, head }
+    }
+
+    /// Makes the `index`-th request of this host. Emits a [`RequestStarted`] and, unless it never ends, a [`Request`].
+    /// True if the answer came and was no error.
+    pub(super) async fn request(&self, index: u64, pool: Option<&Pool>) -> bool {
+        let start = self.host.now();
+        let (traffic, number) = (self.config.traffic, self.config.numbering.at(index));
+        self.host.record(Record::RequestStarted(RequestStarted { traffic, number, time: start }));
+        let seen = Cell::new(Request {
+            traffic,
+            number,
+            node: self.host.node(),
+            start,
+            resolved: Time::NEVER,
+            connected: Time::NEVER,
+            written: Time::NEVER,
+            end: Time::NEVER,
+            lookup_flow: 0,
+            flow: 0,
+            exchange: 0,
+            status: 0,
+            failure: None,
+            response: Arrival::default(),
+            body: 0,
+        });
+        let result = match self.config.timeout {
+            None => self.tries(&seen, pool).await,
+            Some(limit) => match self.host.timeout(limit, self.tries(&seen, pool)).await {
+                Ok(result) => result,
+                Err(Elapsed) => Err(Failure::Timeout),
+            },
+        };
+        let mut request = seen.get();
+        let end = self.host.now();
+        request.failure = result.err();
+        request.resolved = request.resolved.min(end);
+        request.connected = request.connected.min(end);
+        request.written = request.written.min(end);
+        request.end = end;
+        self.host.record(Record::Request(request));
+        result.is_ok()
+    }
+
+    /// Tries until a connection holds. What is sent on a kept connection that the server has just closed may be sent again
+    /// on another if doing it twice does no harm (RFC 9110 9.2.2), which every browser does.
+    async fn tries(&self, seen: &Cell<Request>, pool: Option<&Pool>) -> Result<(), Failure> {
+        let mut stale = None;
+        loop {
+            let (permit, connection) = self.connection(seen, pool, stale).await?;
+            match self.exchange(seen, connection, pool).await {
+                Tried::Answered => return Ok(()),
+                Tried::Failed(failure) => return Err(failure),
+                Tried::Stale => stale = permit,
+            }
+        }
+    }
+
+    /// A connection to the origin and the right to use it: a kept one, unless a kept one was `stale`; then the right to use
+    /// that one passes to a new one.
+    async fn connection(
+        &self,
+        seen: &Cell<Request>,
+        pool: Option<&Pool>,
+        stale: Option<Permit>,
+    ) -> Result<(Option<Permit>, Connection), Failure> {
+        if let (Some(pool), None) = (pool, &stale)
+            && let Some((permit, connection)) = pool.try_take(&self.host).await
+        {
+            // No name is needed where a connection is there already.
+            update(seen, |seen| seen.resolved = seen.resolved.min(seen.start));
+            return Ok((Some(permit), connection));
+        }
+        let addrs = self.addresses(seen).await?;
+        let permit = match (pool, stale) {
+            (None, _) => None,
+            (Some(_), Some(permit)) => Some(permit),
+            (Some(pool), None) => {
+                let permit = Some(pool.permit().await);
+                if let Some(connection) = pool.idle_connection(&self.host).await {
+                    return Ok((permit, connection));
+                }
+                permit
+            }
+        };
+        let mut last = NetError::Unreachable;
+        for addr in addrs {
+            // A head and its body are written at once: nothing is gained by waiting for acknowledgements.
+            let to = SocketAddrV4::new(addr, self.config.port);
+            match self.host.connect_with(to, self.config.congestion, true).await {
+                Ok(stream) => return Ok((permit, Connection::new(stream))),
+                Err(error) => last = error,
+            }
+        }
+        Err(failure(last))
+    }
+
+    /// The addresses of the origin, to be tried in order.
+    async fn addresses(&self, seen: &Cell<Request>) -> Result<Vec<Ipv4Addr>, Failure> {
+        let Resolved { addrs, flow } = match &self.config.origin {
+            Origin::Addr(addr) => Resolved { addrs: vec![*addr], flow: 0 },
+            Origin::Name(name) => self.stub.resolve(name).await?,
+        };
+        let now = self.host.now();
+        update(seen, |seen| {
+            // A second try does not change when the name was first known.
+            seen.resolved = seen.resolved.min(now);
+            seen.lookup_flow = flow;
+        });
+        Ok(addrs)
+    }
+
+    /// Writes the request, reads the answer, and gives the connection back if it can be used again.
+    async fn exchange(&self, seen: &Cell<Request>, mut connection: Connection, pool: Option<&Pool>) -> Tried {
+        let now = self.host.now();
+        update(seen, |seen| {
+            (seen.connected, seen.written) = (now, now);
+            (seen.flow, seen.exchange) = (connection.stream.flow(), connection.exchanges);
+        });
+        let reused = connection.exchanges > 0;
+        connection.exchanges += 1;
+        let request = http1::message(self.head.clone(), self.config.body_bytes);
+        let result = match connection.stream.write(request).await {
+            Ok(()) => connection.reader.response(&connection.stream, self.config.method).await,
+            Err(error) => Err(ReadError::Net(error)),
+        };
+        match result {
+            Ok(answer) => {
+                let failed = answer.head.status >= 400;
+                update(seen, |seen| {
+                    (seen.status, seen.body, seen.response) = (answer.head.status, answer.body, answer.arrival);
+                });
+                if let Some(pool) = pool
+                    && reusable(&answer)
+                {
+                    pool.give_back(connection, self.host.now());
+                }
+                if failed { Tried::Failed(Failure::Status) } else { Tried::Answered }
+            }
+            Err(error) => {
+                let closed = matches!(
+                    error,
+                    ReadError::Closed | ReadError::Net(NetError::Reset | NetError::Refused | NetError::Closed)
+                );
+                let nothing_came = !connection.reader.has_more();
+                if reused && closed && nothing_came && self.config.method.is_idempotent() {
+                    return Tried::Stale;
+                }
+                Tried::Failed(match error {
+                    ReadError::Net(error) => failure(error),
+                    ReadError::Malformed(_) | ReadError::Closed | ReadError::Cut => Failure::Broken,
+                })
+            }
+        }
+    }
+}
+
+fn update(seen: &Cell<Request>, change: impl FnOnce(&mut Request)) {
+    let mut request = seen.get();
+    change(&mut request);
+    seen.set(request);
+}
+
+/// Whether the server keeps the connection, and the end of the answer was not the end of the connection.
+fn reusable(answer: &Whole<Response>) -> bool {
+    let head = &answer.head;
+    let delimited = head.fields.get("content-length").is_some() || head.fields.get("transfer-encoding").is_some();
+    head.fields.keeps_alive(head.version) && (delimited || matches!(head.status, 204 | 304))
+}
+
+/// Why the network did not do as asked, in the words of requests.
+pub(in crate::service) const fn failure(error: NetError) -> Failure {
+    match error {
+        NetError::Refused => Failure::Refused,
+        NetError::Reset => Failure::Reset,
+        NetError::TimedOut => Failure::Timeout,
+        NetError::Unreachable => Failure::Unreachable,
+        NetError::AddressInUse | NetError::Closed | NetError::TooBig => Failure::Broken,
+    }
+}

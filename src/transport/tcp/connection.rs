@@ -1,0 +1,482 @@
+//! The connection: its state, and what programs and the world may do to it.
+
+use super::acks::Acks;
+use super::config::{Config, Constants};
+use super::receive::Receiver;
+use super::recovery::Recovery;
+use super::scoreboard::{Marks, Scoreboard};
+use super::timers::Timers;
+use crate::base::{Span, Time};
+use crate::trace::Arrival;
+use crate::transport::congestion::{Controller, INFINITE_SSTHRESH, Phase, Window};
+use crate::transport::rtt::Rtt;
+use crate::wire::{Ecn, Flags, Options, Payload, Segment, Seq};
+use std::collections::VecDeque;
+use std::net::Ipv4Addr;
+
+/// The states of RFC 9293 3.3.2 (LISTEN belongs to the host).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum State {
+    /// Our SYN is out.
+    SynSent,
+    /// Both SYNs are out, ours is not acknowledged.
+    SynReceived,
+    /// Data may flow.
+    Established,
+    /// Our FIN is out, theirs has not come.
+    FinWait1,
+    /// Our FIN is acknowledged, theirs has not come.
+    FinWait2,
+    /// Both FINs are out, ours is not acknowledged.
+    Closing,
+    /// Everything is done; old segments may still arrive.
+    TimeWait,
+    /// Their FIN has come, ours is not out.
+    CloseWait,
+    /// Our FIN is out after theirs.
+    LastAck,
+    /// Nothing is left.
+    Closed,
+}
+
+/// Why a connection ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reason {
+    /// Both sides closed.
+    Finished,
+    /// A reset answered our SYN.
+    Refused,
+    /// The peer reset it.
+    Reset,
+    /// The peer did not answer for as long as we try.
+    TimedOut,
+    /// ICMP said that the peer cannot be reached.
+    Unreachable,
+    /// We reset it.
+    Aborted,
+}
+
+/// What the program should know.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// The handshake is complete.
+    Connected,
+    /// Data or the end of the stream can be read.
+    Readable,
+    /// The send buffer has room again.
+    Writable,
+    /// The connection is over.
+    Closed(Reason),
+}
+
+/// When the machine wants [`Connection::handle_wake`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wake {
+    /// At once.
+    Now,
+    /// At an instant.
+    At(Time),
+    /// Not before something arrives or is written.
+    OnInput,
+}
+
+/// A segment to be sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Transmit {
+    /// The segment.
+    pub segment: Segment,
+    /// When its last payload byte was first sent: now, unless this is a retransmission.
+    pub first_sent: Time,
+    /// ECN bits for its packet.
+    pub ecn: Ecn,
+}
+
+/// Events that wait to be polled, each at most once.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Events {
+    pub(super) connected: bool,
+    pub(super) readable: bool,
+    pub(super) writable: bool,
+    pub(super) closed: Option<Reason>,
+}
+
+/// One end of a TCP connection.
+#[derive(Debug)]
+pub struct Connection {
+    pub(super) constants: Constants,
+    pub(super) state: State,
+    pub(super) local_port: u16,
+    pub(super) remote_port: u16,
+    pub(super) iss: Seq,
+    /// Largest segment that our interface carries, without options.
+    pub(super) own_mss: u32,
+    /// Largest payload of a segment with the usual options.
+    pub(super) mss: u32,
+    pub(super) timestamps: bool,
+    pub(super) sack: bool,
+    pub(super) scaling: bool,
+    pub(super) nagle: bool,
+    pub(super) probes_tail: bool,
+    pub(super) rack: bool,
+    pub(super) restarts: bool,
+    pub(super) user_timeout: Option<Span>,
+    pub(super) keep_alive: Option<(Span, Span, u32)>,
+
+    // Sending. Offsets count from our initial sequence number.
+    /// First offset not acknowledged.
+    pub(super) una: u64,
+    /// Next offset to send.
+    pub(super) next: u64,
+    /// Data from `buffer_start` on: not acknowledged, or not sent.
+    pub(super) buffer: Payload,
+    pub(super) buffer_start: u64,
+    pub(super) buffer_limit: u64,
+    /// The program has no more to write: FIN follows the buffer.
+    pub(super) fin: bool,
+    /// A write was cut short; tell when there is room.
+    pub(super) starved: bool,
+    /// End of the last segment smaller than `mss` (Minshall's `snd_sml`).
+    pub(super) small_end: u64,
+    pub(super) peer_window: u64,
+    pub(super) peer_scale: u8,
+    pub(super) largest_peer_window: u64,
+    /// Offsets (theirs, ours) of the segment that last updated the peer's window.
+    pub(super) window_update: (u64, u64),
+
+    pub(super) board: Scoreboard,
+    pub(super) rtt: Rtt,
+    pub(super) window: Window,
+    pub(super) control: Controller,
+    pub(super) phase: Phase,
+    pub(super) recovery: Recovery,
+    pub(super) timers: Timers,
+
+    // Receiving.
+    pub(super) receiver: Receiver,
+    pub(super) acks: Acks,
+    /// Their latest timestamp (RFC 7323 `TS.Recent`), and the echo in the segment at hand.
+    pub(super) ts_recent: u32,
+    pub(super) echo: Option<u32>,
+
+    /// Segments without data that wait to be sent: resets and challenges.
+    pub(super) control_out: VecDeque<Segment>,
+    pub(super) events: Events,
+    /// What is in flight was sent while the program had too little data, until so many segments have been delivered; 0 if not
+    /// (Linux `tp->app_limited`).
+    pub(super) app_limited_until: u64,
+    /// No program holds the connection.
+    pub(super) orphan: bool,
+    /// Last instant at which anything came from the peer.
+    pub(super) heard: Time,
+}
+
+impl Connection {
+    fn new(config: &Config, local_port: u16, remote_port: u16, iss: Seq, state: State, now: Time) -> Self {
+        let constants = config.profile.constants();
+        let scale = if config.window_scaling { config.window_scale() } else { 0 };
+        let limit = if config.window_scaling { config.receive_buffer } else { config.receive_buffer.min(65_535) };
+        let own_mss = config.mss();
+        let mut control = config.congestion.build();
+        control.get().seed(u64::from(iss.0));
+        let receiver = Receiver::new(own_mss, constants.first_receive_window, constants.receive_buffer, limit, scale);
+        Self {
+            constants,
+            state,
+            local_port,
+            remote_port,
+            iss,
+            own_mss,
+            mss: own_mss,
+            timestamps: config.timestamps,
+            sack: config.sack,
+            scaling: config.window_scaling,
+            nagle: config.nagle,
+            probes_tail: config.tail_loss_probe,
+            rack: config.rack,
+            restarts: config.restart_after_idle.unwrap_or(constants.restart_after_idle),
+            user_timeout: config.user_timeout,
+            keep_alive: config.keep_alive,
+            una: 0,
+            next: 0,
+            buffer: Payload::empty(),
+            buffer_start: 1,
+            buffer_limit: config.send_buffer,
+            fin: false,
+            starved: false,
+            small_end: 0,
+            peer_window: 0,
+            peer_scale: 0,
+            largest_peer_window: 0,
+            window_update: (0, 0),
+            board: Scoreboard::new(),
+            rtt: Rtt::new(constants.rto),
+            window: Window { cwnd: constants.initial_window, ssthresh: INFINITE_SSTHRESH, clamp: u32::MAX },
+            control,
+            phase: Phase::Open,
+            recovery: Recovery::default(),
+            timers: Timers::new(constants.rto.initial),
+            receiver,
+            acks: Acks::new(now),
+            ts_recent: 0,
+            echo: None,
+            control_out: VecDeque::new(),
+            events: Events::default(),
+            app_limited_until: 0,
+            orphan: false,
+            heard: now,
+        }
+    }
+
+    /// Opens actively: the SYN is ready to be polled.
+    #[must_use]
+    pub fn connect(config: &Config, local: (Ipv4Addr, u16), remote: (Ipv4Addr, u16), iss: Seq, now: Time) -> Self {
+        let mut connection = Self::new(config, local.1, remote.1, iss, State::SynSent, now);
+        connection.recovery.syn_due = true;
+        connection
+    }
+
+    /// Opens passively, in answer to `syn`: the SYN-ACK is ready to be polled.
+    #[must_use]
+    pub fn accept(
+        config: &Config,
+        local: (Ipv4Addr, u16),
+        remote: (Ipv4Addr, u16),
+        iss: Seq,
+        syn: &Segment,
+        now: Time,
+    ) -> Self {
+        let mut connection = Self::new(config, local.1, remote.1, iss, State::SynReceived, now);
+        connection.take_syn(syn);
+        connection.recovery.syn_due = true;
+        connection
+    }
+
+    /// Notes what the peer's SYN offers.
+    pub(super) fn take_syn(&mut self, syn: &Segment) {
+        let options = &syn.options;
+        self.receiver.start(syn.seq);
+        self.timestamps &= options.timestamps.is_some();
+        self.sack &= options.sack_permitted;
+        self.scaling &= options.window_scale.is_some();
+        if self.scaling {
+            self.peer_scale = options.window_scale.unwrap_or(0).min(14);
+        } else {
+            self.receiver.scale = 0;
+        }
+        if let Some((value, _)) = options.timestamps {
+            self.ts_recent = value;
+        }
+        // RFC 9293 3.7.1: 536 unless stated; options take their room from the payload (RFC 6691).
+        let peer = u32::from(options.mss.unwrap_or(536));
+        let header = if self.timestamps { 12 } else { 0 };
+        self.mss = self.own_mss.min(peer).max(64) - header;
+        // The window of a SYN is not scaled (RFC 7323 2.2).
+        self.peer_window = u64::from(syn.window);
+        self.largest_peer_window = self.peer_window;
+        self.window_update = (0, 0);
+    }
+
+    /// The state.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// Whether nothing is left to be done, ever.
+    #[must_use]
+    #[inline]
+    pub fn is_closed(&self) -> bool {
+        self.state == State::Closed && self.control_out.is_empty()
+    }
+
+    /// The offset behind everything written.
+    #[inline]
+    pub(super) const fn written(&self) -> u64 {
+        self.buffer_start + self.buffer.len()
+    }
+
+    /// Appends data to the send buffer and returns what it has no room for; [`Event::Writable`] tells when there is room
+    /// again. Data written after [`Connection::shutdown`] or the end of the connection is returned whole.
+    pub fn write(&mut self, payload: Payload, now: Time) -> Payload {
+        if self.fin || self.orphan || self.state == State::Closed || self.state > State::CloseWait {
+            return payload;
+        }
+        self.restart_after_idle(now);
+        let board = &self.board;
+        if self.written().saturating_sub(self.next) < u64::from(self.mss)
+            && board.in_flight() < self.window.cwnd
+            && board.lost_out <= board.retrans_out
+        {
+            self.mark_app_limited();
+        }
+        let room = self.buffer_limit.saturating_sub(self.buffer.len());
+        let mut rest = payload;
+        self.buffer.append(rest.split_to(room));
+        self.starved = !rest.is_empty();
+        rest
+    }
+
+    /// Rate samples of what is in flight say what the program, or the controller itself, allowed, not what the path can carry.
+    pub(super) fn mark_app_limited(&mut self) {
+        self.app_limited_until = (self.board.delivered + u64::from(self.board.in_flight())).max(1);
+    }
+
+    /// Bytes in the send buffer, acknowledged ones taken out.
+    #[must_use]
+    pub const fn buffered(&self) -> u64 {
+        self.buffer.len()
+    }
+
+    /// Bytes that can be read.
+    #[must_use]
+    #[inline]
+    pub const fn readable(&self) -> u64 {
+        self.receiver.readable()
+    }
+
+    /// Whether the peer has closed its direction and everything it sent has been read.
+    #[must_use]
+    #[inline]
+    pub fn at_eof(&self) -> bool {
+        self.receiver.readable() == 0 && self.receiver.ended()
+    }
+
+    /// Takes at most `max` in-order bytes, and the way of the last one. May ask for a window update to be sent.
+    pub fn read(&mut self, max: u64, now: Time) -> Option<(Payload, Arrival)> {
+        let read = self.receiver.read(max)?;
+        self.after_read(now);
+        Some(read)
+    }
+
+    /// Counts and drops at most `max` in-order bytes, as [`Connection::read`] without the payload.
+    pub fn discard(&mut self, max: u64, now: Time) -> (u64, Arrival) {
+        let read = self.receiver.discard(max);
+        if read.0 > 0 {
+            self.after_read(now);
+        }
+        read
+    }
+
+    fn after_read(&mut self, now: Time) {
+        self.receiver.adjust(self.rtt.srtt(), now);
+        if matches!(self.state, State::Established | State::FinWait1 | State::FinWait2) {
+            self.ack_after_read();
+        }
+    }
+
+    /// No more will be written: FIN follows what is in the buffer.
+    pub fn shutdown(&mut self, now: Time) {
+        if self.fin {
+            return;
+        }
+        match self.state {
+            State::SynSent => self.finish(Reason::Aborted, now),
+            State::SynReceived | State::Established => {
+                self.fin = true;
+                if self.state == State::Established {
+                    self.state = State::FinWait1;
+                }
+            }
+            State::CloseWait => {
+                self.fin = true;
+                self.state = State::LastAck;
+            }
+            _ => {}
+        }
+    }
+
+    /// The program lets go. Unread data makes it a reset (RFC 9293 3.10.4, RFC 2525 2.17), as does data that comes later.
+    pub fn close(&mut self, now: Time) {
+        if self.receiver.unread() > 0 && !matches!(self.state, State::TimeWait | State::Closed) {
+            self.abort(now);
+            return;
+        }
+        self.shutdown(now);
+        self.orphan = true;
+        if self.state == State::FinWait2 {
+            self.timers.linger = now + self.constants.fin_wait;
+        }
+    }
+
+    /// Resets the connection.
+    pub fn abort(&mut self, now: Time) {
+        if self.state > State::SynSent && !matches!(self.state, State::TimeWait | State::Closed) {
+            let mut reset = self.bare(Flags::RST | Flags::ACK, self.next, now);
+            reset.options = Options::default();
+            self.control_out.push_back(reset);
+        }
+        self.orphan = true;
+        self.finish(Reason::Aborted, now);
+    }
+
+    /// Nothing more happens after this.
+    pub(super) fn finish(&mut self, reason: Reason, _now: Time) {
+        if self.state == State::Closed {
+            return;
+        }
+        self.state = State::Closed;
+        self.timers.stop();
+        self.acks.stop();
+        self.board = Scoreboard::new();
+        self.buffer = Payload::empty();
+        self.events.closed = Some(reason);
+    }
+
+    /// The peer cannot be reached, an ICMP error says: during the handshake that is the end (for an unreachable port always),
+    /// later it is only a hint (RFC 1122 4.2.3.9, RFC 5461).
+    pub fn handle_unreachable(&mut self, port: bool, now: Time) {
+        if self.state == State::SynSent {
+            self.finish(if port { Reason::Refused } else { Reason::Unreachable }, now);
+        }
+    }
+
+    /// The next thing that the program should know.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        let events = &mut self.events;
+        if std::mem::take(&mut events.connected) {
+            return Some(Event::Connected);
+        }
+        if std::mem::take(&mut events.readable) {
+            return Some(Event::Readable);
+        }
+        if std::mem::take(&mut events.writable) {
+            return Some(Event::Writable);
+        }
+        events.closed.take().map(Event::Closed)
+    }
+
+    /// The sequence number of one of our offsets.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "sequence numbers count modulo 2^32")]
+    pub(super) fn seq(&self, offset: u64) -> Seq {
+        self.iss + offset as u32
+    }
+
+    /// The offset of one of our sequence numbers, near the last one acknowledged.
+    #[inline]
+    pub(super) fn offset(&self, seq: Seq) -> i64 {
+        let una = self.seq(self.una);
+        self.una.cast_signed() + i64::from((seq.0.wrapping_sub(una.0)).cast_signed())
+    }
+
+    /// The path carries only packets of `mtu` bytes (RFC 1191): segments become smaller, and those in flight that are too large
+    /// are sent again.
+    pub fn handle_too_big(&mut self, mtu: u32, now: Time) {
+        let header = if self.timestamps { 52 } else { 40 };
+        // RFC 1191 3: never below the minimum; what is not smaller is stale.
+        let mss = mtu.max(88) - header;
+        if mss >= self.mss || self.state <= State::SynReceived {
+            return;
+        }
+        self.mss = mss;
+        let mut news = super::scoreboard::News::default();
+        self.board.resegment(u64::from(mss), &mut news);
+        self.recovery.retransmit = true;
+        self.rearm_rto(now);
+    }
+
+    /// Whether a segment of ours carries FIN.
+    pub(super) const fn fin_marks(fin: bool) -> u8 {
+        if fin { Marks::FIN } else { 0 }
+    }
+}

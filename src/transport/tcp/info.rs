@@ -1,0 +1,96 @@
+//! What can be asked of a connection (Linux `tcp_info`).
+
+use super::connection::{Connection, State};
+use crate::base::Span;
+use crate::transport::congestion::{INFINITE_SSTHRESH, Phase};
+
+/// A connection's state at one instant. Counts are segments unless a name says bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Info {
+    /// State of the connection.
+    pub state: State,
+    /// Phase of loss recovery.
+    pub phase: Phase,
+    /// Congestion window.
+    pub cwnd: u32,
+    /// Slow-start threshold; `0x7fff_ffff` before any loss.
+    pub ssthresh: u32,
+    /// Congestion window in bytes.
+    pub cwnd_bytes: u64,
+    /// Slow-start threshold in bytes; `u64::MAX` before any loss.
+    pub ssthresh_bytes: u64,
+    /// Sent and not acknowledged.
+    pub unacked: u32,
+    /// Of those, SACKed.
+    pub sacked: u32,
+    /// Of those, considered lost.
+    pub lost: u32,
+    /// Retransmissions in flight.
+    pub retrans: u32,
+    /// Retransmissions in all.
+    pub total_retrans: u64,
+    /// Delivered in all.
+    pub delivered: u64,
+    /// Bytes believed to be in flight.
+    pub bytes_in_flight: u64,
+    /// Smoothed round-trip time.
+    pub srtt: Span,
+    /// Mean deviation of the round-trip time.
+    pub rttvar: Span,
+    /// Smallest round-trip time of late.
+    pub min_rtt: Span,
+    /// Retransmission timeout, with backoff.
+    pub rto: Span,
+    /// Doublings of the timeout.
+    pub backoff: u32,
+    /// Window or keep-alive probes without an answer.
+    pub probes: u32,
+    /// Payload of a full segment, in bytes.
+    pub snd_mss: u32,
+    /// Segment size that we announce, in bytes.
+    pub advmss: u32,
+    /// Segment size seen from the peer, in bytes.
+    pub rcv_mss: u32,
+    /// Degree of reordering that the network has shown.
+    pub reordering: u32,
+    /// Whether timestamps, SACK and window scaling are in use.
+    pub options: (bool, bool, bool),
+    /// Window of the peer, in bytes.
+    pub peer_window: u64,
+}
+
+impl Connection {
+    /// The connection's state now.
+    #[must_use]
+    pub fn info(&self) -> Info {
+        let mss = u64::from(self.mss);
+        let infinite = self.window.ssthresh >= INFINITE_SSTHRESH;
+        Info {
+            state: self.state,
+            phase: self.phase,
+            cwnd: self.window.cwnd,
+            ssthresh: self.window.ssthresh,
+            cwnd_bytes: u64::from(self.window.cwnd) * mss,
+            ssthresh_bytes: if infinite { u64::MAX } else { u64::from(self.window.ssthresh) * mss },
+            unacked: self.board.packets_out(),
+            sacked: self.board.sacked_out,
+            lost: self.board.lost_out,
+            retrans: self.board.retrans_out,
+            total_retrans: self.board.retransmitted,
+            delivered: self.board.delivered,
+            bytes_in_flight: u64::from(self.board.in_flight()) * mss,
+            srtt: self.rtt.srtt(),
+            rttvar: self.rtt.variance(),
+            min_rtt: self.rtt.min().unwrap_or(Span::ZERO),
+            rto: self.timers.rto,
+            backoff: self.timers.backoff,
+            probes: self.timers.window_probes + self.timers.keep_alive_probes,
+            snd_mss: self.mss,
+            advmss: self.own_mss,
+            rcv_mss: u32::try_from(self.acks.peer_mss).unwrap_or(u32::MAX),
+            reordering: self.board.reordering,
+            options: (self.timestamps, self.sack, self.scaling),
+            peer_window: self.peer_window,
+        }
+    }
+}

@@ -1,0 +1,565 @@
+//! A segment arrives (RFC 9293 3.10.7, RFC 5961, RFC 7323).
+
+use super::connection::{Connection, Reason, State};
+use super::receive::arrival_of;
+use super::scoreboard::{News, Rating};
+use super::timers::Alarm;
+use crate::base::{Span, Time};
+use crate::transport::congestion::{Ack, RateSample};
+use crate::wire::{Flags, Segment, Transit};
+
+impl Connection {
+    /// Takes in a segment whose packet came by the way `transit`; `marked` if the packet was marked by a congested queue.
+    pub fn handle_segment(&mut self, segment: Segment, transit: &Transit, marked: bool, now: Time) {
+        let _ = marked;
+        self.heard = now;
+        self.timers.keep_alive_probes = 0;
+        match self.state {
+            State::Closed => {}
+            State::SynSent => self.in_syn_sent(segment, transit, now),
+            State::TimeWait => self.in_time_wait(&segment, now),
+            _ => self.synchronised(segment, transit, now),
+        }
+    }
+
+    fn in_syn_sent(&mut self, segment: Segment, transit: &Transit, now: Time) {
+        let flags = segment.flags;
+        if flags.has(Flags::ACK) {
+            let ack = self.offset(segment.ack);
+            if ack <= 0 || ack > self.next.cast_signed() {
+                if !flags.has(Flags::RST) {
+                    let reset = Segment {
+                        src_port: self.local_port,
+                        dst_port: self.remote_port,
+                        seq: segment.ack,
+                        flags: Flags::RST,
+                        ..Segment::default()
+                    };
+                    self.control_out.push_back(reset);
+                }
+                return;
+            }
+            if flags.has(Flags::RST) {
+                self.finish(Reason::Refused, now);
+                return;
+            }
+        }
+        if flags.has(Flags::RST) || !flags.has(Flags::SYN) {
+            return;
+        }
+        self.take_syn(&segment);
+        self.acks.acked = self.receiver.next;
+        if !flags.has(Flags::ACK) {
+            // Simultaneous open (RFC 9293 3.5, figure 8).
+            self.state = State::SynReceived;
+            self.recovery.syn_due = true;
+            return;
+        }
+        self.state = State::Established;
+        self.echo = self.timestamps.then(|| segment.options.timestamps.map(|stamps| stamps.1)).flatten();
+        self.acknowledged_syn(&segment, now);
+        // The ACK of the SYN-ACK goes at once, with data if there is some.
+        self.acks.owed = true;
+        self.acks.now = true;
+        self.take_data(segment, transit, now);
+    }
+
+    /// Our SYN is acknowledged: the connection is established.
+    fn acknowledged_syn(&mut self, segment: &Segment, now: Time) {
+        let mut news = News::default();
+        let mut rating = Rating::default();
+        self.una = 1;
+        self.board.acknowledge(1, (0, 0), None, now, (&mut news, &mut rating));
+        self.update_rtt(&news, segment, now);
+        self.timers.off();
+        self.timers.timeouts = 0;
+        self.recovery.retransmitting_since = None;
+        self.recovery.full_at = now;
+        let (window, srtt, mss) = (&mut self.window, self.rtt.srtt(), self.mss);
+        self.control.get().init(window, now, srtt, mss);
+        self.events.connected = true;
+        if let Some((idle, ..)) = self.keep_alive {
+            self.timers.keep_alive_at = now + idle;
+        }
+        if self.fin {
+            self.state = State::FinWait1;
+        }
+    }
+
+    fn in_time_wait(&mut self, segment: &Segment, now: Time) {
+        if segment.flags.has(Flags::RST) {
+            if self.receiver.offset(segment.seq) == self.receiver.next.cast_signed() {
+                self.finish(Reason::Finished, now);
+            }
+            return;
+        }
+        // A FIN again, or anything else with sequence space: the peer has not seen our ACK.
+        if segment.seq_len() > 0 || segment.flags.has(Flags::SYN) {
+            if segment.flags.has(Flags::FIN) {
+                self.timers.linger = now + self.constants.time_wait;
+            }
+            self.acks.owed = true;
+            self.acks.now = true;
+        }
+    }
+
+    /// Everything from SYN-RECEIVED to LAST-ACK.
+    fn synchronised(&mut self, segment: Segment, transit: &Transit, now: Time) {
+        if !self.acceptable(&segment, now) {
+            return;
+        }
+        let start = self.receiver.offset(segment.seq);
+        if segment.flags.has(Flags::RST) {
+            // RFC 5961 3: only the exact number resets; others in the window are challenged.
+            if start == self.receiver.next.cast_signed() {
+                let refused = self.state == State::SynReceived;
+                self.finish(if refused { Reason::Refused } else { Reason::Reset }, now);
+            } else {
+                self.challenge(now);
+            }
+            return;
+        }
+        if segment.flags.has(Flags::SYN) {
+            if self.state == State::SynReceived && !segment.flags.has(Flags::ACK) {
+                // Our SYN-ACK was lost: again (RFC 9293 3.10.7.4 leaves the choice; Linux answers).
+                self.recovery.syn_due = true;
+                return;
+            }
+            if !(self.state == State::SynReceived && segment.flags.has(Flags::ACK)) {
+                // RFC 5961 4.
+                self.challenge(now);
+                return;
+            }
+        }
+        if !segment.flags.has(Flags::ACK) {
+            return;
+        }
+        if let Some((value, echo)) = segment.options.timestamps.filter(|_| self.timestamps) {
+            self.echo = Some(echo);
+            // RFC 7323 4.3: from the segment that contains the last ACK sent.
+            if start <= self.acks.acked.cast_signed() {
+                self.ts_recent = value;
+            }
+        } else {
+            self.echo = None;
+        }
+        if self.state == State::SynReceived {
+            let ack = self.offset(segment.ack);
+            if ack <= 0 || ack > self.next.cast_signed() {
+                let reset = Segment {
+                    src_port: self.local_port,
+                    dst_port: self.remote_port,
+                    seq: segment.ack,
+                    flags: Flags::RST,
+                    ..Segment::default()
+                };
+                self.control_out.push_back(reset);
+                return;
+            }
+            self.state = State::Established;
+            self.acks.acked = self.receiver.next;
+            self.acknowledged_syn(&segment, now);
+            self.update_window(&segment, 1);
+        }
+        if !self.acknowledge(&segment, now) {
+            return;
+        }
+        self.after_ack(now);
+        self.take_data(segment, transit, now);
+        self.check_ack(now);
+    }
+
+    /// RFC 9293 3.10.7.4 first step, and PAWS (RFC 7323 5.3): answers what is not acceptable itself.
+    fn acceptable(&mut self, segment: &Segment, now: Time) -> bool {
+        let rst = segment.flags.has(Flags::RST);
+        let start = self.receiver.offset(segment.seq);
+        let end = start + i64::from(segment.seq_len());
+        if let Some((value, _)) = segment.options.timestamps.filter(|_| self.timestamps)
+            && !rst
+            && (value.wrapping_sub(self.ts_recent)).cast_signed() < 0
+            && !segment.flags.has(Flags::SYN)
+        {
+            // An old pure ACK that was overtaken says nothing and needs no answer.
+            let overtaken = segment.seq_len() == 0 && start == self.receiver.next.cast_signed();
+            if !overtaken {
+                self.answer_old(start, end, now);
+                return false;
+            }
+        }
+        let right = (self.receiver.next + self.receiver.window()).cast_signed();
+        if end < self.acks.acked.cast_signed() || start > right {
+            if rst {
+                return false;
+            }
+            if segment.flags.has(Flags::SYN) && self.state != State::SynReceived {
+                self.challenge(now);
+                return false;
+            }
+            if segment.flags.has(Flags::SYN) {
+                return true;
+            }
+            self.answer_old(start, end, now);
+            return false;
+        }
+        true
+    }
+
+    /// Linux `tcp_send_dupack`: old data is acknowledged again, with a D-SACK.
+    fn answer_old(&mut self, start: i64, end: i64, now: Time) {
+        let _ = now;
+        if end > start && start < self.receiver.next.cast_signed() && start >= 0 {
+            self.enter_quick_acks();
+            let end = end.min(self.receiver.next.cast_signed());
+            self.receiver.set_duplicate(start.cast_unsigned(), end.cast_unsigned());
+        }
+        self.acks.owed = true;
+        self.acks.now = true;
+    }
+
+    /// A challenge ACK (RFC 5961). Linux limits their rate per host; lightlag does not.
+    fn challenge(&mut self, now: Time) {
+        let _ = now;
+        self.acks.owed = true;
+        self.acks.now = true;
+    }
+
+    /// The acknowledgment of a segment (Linux `tcp_ack`); false if the segment is to be dropped.
+    fn acknowledge(&mut self, segment: &Segment, now: Time) -> bool {
+        let ack = self.offset(segment.ack);
+        if ack > self.next.cast_signed() {
+            self.challenge(now);
+            return false;
+        }
+        let prior_una = self.una;
+        let mut news = News::default();
+        let mut rating = Rating::default();
+        if ack < prior_una.cast_signed() {
+            // RFC 5961 5.2: far too old is suspicious.
+            if ack + self.largest_peer_window.cast_signed() < prior_una.cast_signed() {
+                self.challenge(now);
+                return false;
+            }
+            if !segment.options.sack.is_empty() && self.sack {
+                self.take_sacks(segment, &mut news, &mut rating, now);
+                if news.sacked || news.dsack {
+                    self.alert(prior_una, false, &mut news, now);
+                    self.govern(&news, &rating, 0, now);
+                }
+            }
+            return true;
+        }
+        let ack = ack.cast_unsigned();
+        news.advanced = ack > prior_una;
+        if news.advanced {
+            self.timers.timeouts = 0;
+            self.una = ack;
+        }
+        let prior_highest = if self.sack { self.board.highest_sacked(prior_una) } else { ack };
+        let prior_in_flight = self.board.in_flight();
+        let has_data = segment.seq_len() > 0;
+        let window_changed = self.update_window(segment, ack);
+        self.timers.window_probes = 0;
+        if self.sack && !segment.options.sack.is_empty() {
+            self.take_sacks(segment, &mut news, &mut rating, now);
+        }
+        if self.board.is_empty() {
+            if self.timers.alarm == Alarm::WindowProbe && self.una + self.peer_window > self.next {
+                self.timers.off();
+            }
+            return true;
+        }
+        let (recovery, min_rtt) = (self.recovery.high, self.rtt.min());
+        self.board.acknowledge(ack, (prior_highest, recovery), min_rtt, now, (&mut news, &mut rating));
+        self.drop_acknowledged();
+        let sampled = self.update_rtt(&news, segment, now);
+        if !news.rearm && sampled && self.rearm_for_sack(&news) {
+            news.rearm = true;
+        }
+        self.board.adapt_reordering_window(rating.prior_delivered);
+        let acked = news.data_acked || news.syn_acked;
+        let not_duplicate = has_data || window_changed || acked;
+        if self.recovery.probe_high.is_some() {
+            let pure = !news.advanced && !not_duplicate && !news.sacked;
+            self.probe_acknowledged(ack, &news, pure, now);
+        }
+        let lost_before = news.lost;
+        let dubious =
+            !not_duplicate || news.sacked || news.dsack || self.phase != crate::transport::congestion::Phase::Open;
+        if dubious {
+            let duplicate = !news.advanced && !not_duplicate && !news.dsack;
+            self.alert(prior_una, duplicate, &mut news, now);
+        }
+        debug_assert!(news.lost >= lost_before);
+        if news.rearm {
+            self.set_send_timer(now);
+        }
+        self.govern(&news, &rating, prior_in_flight, now);
+        true
+    }
+
+    /// Takes in the SACK option: a D-SACK first, if there is one (RFC 2883 4), then the blocks.
+    fn take_sacks(&mut self, segment: &Segment, news: &mut News, rating: &mut Rating, now: Time) {
+        let blocks = segment.options.sack.as_slice();
+        let mut offsets = [(0u64, 0u64); 4];
+        let mut count = 0;
+        for (index, &(left, right)) in blocks.iter().enumerate() {
+            let (start, end) = (self.offset(left), self.offset(right));
+            if start < 0 || end <= start || end > self.next.cast_signed() {
+                continue;
+            }
+            let (start, end) = (start.cast_unsigned(), end.cast_unsigned());
+            if index == 0 {
+                let inside_next = blocks.get(1).is_some_and(|&(left, right)| {
+                    self.offset(left) <= start.cast_signed() && end.cast_signed() <= self.offset(right)
+                });
+                if end <= self.una || inside_next {
+                    self.note_dsack(start, end, news);
+                    continue;
+                }
+            }
+            if end > self.una {
+                offsets[count] = (start, end);
+                count += 1;
+            }
+        }
+        let at = (self.una, self.recovery.high);
+        self.board.sack(&offsets[..count], at, self.rtt.min(), now, (news, rating));
+    }
+
+    /// RFC 9293 3.10.7.4: the window moves with segments that are not older than the last that moved it. True if it changed.
+    fn update_window(&mut self, segment: &Segment, ack: u64) -> bool {
+        let window = u64::from(segment.window) << self.peer_scale;
+        let start = self.receiver.offset(segment.seq).max(0).cast_unsigned();
+        let (last_start, last_ack) = self.window_update;
+        let newer = ack > last_ack || start > last_start || (start == last_start && window > self.peer_window);
+        if !newer {
+            return false;
+        }
+        self.window_update = (start, ack);
+        let changed = self.peer_window != window;
+        self.peer_window = window;
+        self.largest_peer_window = self.largest_peer_window.max(window);
+        changed
+    }
+
+    /// Takes acknowledged data out of the send buffer.
+    fn drop_acknowledged(&mut self) {
+        let data_end = self.una.min(self.written());
+        if data_end > self.buffer_start {
+            drop(self.buffer.split_to(data_end - self.buffer_start));
+            self.buffer_start = data_end;
+            // Room for at least a third of the buffer, as Linux `sk_stream_write_space`.
+            if self.starved && self.buffer.len() <= self.buffer_limit / 3 * 2 {
+                self.starved = false;
+                self.events.writable = true;
+            }
+        }
+    }
+
+    /// Linux `tcp_ack_update_rtt`: Karn's rule, SACKed segments, or else the echoed timestamp. True if there was a sample.
+    fn update_rtt(&mut self, news: &News, segment: &Segment, now: Time) -> bool {
+        let since = |sent: Time| now.since(sent);
+        let mut sample = news.first_acked.filter(|_| !news.retransmission_acked).map(since);
+        let mut latest = news.last_acked.filter(|_| !news.retransmission_acked).map(since);
+        if let Some(last) = news.last_sacked {
+            latest = Some(since(last));
+        }
+        if sample.is_none() {
+            sample = news.first_sacked.map(since);
+        }
+        if sample.is_none()
+            && (news.data_acked || news.syn_acked)
+            && self.timestamps
+            && let Some((_, echo)) = segment.options.timestamps
+            && echo != 0
+        {
+            let ms = self.clock(now).wrapping_sub(echo);
+            if ms < 1 << 24 {
+                sample = Some(Span::from_millis(u64::from(ms.max(1))));
+                latest = sample;
+            }
+        }
+        let Some(sample) = sample else { return false };
+        self.rtt.sample_min(latest.unwrap_or(sample), now);
+        self.rtt.sample(sample, self.una, self.next);
+        self.reset_rto();
+        true
+    }
+
+    /// Whether a SACK's round trip was measured from data sent after the head was last sent: then the timer may be set anew.
+    fn rearm_for_sack(&self, news: &News) -> bool {
+        let (Some(first), Some(head)) = (news.first_sacked, self.board.head()) else { return false };
+        first < head.sent
+    }
+
+    /// The controller, or the reduction, sets the window (Linux `tcp_cong_control`).
+    fn govern(&mut self, news: &News, rating: &Rating, prior_in_flight: u32, now: Time) {
+        if self.app_limited_until > 0 && self.board.delivered > self.app_limited_until {
+            self.app_limited_until = 0;
+        }
+        let min_rtt = self.rtt.min();
+        let rate = self.board.finish_rate(rating, min_rtt, now);
+        let sampled = news.first_acked.filter(|_| !news.retransmission_acked).or(news.first_sacked);
+        let latest = news.last_sacked.or(news.last_acked.filter(|_| !news.retransmission_acked));
+        let ack = Ack {
+            now,
+            acked: news.delivered,
+            lost: news.lost,
+            rtt: sampled.and(latest).map(|sent| now.since(sent)),
+            srtt: self.rtt.srtt(),
+            min_rtt: min_rtt.unwrap_or(Span::ZERO),
+            delivered: self.board.delivered,
+            prior_in_flight,
+            in_flight: self.board.in_flight(),
+            una: self.una,
+            next: self.next,
+            mss: self.mss,
+            cwnd_limited: self.window_limited(),
+            phase: self.phase,
+            rate: RateSample {
+                delivered: rate.map_or(0, |rate| rate.0),
+                interval: rate.map_or(Span::ZERO, |rate| rate.1),
+                prior_delivered: rating.prior_delivered,
+                app_limited: rating.app_limited,
+            },
+        };
+        let control = self.control.get();
+        if ack.rtt.is_some() {
+            control.on_sample(&mut self.window, &ack);
+        }
+        if control.owns_window() {
+            control.update(&mut self.window, &ack);
+            if control.limits_samples() {
+                self.mark_app_limited();
+            }
+            return;
+        }
+        if self.reducing() {
+            self.reduce_window(news.delivered, news.lost, news.advanced);
+        } else if news.data_acked || (self.board.reordering > 3 && news.delivered > 0) {
+            self.control.get().on_ack(&mut self.window, &ack);
+        }
+    }
+
+    /// Our FIN may have been acknowledged.
+    fn after_ack(&mut self, now: Time) {
+        if !self.fin || self.una <= self.written() {
+            return;
+        }
+        match self.state {
+            State::FinWait1 => {
+                self.state = State::FinWait2;
+                if self.orphan {
+                    self.timers.linger = now + self.constants.fin_wait;
+                }
+            }
+            State::Closing => self.enter_time_wait(now),
+            State::LastAck => self.finish(Reason::Finished, now),
+            _ => {}
+        }
+    }
+
+    fn enter_time_wait(&mut self, now: Time) {
+        self.state = State::TimeWait;
+        self.timers.off();
+        self.timers.keep_alive_at = Time::NEVER;
+        self.timers.linger = now + self.constants.time_wait;
+    }
+
+    /// The data and FIN of an acceptable segment (Linux `tcp_data_queue`).
+    fn take_data(&mut self, segment: Segment, transit: &Transit, now: Time) {
+        let len = segment.payload.len();
+        let fin = segment.flags.has(Flags::FIN);
+        if (len == 0 && !fin) || self.state == State::Closed {
+            return;
+        }
+        let syn = u64::from(segment.flags.has(Flags::SYN));
+        let start = self.receiver.offset(segment.seq) + syn.cast_signed();
+        let end = start + len.cast_signed();
+        let open = matches!(self.state, State::Established | State::FinWait1 | State::FinWait2);
+        if !open {
+            // After their FIN nothing new can come; what was sent again is acknowledged again.
+            if end + i64::from(fin) <= self.receiver.next.cast_signed() {
+                self.answer_old(start, end, now);
+            }
+            return;
+        }
+        if self.orphan && len > 0 && end > self.receiver.next.cast_signed() {
+            // Nobody will read it (RFC 9293 3.10.7.4, Linux).
+            self.abort(now);
+            return;
+        }
+        if start < 0 {
+            return;
+        }
+        let start = start.cast_unsigned();
+        let right = self.receiver.next + self.receiver.window();
+        if start >= right && len > 0 && start > self.receiver.next {
+            self.answer_old(start.cast_signed(), end, now);
+            return;
+        }
+        let mut payload = segment.payload;
+        let cut = start + len > right;
+        if cut {
+            payload = payload.split_to(right.saturating_sub(start));
+        }
+        if len > 0 && payload.is_empty() {
+            // The window is closed (a probe): say so.
+            self.acks.owed = true;
+            self.acks.now = true;
+            return;
+        }
+        if fin && !cut {
+            self.receiver.fin = Some(start + len);
+        }
+        if len > 0 {
+            let pushed = segment.flags.has(Flags::PSH);
+            let taken = self.receiver.take(start, payload, arrival_of(transit, now));
+            if taken.readable {
+                self.data_received(len, pushed, now);
+                self.events.readable = true;
+                if taken.filled {
+                    self.acks.now = true;
+                }
+            } else {
+                self.acks.owed = true;
+                self.acks.now = true;
+                if taken.out_of_order {
+                    self.receiver.grow(len);
+                } else {
+                    self.enter_quick_acks();
+                }
+            }
+        }
+        if self.receiver.fin == Some(self.receiver.next) {
+            self.take_fin(now);
+        } else if fin && len == 0 && self.receiver.fin.is_some_and(|fin| fin < self.receiver.next) {
+            self.acks.owed = true;
+            self.acks.now = true;
+        } else if fin && len == 0 {
+            self.acks.owed = true;
+        }
+    }
+
+    /// Everything up to their FIN has arrived (Linux `tcp_fin`).
+    fn take_fin(&mut self, now: Time) {
+        self.receiver.next += 1;
+        self.acks.owed = true;
+        self.events.readable = true;
+        match self.state {
+            State::Established => {
+                self.state = State::CloseWait;
+                self.acks.interactive = true;
+            }
+            State::FinWait1 => {
+                self.acks.now = true;
+                self.state = State::Closing;
+            }
+            State::FinWait2 => {
+                self.acks.now = true;
+                self.enter_time_wait(now);
+            }
+            _ => {}
+        }
+    }
+}

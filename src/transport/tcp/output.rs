@@ -1,0 +1,328 @@
+//! What is sent next: control segments, retransmissions, probes, new data, and at last a bare ACK.
+
+use super::connection::{Connection, State, Transmit};
+use super::scoreboard::{Marks, Sent};
+use super::timers::Alarm;
+use crate::base::{Span, Time};
+use crate::wire::{Ecn, Flags, Options, Payload, Segment};
+
+impl Connection {
+    /// The next segment to be sent; `None` when everything that may be sent has been.
+    pub fn poll_transmit(&mut self, now: Time) -> Option<Transmit> {
+        if let Some(segment) = self.control_out.pop_front() {
+            return Some(Self::transmit(segment, now));
+        }
+        if self.state <= State::SynReceived {
+            return self.poll_handshake(now);
+        }
+        if self.state == State::Closed {
+            return None;
+        }
+        if self.recovery.timeout_due {
+            self.recovery.timeout_due = false;
+            if let Some(head) = self.board.head().copied() {
+                return Some(self.retransmit(head, now));
+            }
+        }
+        if self.recovery.keep_alive_due {
+            self.recovery.keep_alive_due = false;
+            return Some(self.window_probe(now));
+        }
+        if self.recovery.probe_due
+            && let Some(probe) = self.poll_probe(now)
+        {
+            return Some(probe);
+        }
+        if self.recovery.window_probe_due
+            && let Some(probe) = self.poll_window_probe(now)
+        {
+            return Some(probe);
+        }
+        if self.recovery.try_new {
+            if let Some(data) = self.poll_data(now) {
+                return Some(data);
+            }
+            self.give_up_f_rto();
+        }
+        if self.recovery.retransmit {
+            if let Some(again) = self.poll_retransmission(now) {
+                return Some(again);
+            }
+            self.recovery.retransmit = self.timers.pacing;
+        }
+        if let Some(data) = self.poll_data(now) {
+            return Some(data);
+        }
+        self.check_window_probe(now);
+        if self.acks.now {
+            let ack = self.bare(Flags::ACK, self.next, now);
+            self.acks.sent(self.receiver.next, self.constants.delayed_ack_min);
+            return Some(Self::transmit(ack, now));
+        }
+        None
+    }
+
+    const fn transmit(segment: Segment, first_sent: Time) -> Transmit {
+        Transmit { segment, first_sent, ecn: Ecn::NotCapable }
+    }
+
+    /// SYN or SYN-ACK, first or again.
+    fn poll_handshake(&mut self, now: Time) -> Option<Transmit> {
+        let first = std::mem::take(&mut self.recovery.syn_due);
+        let again = std::mem::take(&mut self.recovery.timeout_due);
+        if !first && !again {
+            return None;
+        }
+        let answer = self.state == State::SynReceived;
+        if self.board.is_empty() {
+            self.board.push(0, 1, Self::SYN_MARKS, now);
+            self.next = 1;
+            self.timers.set(Alarm::Retransmit, now + self.timers.rto);
+        } else {
+            self.board.mark_retransmitted(0, now);
+            self.recovery.retransmitted(now);
+        }
+        let mut segment = Segment {
+            src_port: self.local_port,
+            dst_port: self.remote_port,
+            seq: self.iss,
+            flags: Flags::SYN,
+            window: self.receiver.offer_unscaled(),
+            options: Options {
+                mss: Some(u16::try_from(self.own_mss).unwrap_or(u16::MAX)),
+                window_scale: self.scaling.then_some(self.receiver.scale),
+                sack_permitted: self.sack,
+                timestamps: self.timestamps.then(|| (self.clock(now), self.ts_recent)),
+                ..Options::default()
+            },
+            ..Segment::default()
+        };
+        if answer {
+            segment.flags = Flags::SYN | Flags::ACK;
+            segment.ack = self.receiver.seq(self.receiver.next);
+        }
+        Some(Self::transmit(segment, now))
+    }
+
+    /// The timestamp clock: milliseconds, as Linux counts them, from one.
+    #[expect(clippy::cast_possible_truncation, reason = "timestamps count modulo 2^32")]
+    #[expect(clippy::unused_self, reason = "a connection's clock is its own to define")]
+    pub(super) const fn clock(&self, now: Time) -> u32 {
+        (now.as_nanos() / 1_000_000) as u32 + 1
+    }
+
+    /// A segment without payload at `offset`.
+    pub(super) fn bare(&mut self, flags: Flags, offset: u64, now: Time) -> Segment {
+        let mut options = Options::default();
+        if self.timestamps {
+            options.timestamps = Some((self.clock(now), self.ts_recent));
+        }
+        if self.sack && self.receiver.has_blocks() {
+            options.sack = self.receiver.sack_blocks(if self.timestamps { 3 } else { 4 });
+        }
+        Segment {
+            src_port: self.local_port,
+            dst_port: self.remote_port,
+            seq: self.seq(offset),
+            ack: self.receiver.seq(self.receiver.next),
+            flags,
+            window: self.receiver.offer(),
+            options,
+            payload: Payload::empty(),
+        }
+    }
+
+    /// A segment with the bytes of offsets `start..end`, FIN included if it lies there.
+    fn segment(&mut self, start: u64, end: u64, now: Time) -> Segment {
+        let data_end = end.min(self.written());
+        let mut flags = Flags::ACK;
+        if end > data_end {
+            flags = flags | Flags::FIN;
+        }
+        if data_end == self.written() && data_end > start {
+            flags = flags | Flags::PSH;
+        }
+        let mut segment = self.bare(flags, start, now);
+        segment.payload = self.buffer.slice(start - self.buffer_start, data_end - start);
+        self.acks.sent(self.receiver.next, self.constants.delayed_ack_min);
+        segment
+    }
+
+    fn retransmit(&mut self, sent: Sent, now: Time) -> Transmit {
+        self.board.mark_retransmitted(sent.start, now);
+        self.recovery.retransmitted(now);
+        self.pace(sent.end - sent.start, now);
+        let start = sent.start.max(self.una);
+        Self::transmit(self.segment(start, sent.end, now), sent.first_sent)
+    }
+
+    /// Linux `tcp_xmit_retransmit_queue`.
+    fn poll_retransmission(&mut self, now: Time) -> Option<Transmit> {
+        if self.board.in_flight() >= self.window.cwnd {
+            return None;
+        }
+        let lost = self.board.next_lost()?;
+        if self.wait_for_pace(now) {
+            return None;
+        }
+        let is_head = self.board.head().is_some_and(|head| head.start == lost.start);
+        if self.reducing() {
+            self.recovery.prr_out += 1;
+        }
+        let transmit = self.retransmit(lost, now);
+        if is_head && self.timers.alarm != Alarm::Reorder {
+            self.rearm_rto(now);
+        }
+        Some(transmit)
+    }
+
+    /// Whether data and FIN may still be sent.
+    pub(super) const fn can_send_data(&self) -> bool {
+        matches!(self.state, State::Established | State::CloseWait | State::FinWait1 | State::Closing | State::LastAck)
+    }
+
+    /// Bytes of the next segment if the window and Nagle let it go; FIN is not counted.
+    fn next_data(&self, forced: bool) -> Option<u64> {
+        let waiting = self.written().saturating_sub(self.next);
+        let fin_waits = self.fin && self.next <= self.written();
+        if !self.can_send_data() || (waiting == 0 && !fin_waits) {
+            return None;
+        }
+        let mut mss = u64::from(self.mss);
+        if self.sack && self.receiver.has_blocks() {
+            mss -= 28;
+        }
+        let len = waiting.min(mss);
+        if self.next + len > self.una + self.peer_window {
+            return None;
+        }
+        let partial = len < mss && !(self.fin && waiting <= len);
+        if partial && self.nagle && !forced && !self.board.is_empty() && self.small_end > self.una {
+            // Nagle with Minshall's change: one small segment in flight at a time.
+            return None;
+        }
+        Some(len)
+    }
+
+    /// New data, or FIN alone (Linux `tcp_write_xmit`).
+    fn poll_data(&mut self, now: Time) -> Option<Transmit> {
+        if self.board.in_flight() >= self.window.cwnd {
+            self.sending_over(true, now);
+            return None;
+        }
+        let Some(len) = self.next_data(false) else {
+            self.sending_over(false, now);
+            return None;
+        };
+        if self.wait_for_pace(now) {
+            self.sending_over(false, now);
+            return None;
+        }
+        if self.reducing() {
+            self.recovery.prr_out += 1;
+        }
+        self.recovery.sent_now += 1;
+        Some(self.send_new(len, now))
+    }
+
+    fn send_new(&mut self, len: u64, now: Time) -> Transmit {
+        let start = self.next;
+        let fin = self.fin && start + len == self.written();
+        let end = start + len + u64::from(fin);
+        let idle = self.board.in_flight() == 0;
+        if idle {
+            let since = self.recovery.last_sent;
+            self.control.get().on_restart(&mut self.window, now, since);
+        }
+        let mut marks = Self::fin_marks(fin);
+        if self.app_limited_until > 0 {
+            marks |= Marks::APP_LIMITED;
+        }
+        let first = self.board.is_empty();
+        self.board.push(start, end, marks, now);
+        self.next = end;
+        if len < u64::from(self.mss) && len > 0 {
+            self.small_end = end;
+        }
+        self.recovery.last_sent = now;
+        self.data_sent(now);
+        self.pace(len, now);
+        if first || self.timers.alarm == Alarm::Probe {
+            self.rearm_rto(now);
+        }
+        Self::transmit(self.segment(start, end, now), now)
+    }
+
+    /// Nothing more can be sent at this instant.
+    fn sending_over(&mut self, limited: bool, now: Time) {
+        let sent = std::mem::take(&mut self.recovery.sent_now);
+        if sent == 0 && !limited {
+            return;
+        }
+        let limited = limited || self.board.in_flight() >= self.window.cwnd;
+        self.validate_window(limited, now);
+        if sent > 0 {
+            self.schedule_probe(false, now);
+        }
+    }
+
+    /// A tail loss probe: new data if the window lets it, else the last segment again (RFC 8985 7.3; Linux
+    /// `tcp_send_loss_probe`).
+    fn poll_probe(&mut self, now: Time) -> Option<Transmit> {
+        self.recovery.probe_due = false;
+        if self.recovery.probe_high.is_some() || self.board.is_empty() {
+            self.rearm_rto(now);
+            return None;
+        }
+        self.recovery.probe_retransmitted = false;
+        let transmit = if self.next < self.written()
+            && let Some(len) = self.next_data(true)
+        {
+            self.send_new(len, now)
+        } else {
+            let tail = self.board.tail().copied()?;
+            self.recovery.probe_retransmitted = true;
+            self.retransmit(tail, now)
+        };
+        self.recovery.probe_high = Some(self.next);
+        self.timers.off();
+        self.rearm_rto(now);
+        Some(transmit)
+    }
+
+    /// A probe of a closed window: what fits, or an old sequence number that asks for an ACK (Linux `tcp_write_wakeup`).
+    fn poll_window_probe(&mut self, now: Time) -> Option<Transmit> {
+        self.recovery.window_probe_due = false;
+        let room = (self.una + self.peer_window).saturating_sub(self.next);
+        let waiting = self.written().saturating_sub(self.next);
+        if room > 0 && waiting > 0 {
+            let len = room.min(waiting).min(u64::from(self.mss));
+            return Some(self.send_new(len, now));
+        }
+        Some(self.window_probe(now))
+    }
+
+    /// A segment whose sequence number has been acknowledged: the peer must answer.
+    fn window_probe(&mut self, now: Time) -> Transmit {
+        let probe = self.bare(Flags::ACK, self.una.saturating_sub(1), now);
+        Self::transmit(probe, now)
+    }
+
+    /// Whether pacing holds the next segment back; if so, the machine wants to be woken.
+    fn wait_for_pace(&mut self, now: Time) -> bool {
+        if self.control.get().pacing_rate().is_none() || self.timers.pace_until <= now {
+            return false;
+        }
+        self.timers.pacing = true;
+        true
+    }
+
+    /// A segment has gone: the next may follow at the pacing rate.
+    fn pace(&mut self, len: u64, now: Time) {
+        let Some(rate) = self.control.get().pacing_rate() else { return };
+        // Linux paces what is on the wire, headers included.
+        let header = if self.timestamps { 52 } else { 40 };
+        let gap: Span = rate.time_for(len + header);
+        self.timers.pace_until = self.timers.pace_until.max(now) + gap;
+    }
+}

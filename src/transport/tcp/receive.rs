@@ -1,0 +1,429 @@
+//! What has arrived: in order and readable, out of order and SACKed, and the window that is offered for more.
+
+use crate::base::{Span, Time};
+use crate::trace::Arrival;
+use crate::wire::{Payload, SackBlocks, Seq, Transit};
+use std::collections::VecDeque;
+
+/// In-order bytes that nobody has read, and the way of the last of them.
+#[derive(Debug)]
+struct Ready {
+    payload: Payload,
+    arrival: Arrival,
+}
+
+/// A segment above a hole.
+#[derive(Debug)]
+struct Held {
+    start: u64,
+    end: u64,
+    payload: Payload,
+    arrival: Arrival,
+}
+
+/// What a segment's data came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Taken {
+    /// New in-order bytes are there.
+    pub(super) readable: bool,
+    /// It arrived above a hole.
+    pub(super) out_of_order: bool,
+    /// It filled the last hole.
+    pub(super) filled: bool,
+    /// All of it had arrived before.
+    pub(super) duplicate: bool,
+}
+
+/// The way of the last byte of a segment that arrives now.
+pub(super) fn arrival_of(transit: &Transit, now: Time) -> Arrival {
+    Arrival {
+        first_sent: transit.first_sent,
+        sent: transit.sent,
+        arrived: now,
+        released: now,
+        serialisation: transit.serialisation,
+        queueing: transit.queueing,
+        propagation: transit.propagation,
+    }
+}
+
+/// The receiving half of a connection. Offsets count from the peer's initial sequence number: its SYN is 0, data begins at 1.
+#[derive(Debug)]
+pub(super) struct Receiver {
+    /// The peer's initial sequence number.
+    pub(super) irs: Seq,
+    /// Next offset expected.
+    pub(super) next: u64,
+    ready: VecDeque<Ready>,
+    ready_bytes: u64,
+    /// Segments above holes, by offset.
+    held: Vec<Held>,
+    held_bytes: u64,
+    /// Blocks to report, most recently changed first (RFC 2018 4).
+    blocks: Vec<(u64, u64)>,
+    /// The duplicate to report first in the next ACK (RFC 2883).
+    duplicate: Option<(u64, u64)>,
+    /// Offset of the peer's FIN, once known.
+    pub(super) fin: Option<u64>,
+    /// Bytes read so far.
+    read: u64,
+    /// Right edge offered so far.
+    edge: u64,
+    /// Shift of the window field in our segments.
+    pub(super) scale: u8,
+    /// Window that the buffer allows at present, and at most.
+    clamp: u64,
+    limit: u64,
+    /// Window that slow growth has reached (Linux `rcv_ssthresh`).
+    threshold: u64,
+    advertised_mss: u64,
+    /// Buffer autotuning (Linux `rcvq_space`): bytes read in the last round trip, and the measurement under way.
+    per_round: u64,
+    round_read: u64,
+    round_start: Time,
+}
+
+impl Receiver {
+    /// Before the peer's SYN. `first` is the first window, `buffer` what the buffer allows before autotuning and `limit` at most.
+    pub(super) fn new(mss: u32, first: u32, buffer: u64, limit: u64, scale: u8) -> Self {
+        let mss = u64::from(mss);
+        let first = u64::from(first) / mss * mss;
+        Self {
+            irs: Seq(0),
+            next: 0,
+            ready: VecDeque::new(),
+            ready_bytes: 0,
+            held: Vec::new(),
+            held_bytes: 0,
+            blocks: Vec::new(),
+            duplicate: None,
+            fin: None,
+            read: 0,
+            edge: 0,
+            scale,
+            clamp: buffer.min(limit),
+            limit,
+            threshold: first.min(limit),
+            advertised_mss: mss,
+            per_round: 10 * mss,
+            round_read: 0,
+            round_start: Time::ZERO,
+        }
+    }
+
+    /// The peer's SYN has come.
+    pub(super) fn start(&mut self, irs: Seq) {
+        self.irs = irs;
+        self.next = 1;
+        self.edge = 1 + self.threshold;
+    }
+
+    /// The offset of a sequence number near the next one expected.
+    #[inline]
+    pub(super) fn offset(&self, seq: Seq) -> i64 {
+        let expected = self.seq(self.next);
+        self.next.cast_signed() + i64::from((seq.0.wrapping_sub(expected.0)).cast_signed())
+    }
+
+    /// The sequence number of an offset.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "sequence numbers count modulo 2^32")]
+    pub(super) fn seq(&self, offset: u64) -> Seq {
+        self.irs + offset as u32
+    }
+
+    /// Bytes that can be read.
+    #[inline]
+    pub(super) const fn readable(&self) -> u64 {
+        self.ready_bytes
+    }
+
+    /// Whether the peer's FIN has been reached.
+    #[inline]
+    pub(super) fn ended(&self) -> bool {
+        self.fin.is_some_and(|fin| self.next > fin)
+    }
+
+    /// Whether data waits above a hole.
+    #[inline]
+    pub(super) const fn has_holes(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Bytes between what the reader has and what has arrived in order.
+    pub(super) const fn unread(&self) -> u64 {
+        self.ready_bytes
+    }
+
+    /// Room left in the window that was last offered (Linux `tcp_receive_window`).
+    #[inline]
+    pub(super) const fn window(&self) -> u64 {
+        self.edge.saturating_sub(self.next)
+    }
+
+    /// Takes in the data of a segment at offset `start`, which lies at least partly inside the window.
+    pub(super) fn take(&mut self, start: u64, payload: Payload, arrival: Arrival) -> Taken {
+        let mut taken = Taken::default();
+        let end = start + payload.len();
+        if end <= self.next {
+            self.set_duplicate(start, end);
+            taken.duplicate = true;
+            return taken;
+        }
+        if start > self.next {
+            taken.out_of_order = true;
+            taken.duplicate = !self.hold(start, end, payload, arrival);
+            return taken;
+        }
+        let mut payload = payload;
+        if start < self.next {
+            self.set_duplicate(start, self.next);
+            drop(payload.split_to(self.next - start));
+        }
+        taken.readable = true;
+        self.release(payload, arrival);
+        if !self.held.is_empty() {
+            self.release_held(arrival.arrived);
+            taken.filled = self.held.is_empty();
+        }
+        taken
+    }
+
+    fn release(&mut self, payload: Payload, arrival: Arrival) {
+        self.next += payload.len();
+        self.ready_bytes += payload.len();
+        self.ready.push_back(Ready { payload, arrival });
+    }
+
+    /// Holes have been filled: what lies contiguous now is readable now.
+    fn release_held(&mut self, now: Time) {
+        let mut count = 0;
+        while let Some(held) = self.held.get_mut(count)
+            && held.start <= self.next
+        {
+            count += 1;
+            let mut payload = std::mem::take(&mut held.payload);
+            let (start, end, mut arrival) = (held.start, held.end, held.arrival);
+            self.held_bytes -= payload.len();
+            if end <= self.next {
+                self.set_duplicate(start, end);
+                continue;
+            }
+            if start < self.next {
+                self.set_duplicate(start, self.next);
+                drop(payload.split_to(self.next - start));
+            }
+            arrival.released = now;
+            self.release(payload, arrival);
+        }
+        self.held.drain(..count);
+        let next = self.next;
+        self.blocks.retain(|block| block.1 > next);
+    }
+
+    /// Keeps a segment above a hole; false if all of it was there already.
+    fn hold(&mut self, start: u64, end: u64, payload: Payload, arrival: Arrival) -> bool {
+        let (mut from, mut payload) = (start, payload);
+        let mut fresh = false;
+        let mut index = self.held.partition_point(|held| held.end <= start);
+        while from < end {
+            let next = self.held.get(index).map_or(u64::MAX, |held| held.start);
+            if next <= from {
+                // This part is held.
+                let until = self.held[index].end.min(end);
+                self.extend_duplicate(from, until);
+                drop(payload.split_to(until - from));
+                from = until;
+                index += 1;
+                continue;
+            }
+            let until = next.min(end);
+            let part = payload.split_to(until - from);
+            self.held_bytes += part.len();
+            self.held.insert(index, Held { start: from, end: until, payload: part, arrival });
+            fresh = true;
+            from = until;
+            index += 1;
+        }
+        self.report(start, end);
+        fresh
+    }
+
+    /// Puts the block around `start..end` first (Linux `tcp_sack_new_ofo_skb`).
+    fn report(&mut self, start: u64, end: u64) {
+        let mut block = (start, end);
+        let mut index = 0;
+        while index < self.blocks.len() {
+            let other = self.blocks[index];
+            if other.0 <= block.1 && block.0 <= other.1 {
+                block = (block.0.min(other.0), block.1.max(other.1));
+                self.blocks.remove(index);
+            } else {
+                index += 1;
+            }
+        }
+        self.blocks.truncate(3);
+        self.blocks.insert(0, block);
+    }
+
+    /// A segment that had arrived before is reported in the next ACK.
+    pub(super) fn set_duplicate(&mut self, start: u64, end: u64) {
+        self.duplicate = Some((start, end));
+    }
+
+    fn extend_duplicate(&mut self, start: u64, end: u64) {
+        match &mut self.duplicate {
+            Some((from, until)) if *until == start => {
+                let _ = from;
+                *until = end;
+            }
+            _ => self.set_duplicate(start, end),
+        }
+    }
+
+    /// Whether the next ACK has something to report beyond its number.
+    pub(super) fn has_blocks(&self) -> bool {
+        self.duplicate.is_some() || !self.blocks.is_empty()
+    }
+
+    /// The blocks of the next ACK, at most `room`; a D-SACK is reported once.
+    pub(super) fn sack_blocks(&mut self, room: usize) -> SackBlocks {
+        let mut blocks = SackBlocks::none();
+        let duplicate = self.duplicate.take();
+        for (start, end) in duplicate.into_iter().chain(self.blocks.iter().copied()).take(room) {
+            blocks.push(self.seq(start), self.seq(end));
+        }
+        blocks
+    }
+
+    /// Takes at most `max` readable bytes, and the way of the last one.
+    pub(super) fn read(&mut self, max: u64) -> Option<(Payload, Arrival)> {
+        let mut out: Option<(Payload, Arrival)> = None;
+        let mut left = max.min(self.ready_bytes);
+        while left > 0
+            && let Some(front) = self.ready.front_mut()
+        {
+            let arrival = front.arrival;
+            let part = front.payload.split_to(left);
+            if front.payload.is_empty() {
+                self.ready.pop_front();
+            }
+            left -= part.len();
+            self.ready_bytes -= part.len();
+            self.read += part.len();
+            match &mut out {
+                Some((payload, last)) => {
+                    payload.append(part);
+                    *last = arrival;
+                }
+                None => out = Some((part, arrival)),
+            }
+        }
+        out
+    }
+
+    /// Counts and drops at most `max` readable bytes.
+    pub(super) fn discard(&mut self, max: u64) -> (u64, Arrival) {
+        let mut left = max.min(self.ready_bytes);
+        let taken = left;
+        let mut arrival = Arrival::default();
+        while left > 0
+            && let Some(front) = self.ready.front_mut()
+        {
+            arrival = front.arrival;
+            let have = front.payload.len();
+            if have <= left {
+                left -= have;
+                self.ready.pop_front();
+            } else {
+                drop(front.payload.split_to(left));
+                left = 0;
+            }
+        }
+        self.ready_bytes -= taken;
+        self.read += taken;
+        (taken, arrival)
+    }
+
+    /// The buffer follows what the reader took in the last round trip (Linux `tcp_rcv_space_adjust`, dynamic right-sizing).
+    pub(super) fn adjust(&mut self, rtt: Span, now: Time) {
+        if rtt.is_zero() || now.since(self.round_start) < rtt {
+            return;
+        }
+        let copied = self.read - self.round_read;
+        if copied > self.per_round {
+            // Twice what a round trip brought, and as much again for as fast as it grew.
+            let base = 2 * copied + 16 * self.advertised_mss;
+            let growth = u128::from(base) * u128::from(copied - self.per_round) / u128::from(self.per_round);
+            let window = base.saturating_add(2 * u64::try_from(growth).unwrap_or(u64::MAX / 4)).min(self.limit);
+            self.clamp = self.clamp.max(window);
+            self.per_round = copied;
+        }
+        self.round_read = self.read;
+        self.round_start = now;
+    }
+
+    /// A data segment of `len` bytes has come: the offered window may grow (Linux `tcp_grow_window`).
+    #[inline]
+    pub(super) fn grow(&mut self, len: u64) {
+        if len < 128 {
+            return;
+        }
+        let room = self.clamp.saturating_sub(self.ready_bytes).saturating_sub(self.threshold);
+        if room > 0 {
+            self.threshold += room.min(2 * self.advertised_mss);
+        }
+    }
+
+    /// The window that could be offered now (Linux `__tcp_select_window`; RFC 9293 3.8.6.2.2 silly-window avoidance).
+    pub(super) fn select(&self) -> u64 {
+        let free = self.clamp.saturating_sub(self.ready_bytes + self.held_bytes);
+        if free < self.clamp / 2 && (free < self.clamp >> 4 || free < self.advertised_mss) {
+            return 0;
+        }
+        let free = free.min(self.threshold);
+        if self.scale > 0 {
+            let unit = 1u64 << self.scale;
+            return free.div_ceil(unit) * unit;
+        }
+        // Without scaling: whole segments, and not less than before for a trifle.
+        let window = self.window();
+        if window <= free.saturating_sub(self.advertised_mss) || window > free {
+            return free / self.advertised_mss * self.advertised_mss;
+        }
+        window
+    }
+
+    /// Chooses the window for a segment about to be sent and returns its field; the right edge never moves left.
+    #[expect(clippy::cast_possible_truncation, reason = "the field was cut to 16 bits")]
+    pub(super) fn offer(&mut self) -> u16 {
+        let mut window = self.select();
+        let current = self.window();
+        if window < current {
+            let unit = 1u64 << self.scale;
+            window = current.div_ceil(unit) * unit;
+        }
+        let field = (window >> self.scale).min(65_535);
+        self.edge = self.edge.max(self.next + (field << self.scale));
+        field as u16
+    }
+
+    /// The window field of a SYN or SYN-ACK, which is never scaled.
+    #[expect(clippy::cast_possible_truncation, reason = "the field was cut to 16 bits")]
+    pub(super) fn offer_unscaled(&mut self) -> u16 {
+        let window = self.threshold.min(65_535);
+        self.edge = self.edge.max(self.next + window);
+        window as u16
+    }
+
+    /// Whether reading has opened the window enough to say so at once: from at most half of the largest possible to at least
+    /// twice what is open (Linux `tcp_cleanup_rbuf`).
+    pub(super) fn opened_much(&self) -> bool {
+        let window = self.window();
+        if 2 * window > self.clamp {
+            return false;
+        }
+        let new = self.select();
+        new > 0 && new >= 2 * window
+    }
+}

@@ -1,0 +1,706 @@
+//! What has been sent and not yet acknowledged: one compact entry a segment, with counters kept as the entries change.
+//!
+//! Offsets count bytes since the initial sequence number without wrapping: SYN is offset 0, data begins at 1.
+
+use crate::base::{Span, Time};
+use std::collections::VecDeque;
+
+/// Marks of a segment.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Marks(u8);
+
+impl Marks {
+    /// Selectively acknowledged.
+    pub(super) const SACKED: u8 = 1;
+    /// Considered lost.
+    pub(super) const LOST: u8 = 2;
+    /// Retransmitted, and the retransmission is thought to be in flight.
+    pub(super) const RETRANSMITTED: u8 = 4;
+    /// Retransmitted at some time.
+    pub(super) const EVER: u8 = 8;
+    /// Carries FIN.
+    pub(super) const FIN: u8 = 16;
+    /// Carries SYN.
+    pub(super) const SYN: u8 = 32;
+    /// Sent while the application had no more.
+    pub(super) const APP_LIMITED: u8 = 64;
+    /// Its delivery has been counted for the rate.
+    pub(super) const RATED: u8 = 128;
+
+    #[inline]
+    pub(super) const fn any(self, marks: u8) -> bool {
+        self.0 & marks != 0
+    }
+
+    #[inline]
+    pub(super) const fn set(&mut self, marks: u8) {
+        self.0 |= marks;
+    }
+
+    #[inline]
+    pub(super) const fn clear(&mut self, marks: u8) {
+        self.0 &= !marks;
+    }
+}
+
+/// One segment that has been sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sent {
+    /// First offset.
+    pub(super) start: u64,
+    /// Offset after the last, SYN and FIN counted.
+    pub(super) end: u64,
+    /// First transmission.
+    pub(super) first_sent: Time,
+    /// Last transmission.
+    pub(super) sent: Time,
+    /// [`Scoreboard::delivered`] at the last transmission.
+    pub(super) delivered: u64,
+    /// When that count was reached.
+    pub(super) delivered_at: Time,
+    /// Start of the sending phase of the rate sample that this segment will give.
+    pub(super) phase_start: Time,
+    pub(super) marks: Marks,
+}
+
+/// What an ACK has told the sender, in flags as the rest of the machine needs them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct News {
+    /// SND.UNA advanced.
+    pub(super) advanced: bool,
+    /// Data (not only SYN) was acknowledged cumulatively.
+    pub(super) data_acked: bool,
+    /// SYN was acknowledged.
+    pub(super) syn_acked: bool,
+    /// Something was newly SACKed.
+    pub(super) sacked: bool,
+    /// A D-SACK came.
+    pub(super) dsack: bool,
+    /// It was about the tail loss probe.
+    pub(super) dsack_of_probe: bool,
+    /// Data sent before the current recovery and never retransmitted was acknowledged, cumulatively or selectively.
+    pub(super) original_acked: bool,
+    /// A retransmitted segment was acknowledged cumulatively.
+    pub(super) retransmission_acked: bool,
+    /// A retransmission was found lost.
+    pub(super) retransmission_lost: bool,
+    /// The head of the queue is SACKed: the receiver has taken back what it SACKed.
+    pub(super) reneged: bool,
+    /// The retransmission timer is to be set anew.
+    pub(super) rearm: bool,
+    /// Segments newly delivered, cumulatively or selectively.
+    pub(super) delivered: u32,
+    /// Segments newly marked lost.
+    pub(super) lost: u32,
+    /// Round-trip time of the first and of the last segment acknowledged cumulatively and never retransmitted.
+    pub(super) first_acked: Option<Time>,
+    pub(super) last_acked: Option<Time>,
+    /// When the first and last newly SACKed, never retransmitted segments had been sent.
+    pub(super) first_sacked: Option<Time>,
+    pub(super) last_sacked: Option<Time>,
+}
+
+/// The delivery-rate sample under construction (Linux `rate_sample`).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Rating {
+    pub(super) prior_delivered: u64,
+    pub(super) prior_at: Option<Time>,
+    pub(super) send_interval: Span,
+    pub(super) app_limited: bool,
+    newest: (Time, u64),
+}
+
+/// Newest-sent segment known to be delivered (RFC 8985: `RACK.xmit_ts`, `RACK.end_seq`, `RACK.rtt`), and the reordering window.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rack {
+    pub(super) sent: Time,
+    pub(super) end: u64,
+    pub(super) rtt: Span,
+    pub(super) advanced: bool,
+    /// Multiples of a quarter of the minimum round-trip time that reordering is waited for.
+    pub(super) steps: u32,
+    pub(super) persist: u32,
+    pub(super) dsack_seen: bool,
+    pub(super) last_delivered: u64,
+}
+
+/// Recoveries for which a widened reordering window is kept (RFC 8985 6.2 step 4; Linux `TCP_RACK_RECOVERY_THRESH`).
+pub(super) const RACK_PERSIST: u32 = 16;
+
+/// The segments in flight.
+#[derive(Debug)]
+pub(super) struct Scoreboard {
+    ring: VecDeque<Sent>,
+    pub(super) sacked_out: u32,
+    pub(super) lost_out: u32,
+    pub(super) retrans_out: u32,
+    /// Segments delivered so far.
+    pub(super) delivered: u64,
+    /// When the last one was.
+    pub(super) delivered_at: Time,
+    /// Segments marked lost so far, each time anew.
+    pub(super) lost: u64,
+    /// Start of the sending phase of the next rate sample.
+    phase_start: Time,
+    /// Highest offset SACKed (Linux `tcp_highest_sack_seq`), 0 for none.
+    highest_sacked: u64,
+    /// Segments by which the network is known to reorder; three until it does more (Linux `tp->reordering`).
+    pub(super) reordering: u32,
+    pub(super) reordering_seen: bool,
+    pub(super) rack: Rack,
+    /// Never-retransmitted segments below this offset have been judged by RACK: acknowledged, SACKed or marked lost.
+    judged: u64,
+    /// Retransmissions in the order sent: (start, when). Stale where the segment has been sent again or acknowledged.
+    retransmissions: VecDeque<(u64, Time)>,
+    /// No lost segment that waits for retransmission lies below this offset.
+    retransmit_from: u64,
+    /// SACK blocks of the last ACK, as offsets: what need not be looked at again.
+    known: [(u64, u64); 4],
+    /// D-SACKed segments and retransmissions so far.
+    pub(super) dsacks: u64,
+    pub(super) retransmitted: u64,
+}
+
+impl Scoreboard {
+    pub(super) fn new() -> Self {
+        Self {
+            ring: VecDeque::new(),
+            sacked_out: 0,
+            lost_out: 0,
+            retrans_out: 0,
+            delivered: 0,
+            delivered_at: Time::ZERO,
+            lost: 0,
+            phase_start: Time::ZERO,
+            highest_sacked: 0,
+            reordering: 3,
+            reordering_seen: false,
+            rack: Rack {
+                sent: Time::ZERO,
+                end: 0,
+                rtt: Span::ZERO,
+                advanced: false,
+                steps: 1,
+                persist: 0,
+                dsack_seen: false,
+                last_delivered: 0,
+            },
+            judged: 0,
+            retransmissions: VecDeque::new(),
+            retransmit_from: 0,
+            known: [(0, 0); 4],
+            dsacks: 0,
+            retransmitted: 0,
+        }
+    }
+
+    #[inline]
+    pub(super) fn packets_out(&self) -> u32 {
+        u32::try_from(self.ring.len()).expect("fewer than 2^32 segments are in flight")
+    }
+
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.ring.is_empty()
+    }
+
+    /// Segments believed to be in the network (Linux `tcp_packets_in_flight`).
+    #[inline]
+    pub(super) fn in_flight(&self) -> u32 {
+        (self.packets_out() + self.retrans_out).saturating_sub(self.sacked_out + self.lost_out)
+    }
+
+    pub(super) fn head(&self) -> Option<&Sent> {
+        self.ring.front()
+    }
+
+    pub(super) fn tail(&self) -> Option<&Sent> {
+        self.ring.back()
+    }
+
+    /// Whether anything in flight may have been retransmitted (Linux `tcp_any_retrans_done`).
+    pub(super) fn any_retransmitted(&self) -> bool {
+        self.retrans_out > 0 || self.head().is_some_and(|head| head.marks.any(Marks::EVER))
+    }
+
+    /// Highest offset SACKed, or `una` where nothing is.
+    pub(super) fn highest_sacked(&self, una: u64) -> u64 {
+        if self.sacked_out == 0 { una } else { self.highest_sacked.max(una) }
+    }
+
+    /// A new segment has been sent.
+    #[inline]
+    pub(super) fn push(&mut self, start: u64, end: u64, marks: u8, now: Time) {
+        if self.ring.is_empty() {
+            self.phase_start = now;
+            self.delivered_at = now;
+        }
+        self.ring.push_back(Sent {
+            start,
+            end,
+            first_sent: now,
+            sent: now,
+            delivered: self.delivered,
+            delivered_at: self.delivered_at,
+            phase_start: self.phase_start,
+            marks: Marks(marks),
+        });
+    }
+
+    fn index_of(&self, start: u64) -> Option<usize> {
+        let index = self.ring.partition_point(|sent| sent.end <= start);
+        (index < self.ring.len()).then_some(index)
+    }
+
+    /// Counts a retransmission of the segment at `start`.
+    pub(super) fn mark_retransmitted(&mut self, start: u64, now: Time) {
+        let Some(index) = self.index_of(start) else { return };
+        let (delivered, delivered_at, phase_start) = (self.delivered, self.delivered_at, self.phase_start);
+        let sent = &mut self.ring[index];
+        sent.sent = now;
+        sent.delivered = delivered;
+        sent.delivered_at = delivered_at;
+        sent.phase_start = phase_start;
+        if !sent.marks.any(Marks::RETRANSMITTED) {
+            self.retrans_out += 1;
+        }
+        sent.marks.set(Marks::RETRANSMITTED | Marks::EVER);
+        self.retransmissions.push_back((start, now));
+        self.retransmitted += 1;
+    }
+
+    /// The next segment to retransmit: lost, and not on its way again (Linux `tcp_xmit_retransmit_queue`).
+    pub(super) fn next_lost(&mut self) -> Option<Sent> {
+        if self.retrans_out >= self.lost_out {
+            return None;
+        }
+        let mut index = self.index_of(self.retransmit_from)?;
+        while let Some(sent) = self.ring.get(index) {
+            if sent.marks.any(Marks::LOST) && !sent.marks.any(Marks::SACKED | Marks::RETRANSMITTED) {
+                self.retransmit_from = sent.start;
+                return Some(*sent);
+            }
+            index += 1;
+        }
+        self.retransmit_from = u64::MAX;
+        None
+    }
+
+    /// Marks a segment lost; one whose retransmission was in flight has lost that too.
+    fn mark_lost(&mut self, index: usize, news: &mut News) {
+        let sent = &mut self.ring[index];
+        if sent.marks.any(Marks::SACKED) {
+            return;
+        }
+        if !sent.marks.any(Marks::LOST) {
+            sent.marks.set(Marks::LOST);
+            self.lost_out += 1;
+            self.lost += 1;
+            news.lost += 1;
+        } else if sent.marks.any(Marks::RETRANSMITTED) {
+            self.lost += 1;
+            news.lost += 1;
+        }
+        if sent.marks.any(Marks::RETRANSMITTED) {
+            sent.marks.clear(Marks::RETRANSMITTED);
+            self.retrans_out -= 1;
+            news.retransmission_lost = true;
+        }
+        self.retransmit_from = self.retransmit_from.min(sent.start);
+    }
+
+    /// RFC 8985 6.2 step 2: remembers the newest-sent segment known to be delivered.
+    #[inline]
+    fn rack_advance(&mut self, sent: &Sent, min_rtt: Option<Span>, now: Time) {
+        let rtt = now.since(sent.sent);
+        if sent.marks.any(Marks::EVER) && min_rtt.is_some_and(|min| rtt < min) {
+            // Ambiguous: probably the original was delivered, not the retransmission.
+            return;
+        }
+        self.rack.advanced = true;
+        self.rack.rtt = rtt;
+        if (sent.sent, sent.end) > (self.rack.sent, self.rack.end) {
+            self.rack.sent = sent.sent;
+            self.rack.end = sent.end;
+        }
+    }
+
+    /// Takes part of a rate sample from a segment that has just been delivered (Linux `tcp_rate_skb_delivered`).
+    #[inline]
+    fn rate(&mut self, sent: &Sent, rating: &mut Rating) {
+        if sent.marks.any(Marks::RATED) {
+            return;
+        }
+        if rating.prior_at.is_none() || (sent.sent, sent.end) > rating.newest {
+            rating.prior_delivered = sent.delivered;
+            rating.prior_at = Some(sent.delivered_at);
+            rating.app_limited = sent.marks.any(Marks::APP_LIMITED);
+            rating.send_interval = sent.sent.since(sent.phase_start);
+            rating.newest = (sent.sent, sent.end);
+            self.phase_start = sent.sent;
+        }
+    }
+
+    /// Takes in the SACK blocks of an ACK (as offsets, a leading D-SACK taken out). `una` is SND.UNA before the ACK and
+    /// `recovery` where the present recovery began.
+    pub(super) fn sack(
+        &mut self,
+        blocks: &[(u64, u64)],
+        (una, recovery): (u64, u64),
+        min_rtt: Option<Span>,
+        now: Time,
+        (news, rating): (&mut News, &mut Rating),
+    ) {
+        let mut reordered = u64::MAX;
+        for &(start, end) in blocks {
+            let mut from = start.max(una);
+            while from < end {
+                // What the last ACK said already is skipped whole.
+                if let Some(&(_, known_end)) = self.known.iter().find(|known| known.0 <= from && from < known.1) {
+                    from = known_end;
+                    continue;
+                }
+                let Some(index) = self.index_of(from) else { break };
+                let sent = self.ring[index];
+                if sent.end > end {
+                    break;
+                }
+                from = sent.end;
+                if sent.start >= start && !sent.marks.any(Marks::SACKED) {
+                    self.tag(index, recovery, min_rtt, now, (news, rating), &mut reordered);
+                }
+            }
+        }
+        self.known = [(0, 0); 4];
+        for (slot, &block) in self.known.iter_mut().zip(blocks) {
+            *slot = block;
+        }
+        if reordered < self.highest_sacked(una) {
+            self.note_reordering(reordered, una);
+        }
+    }
+
+    /// One segment has been SACKed (Linux `tcp_sacktag_one`).
+    fn tag(
+        &mut self,
+        index: usize,
+        recovery: u64,
+        min_rtt: Option<Span>,
+        now: Time,
+        (news, rating): (&mut News, &mut Rating),
+        reordered: &mut u64,
+    ) {
+        let sent = self.ring[index];
+        self.rack_advance(&sent, min_rtt, now);
+        self.rate(&sent, rating);
+        let marks = &mut self.ring[index].marks;
+        if sent.marks.any(Marks::RETRANSMITTED) {
+            if sent.marks.any(Marks::LOST) {
+                marks.clear(Marks::LOST | Marks::RETRANSMITTED);
+                self.lost_out -= 1;
+                self.retrans_out -= 1;
+            }
+        } else {
+            if !sent.marks.any(Marks::EVER) {
+                if sent.start < self.highest_sacked {
+                    *reordered = (*reordered).min(sent.start);
+                }
+                if sent.end <= recovery {
+                    news.original_acked = true;
+                }
+                news.first_sacked.get_or_insert(sent.sent);
+                news.last_sacked = Some(sent.sent);
+            }
+            if sent.marks.any(Marks::LOST) {
+                marks.clear(Marks::LOST);
+                self.lost_out -= 1;
+            }
+        }
+        marks.set(Marks::SACKED | Marks::RATED);
+        self.sacked_out += 1;
+        self.count_delivered(now, news);
+        self.highest_sacked = self.highest_sacked.max(sent.end);
+        news.sacked = true;
+    }
+
+    #[inline]
+    fn count_delivered(&mut self, now: Time, news: &mut News) {
+        self.delivered += 1;
+        self.delivered_at = now;
+        news.delivered += 1;
+    }
+
+    /// Data below the highest SACKed offset came late without having been retransmitted: the network reorders.
+    fn note_reordering(&mut self, low: u64, una: u64) {
+        let high = self.highest_sacked(una);
+        let head = self.ring.front().map_or(1, |sent| (sent.end - sent.start).max(1));
+        let metric = u32::try_from((high - low).div_ceil(head)).unwrap_or(u32::MAX);
+        // Linux `tcp_max_reordering`.
+        self.reordering = self.reordering.max(metric.min(300));
+        self.reordering_seen = true;
+    }
+
+    /// A D-SACK about the segment of offsets `start..end` (if it is still here) came: a retransmission was not needed.
+    pub(super) fn clear_retransmitted(&mut self, start: u64) {
+        if let Some(index) = self.index_of(start)
+            && self.ring[index].marks.any(Marks::RETRANSMITTED)
+        {
+            self.ring[index].marks.clear(Marks::RETRANSMITTED);
+            self.retrans_out -= 1;
+        }
+    }
+
+    /// Everything below `ack` has been acknowledged (Linux `tcp_clean_rtx_queue`). `prior` is the highest SACKed offset
+    /// before this ACK.
+    pub(super) fn acknowledge(
+        &mut self,
+        ack: u64,
+        (prior, recovery): (u64, u64),
+        min_rtt: Option<Span>,
+        now: Time,
+        (news, rating): (&mut News, &mut Rating),
+    ) {
+        let mut reordered = u64::MAX;
+        let mut removed = false;
+        while let Some(&sent) = self.ring.front() {
+            if sent.end > ack {
+                break;
+            }
+            removed = true;
+            if sent.marks.any(Marks::EVER) {
+                if sent.marks.any(Marks::RETRANSMITTED) {
+                    self.retrans_out -= 1;
+                }
+                news.retransmission_acked = true;
+            } else if !sent.marks.any(Marks::SACKED) {
+                news.last_acked = Some(sent.sent);
+                news.first_acked.get_or_insert(sent.sent);
+                reordered = reordered.min(sent.start);
+                if sent.end <= recovery {
+                    news.original_acked = true;
+                }
+            }
+            self.rate(&sent, rating);
+            if sent.marks.any(Marks::SACKED) {
+                self.sacked_out -= 1;
+            } else {
+                self.count_delivered(now, news);
+                self.rack_advance(&sent, min_rtt, now);
+            }
+            if sent.marks.any(Marks::LOST) {
+                self.lost_out -= 1;
+            }
+            if sent.marks.any(Marks::SYN) {
+                news.syn_acked = true;
+            } else {
+                news.data_acked = true;
+            }
+            self.ring.pop_front();
+        }
+        // Part of a segment: what is left is a shorter segment.
+        if let Some(head) = self.ring.front_mut()
+            && head.start < ack
+        {
+            head.start = ack;
+        }
+        if self.ring.front().is_some_and(|head| head.marks.any(Marks::SACKED)) {
+            news.reneged = true;
+        }
+        if removed {
+            news.rearm = true;
+            if reordered < prior {
+                self.highest_sacked = self.highest_sacked.max(prior);
+                let high = prior;
+                let size = 1.max(self.ring.front().map_or(1448, |sent| sent.end - sent.start));
+                let metric = u32::try_from((high - reordered).div_ceil(size)).unwrap_or(u32::MAX);
+                self.reordering = self.reordering.max(metric.min(300));
+                self.reordering_seen = true;
+            }
+        }
+    }
+
+    /// How long after it was sent a segment counts as lost, beyond RACK's round trip (Linux `tcp_rack_reo_wnd`).
+    pub(super) fn reordering_window(&self, recovering: bool, min_rtt: Option<Span>, srtt: Span) -> Span {
+        if !self.reordering_seen && (recovering || self.sacked_out >= self.reordering) {
+            return Span::ZERO;
+        }
+        (min_rtt.unwrap_or(Span::ZERO) / 4).saturating_mul(u64::from(self.rack.steps)).min(srtt)
+    }
+
+    /// RFC 8985 6.2 step 4, adapting the window to D-SACKs (Linux `tcp_rack_update_reo_wnd`).
+    pub(super) fn adapt_reordering_window(&mut self, prior_delivered: u64) {
+        if prior_delivered == 0 {
+            return;
+        }
+        if prior_delivered < self.rack.last_delivered {
+            self.rack.dsack_seen = false;
+        }
+        if self.rack.dsack_seen {
+            self.rack.steps = (self.rack.steps + 1).min(255);
+            self.rack.dsack_seen = false;
+            self.rack.last_delivered = self.delivered;
+            self.rack.persist = RACK_PERSIST;
+        } else if self.rack.persist == 0 {
+            self.rack.steps = 1;
+        }
+    }
+
+    /// RFC 8985 6.2 step 5: marks lost what was sent enough before something that has been delivered. Returns how long until
+    /// the next segment would count as lost, if one might.
+    pub(super) fn detect_losses(&mut self, window: Span, now: Time, news: &mut News) -> Option<Span> {
+        let mut wait: Option<Span> = None;
+        let patience = self.rack.rtt + window;
+        let newest = (self.rack.sent, self.rack.end);
+        // Never-retransmitted segments were sent in the order of their offsets.
+        if let Some(mut index) = self.index_of(self.judged) {
+            let mut contiguous = true;
+            while let Some(sent) = self.ring.get(index) {
+                if !sent.marks.any(Marks::SACKED | Marks::LOST | Marks::EVER) {
+                    if (sent.sent, sent.end) >= newest {
+                        break;
+                    }
+                    let due = sent.sent + patience;
+                    if due <= now {
+                        self.mark_lost(index, news);
+                    } else {
+                        wait = Some(wait.unwrap_or(Span::ZERO).max(due - now));
+                        contiguous = false;
+                    }
+                }
+                if contiguous {
+                    self.judged = self.ring[index].end;
+                }
+                index += 1;
+            }
+        } else {
+            self.judged = self.ring.back().map_or(self.judged, |sent| sent.end);
+        }
+        // Retransmissions, in the order sent.
+        let mut at = 0;
+        while let Some(&(start, sent_at)) = self.retransmissions.get(at) {
+            let index = self.index_of(start);
+            let live = index.is_some_and(|index| {
+                let sent = &self.ring[index];
+                sent.start <= start
+                    && sent.sent == sent_at
+                    && !sent.marks.any(Marks::SACKED)
+                    && (sent.marks.any(Marks::RETRANSMITTED) || !sent.marks.any(Marks::LOST))
+            });
+            let (Some(index), true) = (index, live) else {
+                if at == 0 {
+                    self.retransmissions.pop_front();
+                } else {
+                    at += 1;
+                }
+                continue;
+            };
+            if (sent_at, self.ring[index].end) >= newest {
+                break;
+            }
+            let due = sent_at + patience;
+            if due <= now {
+                self.mark_lost(index, news);
+                if at == 0 {
+                    self.retransmissions.pop_front();
+                } else {
+                    at += 1;
+                }
+            } else {
+                wait = Some(wait.unwrap_or(Span::ZERO).max(due - now));
+                at += 1;
+            }
+        }
+        wait
+    }
+
+    /// A timeout: marks lost everything that is not too recent for RACK to doubt it (Linux `tcp_timeout_mark_lost`). `rack` is
+    /// off for receivers without SACK. A receiver that reneged has nothing any more.
+    pub(super) fn mark_all_lost(&mut self, rack: bool, now: Time, news: &mut News) {
+        let reneged = self.head().is_some_and(|head| head.marks.any(Marks::SACKED));
+        if reneged {
+            for sent in &mut self.ring {
+                sent.marks.clear(Marks::SACKED);
+            }
+            self.sacked_out = 0;
+            self.known = [(0, 0); 4];
+        }
+        if !rack {
+            self.sacked_out = 0;
+        }
+        for index in 0..self.ring.len() {
+            let sent = &self.ring[index];
+            if rack && index > 0 && !reneged && sent.sent + self.rack.rtt > now {
+                continue;
+            }
+            self.mark_lost(index, news);
+        }
+    }
+
+    /// Marks the head lost: three duplicates without SACK (RFC 6582), or its successor's partial ACK.
+    pub(super) fn mark_head_lost(&mut self, news: &mut News) {
+        if !self.ring.is_empty() {
+            self.mark_lost(0, news);
+        }
+    }
+
+    /// Marks lost what has at least `dupthresh` SACKed segments above it (RFC 6675 `IsLost`), for receivers with SACK while
+    /// RACK is off.
+    pub(super) fn mark_by_count(&mut self, news: &mut News) {
+        let mut above = self.sacked_out;
+        for index in 0..self.ring.len() {
+            if above < self.reordering {
+                break;
+            }
+            if self.ring[index].marks.any(Marks::SACKED) {
+                above -= 1;
+            } else if !self.ring[index].marks.any(Marks::LOST) {
+                self.mark_lost(index, news);
+            }
+        }
+    }
+
+    /// Takes all marks of loss back (an undo).
+    pub(super) fn unmark_lost(&mut self) {
+        for sent in &mut self.ring {
+            sent.marks.clear(Marks::LOST);
+        }
+        self.lost_out = 0;
+        self.judged = self.ring.front().map_or(0, |sent| sent.start);
+        self.retransmit_from = 0;
+    }
+
+    /// Cuts segments of more than `mss` payload bytes into smaller ones, after the path MTU has shrunk, and marks them lost.
+    pub(super) fn resegment(&mut self, mss: u64, news: &mut News) {
+        let mut index = 0;
+        while index < self.ring.len() {
+            let sent = self.ring[index];
+            if sent.end - sent.start > mss && !sent.marks.any(Marks::SACKED | Marks::SYN) {
+                let mut tail = sent;
+                tail.start = sent.start + mss;
+                self.ring[index].end = tail.start;
+                self.ring[index].marks.clear(Marks::FIN);
+                self.ring.insert(index + 1, tail);
+                if sent.marks.any(Marks::LOST) {
+                    self.lost_out += 1;
+                }
+                if sent.marks.any(Marks::RETRANSMITTED) {
+                    self.retrans_out += 1;
+                }
+                self.mark_lost(index, news);
+                self.mark_lost(index + 1, news);
+            }
+            index += 1;
+        }
+        self.retransmit_from = 0;
+    }
+
+    /// How the rate sample ends (Linux `tcp_rate_gen`): segments delivered and the interval, if it is usable.
+    pub(super) fn finish_rate(&self, rating: &Rating, min_rtt: Option<Span>, now: Time) -> Option<(u32, Span)> {
+        let prior_at = rating.prior_at?;
+        let interval = rating.send_interval.max(now.since(prior_at));
+        if min_rtt.is_some_and(|min| interval < min) {
+            return None;
+        }
+        Some((u32::try_from(self.delivered - rating.prior_delivered).unwrap_or(u32::MAX), interval))
+    }
+}

@@ -1,0 +1,313 @@
+//! Deadlines, and what happens when they pass. Moving one later only writes a field: the world asks for the earliest.
+
+use super::connection::{Connection, Reason, State, Wake};
+use super::scoreboard::{Marks, News};
+use crate::base::{Span, Time};
+use crate::transport::congestion::Phase;
+
+/// What the one send timer is set for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Alarm {
+    /// Nothing.
+    Off,
+    /// Retransmission timeout (RFC 6298).
+    Retransmit,
+    /// Tail loss probe (RFC 8985 7).
+    Probe,
+    /// RACK's reordering window ends (RFC 8985 6.2).
+    Reorder,
+    /// The peer's window is closed: probe it (RFC 9293 3.8.6.1).
+    WindowProbe,
+}
+
+/// The deadlines of a connection.
+#[derive(Debug)]
+pub(super) struct Timers {
+    pub(super) alarm: Alarm,
+    pub(super) alarm_at: Time,
+    /// Timeout with backoff.
+    pub(super) rto: Span,
+    pub(super) backoff: u32,
+    /// Timeouts since the last progress.
+    pub(super) timeouts: u32,
+    /// Window probes since the last answer.
+    pub(super) window_probes: u32,
+    /// Keep-alive probes since the last answer.
+    pub(super) keep_alive_probes: u32,
+    pub(super) keep_alive_at: Time,
+    /// End of TIME-WAIT, or of FIN-WAIT-2 for a connection that no program holds.
+    pub(super) linger: Time,
+    /// When pacing lets the next segment go.
+    pub(super) pace_until: Time,
+    /// Something waits for that.
+    pub(super) pacing: bool,
+}
+
+impl Timers {
+    pub(super) const fn new(rto: Span) -> Self {
+        Self {
+            alarm: Alarm::Off,
+            alarm_at: Time::NEVER,
+            rto,
+            backoff: 0,
+            timeouts: 0,
+            window_probes: 0,
+            keep_alive_probes: 0,
+            keep_alive_at: Time::NEVER,
+            linger: Time::NEVER,
+            pace_until: Time::ZERO,
+            pacing: false,
+        }
+    }
+
+    pub(super) fn stop(&mut self) {
+        *self = Self::new(self.rto);
+    }
+
+    pub(super) fn set(&mut self, alarm: Alarm, at: Time) {
+        self.alarm = alarm;
+        self.alarm_at = at;
+    }
+
+    pub(super) fn off(&mut self) {
+        self.set(Alarm::Off, Time::NEVER);
+    }
+}
+
+impl Connection {
+    /// When the machine wants [`Connection::handle_wake`], after everything has been polled.
+    #[must_use]
+    pub fn wake(&self) -> Wake {
+        let timers = &self.timers;
+        let mut at = timers.alarm_at.min(self.acks.deadline).min(timers.keep_alive_at).min(timers.linger);
+        if timers.pacing {
+            at = at.min(timers.pace_until);
+        }
+        if at == Time::NEVER { Wake::OnInput } else { Wake::At(at) }
+    }
+
+    /// Time has come for whatever [`Connection::wake`] announced.
+    pub fn handle_wake(&mut self, now: Time) {
+        if self.acks.deadline <= now {
+            self.delayed_ack_due();
+        }
+        if self.timers.pacing && self.timers.pace_until <= now {
+            self.timers.pacing = false;
+            if self.board.lost_out > self.board.retrans_out {
+                self.recovery.retransmit = true;
+            }
+        }
+        if self.timers.linger <= now {
+            self.timers.linger = Time::NEVER;
+            self.finish(Reason::Finished, now);
+            return;
+        }
+        if self.timers.keep_alive_at <= now {
+            self.keep_alive_due(now);
+        }
+        if self.timers.alarm_at <= now {
+            match std::mem::replace(&mut self.timers.alarm, Alarm::Off) {
+                Alarm::Off => {}
+                Alarm::Retransmit => {
+                    self.timers.alarm_at = Time::NEVER;
+                    self.timeout(now);
+                }
+                Alarm::Probe => {
+                    self.timers.alarm_at = Time::NEVER;
+                    self.recovery.probe_due = true;
+                }
+                Alarm::Reorder => {
+                    self.timers.alarm_at = Time::NEVER;
+                    self.reordering_over(now);
+                }
+                Alarm::WindowProbe => {
+                    self.timers.alarm_at = Time::NEVER;
+                    self.window_probe_due(now);
+                }
+            }
+        }
+    }
+
+    /// Restarts the retransmission timer, less the time already waited if another alarm took its place (Linux
+    /// `tcp_rearm_rto`).
+    pub(super) fn rearm_rto(&mut self, now: Time) {
+        if self.board.is_empty() {
+            self.timers.off();
+            return;
+        }
+        let mut at = now + self.timers.rto;
+        if matches!(self.timers.alarm, Alarm::Probe | Alarm::Reorder) {
+            at = self.rto_at().max(now + Span::from_micros(1));
+        }
+        self.timers.set(Alarm::Retransmit, at);
+    }
+
+    /// When the retransmission timer would expire, counted from the head's last transmission.
+    fn rto_at(&self) -> Time {
+        self.board.head().map_or(Time::NEVER, |head| head.sent.saturating_add(self.timers.rto))
+    }
+
+    /// Sets a tail loss probe if one is in order (RFC 8985 7.2; Linux `tcp_schedule_loss_probe`).
+    pub(super) fn schedule_probe(&mut self, progress: bool, now: Time) -> bool {
+        let calm = matches!(self.phase, Phase::Open | Phase::Reducing);
+        if !self.probes_tail || !self.sack || !calm || self.board.is_empty() || self.state <= State::SynReceived {
+            return false;
+        }
+        let srtt = self.rtt.srtt();
+        let mut wait = if srtt.is_zero() {
+            self.constants.rto.initial
+        } else if self.board.packets_out() == 1 {
+            srtt * 2 + self.constants.probe_single_slack
+        } else {
+            srtt * 2 + self.constants.probe_slack
+        };
+        let left = if progress { self.timers.rto } else { self.rto_at().since(now) };
+        if !left.is_zero() {
+            wait = wait.min(left);
+        }
+        self.timers.set(Alarm::Probe, now + wait);
+        true
+    }
+
+    /// The send timer after an ACK: a probe, or else the timeout (Linux `tcp_set_xmit_timer`).
+    pub(super) fn set_send_timer(&mut self, now: Time) {
+        if !self.schedule_probe(true, now) {
+            self.rearm_rto(now);
+        }
+    }
+
+    /// The timeout with exponential backoff, bounded.
+    fn back_off(&mut self) {
+        self.timers.backoff += 1;
+        self.timers.rto = (self.timers.rto * 2).min(self.constants.rto.ceiling);
+    }
+
+    /// A new round-trip sample: the timeout follows it and backoff ends (RFC 6298 5.7).
+    pub(super) fn reset_rto(&mut self) {
+        self.timers.rto = self.rtt.rto();
+        self.timers.backoff = 0;
+    }
+
+    /// Whether retransmissions since `since` have gone on for as long as `retries` doublings of the smallest timeout last
+    /// (Linux `retransmits_timed_out`).
+    fn tried_enough(&self, since: Option<Time>, retries: u32, now: Time) -> bool {
+        let Some(since) = since else { return false };
+        let base = self.constants.rto.floor;
+        let ceiling = self.constants.rto.ceiling;
+        let mut limit = Span::ZERO;
+        let mut step = base;
+        for _ in 0..=retries {
+            limit += step;
+            step = (step * 2).min(ceiling);
+        }
+        let limit = self.user_timeout.map_or(limit, |user| user.min(limit));
+        now.since(since) >= limit
+    }
+
+    /// The retransmission timeout (RFC 6298 5.4-5.7; Linux `tcp_retransmit_timer`).
+    fn timeout(&mut self, now: Time) {
+        if self.board.is_empty() {
+            return;
+        }
+        let handshake = self.state <= State::SynReceived;
+        let over = match self.state {
+            State::SynSent => self.timers.timeouts >= self.constants.syn_retries,
+            State::SynReceived => self.timers.timeouts >= self.constants.syn_ack_retries,
+            _ => {
+                let retries = if self.orphan { self.constants.orphan_retries } else { self.constants.retries };
+                let since =
+                    self.recovery.retransmitting_since.or_else(|| self.board.head().map(|head| head.first_sent));
+                self.tried_enough(since, retries, now)
+            }
+        };
+        if over {
+            self.finish(Reason::TimedOut, now);
+            return;
+        }
+        if !handshake {
+            self.enter_loss(now);
+        }
+        self.timers.timeouts += 1;
+        self.recovery.timeout_due = true;
+        self.timers.backoff += 1;
+        if self.state != State::SynSent || self.timers.timeouts > self.constants.syn_linear {
+            self.timers.backoff -= 1;
+            self.back_off();
+        }
+        self.timers.set(Alarm::Retransmit, now + self.timers.rto);
+    }
+
+    /// RACK waited for reordering in vain (Linux `tcp_rack_reo_timeout`).
+    fn reordering_over(&mut self, now: Time) {
+        let mut news = News::default();
+        let before = self.board.in_flight();
+        self.detect_losses(now, &mut news);
+        if self.board.in_flight() != before {
+            if self.phase != Phase::Recovery {
+                self.enter_recovery(now);
+                if !self.control.get().owns_window() {
+                    self.reduce_window(1, news.lost, false);
+                }
+            }
+            self.recovery.retransmit = true;
+        }
+        if self.timers.alarm != Alarm::Retransmit && self.timers.alarm != Alarm::Reorder {
+            self.rearm_rto(now);
+        }
+    }
+
+    /// Nothing is in flight, something waits, and the window does not let it go: set the window probe timer.
+    pub(super) fn check_window_probe(&mut self, now: Time) {
+        if self.board.is_empty()
+            && self.timers.alarm == Alarm::Off
+            && self.next < self.written()
+            && self.can_send_data()
+        {
+            let wait = self.window_probe_wait();
+            self.timers.set(Alarm::WindowProbe, now + wait);
+        }
+    }
+
+    fn window_probe_wait(&self) -> Span {
+        let base = self.rtt.rto().max(self.constants.rto.floor);
+        let wait = base.saturating_mul(1 << self.timers.window_probes.min(16));
+        wait.min(self.constants.rto.ceiling)
+    }
+
+    /// Linux `tcp_probe_timer`.
+    fn window_probe_due(&mut self, now: Time) {
+        if !self.board.is_empty() || self.next >= self.written() {
+            self.timers.window_probes = 0;
+            return;
+        }
+        if self.timers.window_probes >= self.constants.retries {
+            self.finish(Reason::TimedOut, now);
+            return;
+        }
+        self.recovery.window_probe_due = true;
+        self.timers.window_probes += 1;
+        let wait = self.window_probe_wait();
+        self.timers.set(Alarm::WindowProbe, now + wait);
+    }
+
+    /// RFC 9293 3.8.4.
+    fn keep_alive_due(&mut self, now: Time) {
+        let Some((idle, interval, most)) = self.keep_alive else { return };
+        let silent = now.since(self.heard);
+        if !self.board.is_empty() || silent < idle {
+            self.timers.keep_alive_at = if self.board.is_empty() { self.heard + idle } else { now + idle };
+            return;
+        }
+        if self.timers.keep_alive_probes >= most {
+            self.abort(now);
+            self.events.closed = Some(Reason::TimedOut);
+            return;
+        }
+        self.timers.keep_alive_probes += 1;
+        self.recovery.keep_alive_due = true;
+        self.timers.keep_alive_at = now + interval;
+    }
+
+    /// Marks of the segment that the handshake has in flight.
+    pub(super) const SYN_MARKS: u8 = Marks::SYN;
+}
