@@ -7,15 +7,15 @@ pub mod plan;
 pub mod quantity;
 pub mod reader;
 pub mod render;
-mod schema;
+pub mod schema;
 pub mod suggest;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
+pub use plan::Plan;
 
-use plan::Plan;
-
-/// A scenario's text as a plan and what is doubtful about it, or everything that is wrong with it, in the order of the text.
-/// `name` is the scenario's unless the text gives another.
+/// The plan of a scenario file's text and the warnings about it, or everything that is wrong with it, warnings included. A
+/// scenario that does not say its name is called `name`: the file's, without its ending.
 pub fn parse(text: &str, name: &str) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnostic>> {
-    schema::resolve(&reader::read(text)?, name)
+    let root = reader::read(text)?;
+    schema::resolve(&root, name)
 }

@@ -13,6 +13,7 @@ mod traffic;
 mod value;
 mod zones;
 
+pub use expect::phases;
 pub use form::Form;
 pub use profile::{PROFILES, Profile};
 

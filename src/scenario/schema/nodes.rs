@@ -256,7 +256,7 @@ fn routes(value: &Value, problems: &mut Problems) -> Vec<server::Route> {
     let mut routes: Vec<server::Route> = Vec::new();
     for item in items {
         let Some(fields) = Fields::open(&ROUTE, item, problems) else { continue };
-        let mut route = server::Route::default();
+        let mut route = server::Route { path: "*".to_owned(), response: None, service: None, status: 200 };
         let Some(path) = fields.need("path", "\"/item\"", problems) else { continue };
         let Some(text) = value::text(path, "a path", problems) else { continue };
         if !text.starts_with('/') && text != "*" {
