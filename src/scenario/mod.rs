@@ -7,7 +7,7 @@ pub mod plan;
 pub mod quantity;
 pub mod reader;
 pub mod render;
-mod schema;
+pub mod schema;
 pub mod suggest;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
