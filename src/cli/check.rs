@@ -205,7 +205,8 @@ fn traffic(text: &mut String, loaded: &Loaded, traffic: &plan::Traffic, style: S
     let _ = writeln!(text, "\n{} {}", style.bold(&traffic.name), words(traffic));
     let mut pairs = traffic.pairs();
     pairs.dedup();
-    let mut table = left(&["between", "distance", "light, round trip", "path, round trip", "stretch", "way"]).indented(2);
+    let mut table =
+        left(&["between", "distance", "light, round trip", "path, round trip", "stretch", "way"]).indented(2);
     for &(from, to) in pairs.iter().take(PAIRS) {
         table.row(pair(loaded, from, to));
     }
@@ -295,7 +296,11 @@ fn words(traffic: &plan::Traffic) -> String {
         }
         TrafficKind::Ping(ping) => format!("Ping: {} bytes every {}{}", ping.bytes, ping.every, until(ping.limit)),
         TrafficKind::Traceroute(route) => {
-            format!("Traceroute: {} for each of up to {} hops", counted(u64::from(route.probes), "probe", "probes"), route.max_ttl)
+            format!(
+                "Traceroute: {} for each of up to {} hops",
+                counted(u64::from(route.probes), "probe", "probes"),
+                route.max_ttl
+            )
         }
     };
     if traffic.start == Time::ZERO { what } else { format!("{what}, from {}", traffic.start - Time::ZERO) }

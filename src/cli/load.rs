@@ -4,8 +4,8 @@ use super::output::{Failure, Terminal};
 use crate::report::Style;
 use crate::report::files;
 use crate::scenario::build::{self, Network};
-use crate::scenario::render::{self, Colour, Source};
 use crate::scenario::plan::Plan;
+use crate::scenario::render::{self, Colour, Source};
 use crate::scenario::{self, Diagnostic};
 use std::path::Path;
 

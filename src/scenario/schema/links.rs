@@ -131,12 +131,7 @@ fn name_apart(links: &mut [Link], problems: &mut Problems) {
     }
 }
 
-fn declaration<'a>(
-    item: &'a Value,
-    nodes: &Nodes<'_>,
-    plan: &Plan,
-    problems: &mut Problems,
-) -> Option<Declared<'a>> {
+fn declaration<'a>(item: &'a Value, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems) -> Option<Declared<'a>> {
     let fields = Fields::open(&LINK, item, problems)?;
     let name = fields.get("name").and_then(|value| {
         let name = value::text(value, "a link's name", problems)?;
@@ -224,7 +219,9 @@ fn pairs(
     problems.add(
         Diagnostic::error(Code::Contradiction, value.span, format!("{m} members cannot be dealt out evenly to {n}"))
             .label(format!("from `{}` on and from `{}` on", names.0, names.1))
-            .help("`mesh: true` joins every member with every other; otherwise one count must be a multiple of the other"),
+            .help(
+                "`mesh: true` joins every member with every other; otherwise one count must be a multiple of the other",
+            ),
     );
     None
 }

@@ -74,12 +74,7 @@ struct Template<'a> {
 }
 
 /// Reads the nodes into the plan, in natural order.
-pub(super) fn read<'a>(
-    value: Option<&'a Value>,
-    tcp: Settings,
-    plan: &mut Plan,
-    problems: &mut Problems,
-) -> Nodes<'a> {
+pub(super) fn read<'a>(value: Option<&'a Value>, tcp: Settings, plan: &mut Plan, problems: &mut Problems) -> Nodes<'a> {
     let mut nodes = Nodes { groups: Vec::new(), access: Vec::new() };
     let Some(value) = value else { return nodes };
     let entries = named_entries(value, "nodes", problems);
@@ -269,9 +264,8 @@ fn routes(value: &Value, problems: &mut Problems) -> Vec<server::Route> {
             problems.add(Diagnostic::error(Code::DuplicateName, path.span, format!("`{text}` has a route already")));
         }
         text.clone_into(&mut route.path);
-        route.response = fields.get("response").and_then(|value| {
-            value::bytes(value, "`response`", 0..=u64::MAX, problems)
-        });
+        route.response =
+            fields.get("response").and_then(|value| value::bytes(value, "`response`", 0..=u64::MAX, problems));
         route.service = fields.get("service").and_then(|value| dist::read(value, "`service`", problems));
         if let Some(value) = fields.get("status") {
             let status = value::whole(value, "a status code", 200..=599, problems);

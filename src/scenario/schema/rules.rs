@@ -86,8 +86,12 @@ fn unused(plan: &Plan, problems: &mut Problems) {
         let idle = matches!(node.kind, NodeKind::Host | NodeKind::Server(_)) && !ends.contains(&node.declared);
         if idle && said.insert(node.declared) {
             problems.add(
-                Diagnostic::warning(Code::Unused, node.declared, format!("nothing is asked of `{}`", group(&node.name)))
-                    .help("name it in `traffic`, or leave it out"),
+                Diagnostic::warning(
+                    Code::Unused,
+                    node.declared,
+                    format!("nothing is asked of `{}`", group(&node.name)),
+                )
+                .help("name it in `traffic`, or leave it out"),
             );
         }
     }
@@ -102,7 +106,8 @@ fn group(name: &str) -> &str {
 fn end(traffic: &Traffic, plan: &Plan) -> Time {
     let run = Time::ZERO + plan.run_for;
     let limited = |limit: &Limit, every: Option<Span>| {
-        let counted = limit.count.zip(every).map(|(count, every)| traffic.start.saturating_add(every.saturating_mul(count)));
+        let counted =
+            limit.count.zip(every).map(|(count, every)| traffic.start.saturating_add(every.saturating_mul(count)));
         [limit.until, counted].into_iter().flatten().fold(run, Time::min)
     };
     match &traffic.kind {
