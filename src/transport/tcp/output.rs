@@ -149,8 +149,10 @@ impl Connection {
     }
 
     fn retransmit(&mut self, sent: Sent, now: Time) -> Transmit {
+        let sent = self.board.collapse(sent.start, u64::from(self.mss)).unwrap_or(sent);
         self.board.mark_retransmitted(sent.start, now);
         self.recovery.retransmitted(now);
+        self.recovery.last_sent = now;
         self.pace(sent.end - sent.start, now);
         let start = sent.start.max(self.una);
         Self::transmit(self.segment(start, sent.end, now), sent.first_sent)
