@@ -22,15 +22,37 @@ pub struct Exchange {
     pub finished: f64,
 }
 
+/// When the server lets go of the connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Close {
+    /// Before anything of the answer is sent: FIN rides on its last segment.
+    Written,
+    /// So long after the answer has been written, which has sent what may be sent.
+    After(Span),
+    /// Never.
+    Never,
+}
+
 /// The client sends 100 B once connected, the server answers `size` bytes; both let go when they are done.
 pub fn exchange(congestion: &str, rtt: Span, size: u64, until: Span, fate: Fate) -> Exchange {
+    exchange_closed(congestion, rtt, size, until, Close::After(Span::ZERO), fate)
+}
+
+/// The same; the server lets go when `close` says.
+pub fn exchange_closed(congestion: &str, rtt: Span, size: u64, until: Span, close: Close, fate: Fate) -> Exchange {
     let mut pair = Pair::new(&config(congestion), rtt, fate);
     let start = pair.now;
     let (mut connected, mut finished) = (f64::INFINITY, f64::INFINITY);
     let (mut asked, mut got, mut seen) = (0, 0, 0);
     let mut answered = false;
-    while pair.step(start + until) {
+    let mut close_at = Time::NEVER;
+    let end = start + until;
+    while pair.step(end.min(close_at)) || close_at <= pair.now {
         let now = pair.now;
+        if close_at <= now {
+            close_at = Time::NEVER;
+            pair.end(SERVER).close(now);
+        }
         let fresh = pair.events[seen..].to_vec();
         seen = pair.events.len();
         if fresh.iter().any(|event| event.1 == CLIENT && event.2 == Event::Connected) {
@@ -42,9 +64,15 @@ pub fn exchange(congestion: &str, rtt: Span, size: u64, until: Span, fate: Fate)
             if asked == 100 {
                 answered = true;
                 drop(pair.end(SERVER).write(Payload::filler(size), now));
-                // write() sends what may be sent before it returns: FIN rides only on what has to wait.
-                pair.settle();
-                pair.end(SERVER).close(now);
+                match close {
+                    Close::Written => pair.end(SERVER).close(now),
+                    Close::Never => {}
+                    Close::After(span) => {
+                        // write() sends what may be sent before it returns: FIN rides only on what has to wait.
+                        pair.settle();
+                        close_at = now + span;
+                    }
+                }
             }
         }
         if pair.end(CLIENT).readable() > 0 {

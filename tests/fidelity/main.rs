@@ -13,3 +13,4 @@ mod pair;
 mod path;
 mod rounds;
 mod table;
+mod timers;
