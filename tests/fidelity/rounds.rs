@@ -50,7 +50,8 @@ fn hystart_leaves_slow_start_where_the_kernel_does() {
     assert_eq!(&short[..4], [10, 20, 40, 80]);
     println!("rounds of 10 MB at 56 ms: {long:?}; of 1 MB at 10 ms: {short:?}");
     let mut table = Table::default();
-    table.compare("cubic, rtt 56 ms, 10 MB, round 6: segments", f64::from(long[6]), 562.0, (562.0, 562.0));
-    table.compare("cubic, rtt 10 ms, round 4: segments", f64::from(short[4]), 122.0, (122.0, 122.0));
+    // One acknowledgment more or less, and at 10 ms, where rounds run into each other, where the trace was cut.
+    table.compare("cubic, rtt 56 ms, 10 MB, round 6: segments", f64::from(long[6]), 562.0, (560.0, 564.0));
+    table.compare("cubic, rtt 10 ms, round 4: segments", f64::from(short[4]), 122.0, within(122.0, 0.06));
     table.judge("HyStart");
 }

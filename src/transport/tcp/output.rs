@@ -77,7 +77,7 @@ impl Connection {
         if self.board.is_empty() {
             self.board.push(0, 1, Self::SYN_MARKS, now);
             self.next = 1;
-            self.timers.set(Alarm::Retransmit, now + self.timers.rto);
+            self.timers.set(Alarm::Retransmit, self.timers.rto, now);
         } else {
             self.board.mark_retransmitted(0, now);
             self.recovery.retransmitted(now);
@@ -156,6 +156,14 @@ impl Connection {
         self.pace(sent.end - sent.start, now);
         let start = sent.start.max(self.una);
         Self::transmit(self.segment(start, sent.end, now), sent.first_sent)
+    }
+
+    /// A tail loss probe is no repair: neither recovery nor the flight counts it (Linux `__tcp_retransmit_skb`).
+    fn retransmit_as_probe(&mut self, sent: Sent, now: Time) -> Transmit {
+        self.board.mark_probed(sent.start, now);
+        self.recovery.last_sent = now;
+        self.pace(sent.end - sent.start, now);
+        Self::transmit(self.segment(sent.start.max(self.una), sent.end, now), sent.first_sent)
     }
 
     /// Linux `tcp_xmit_retransmit_queue`.
@@ -284,7 +292,7 @@ impl Connection {
         } else {
             let tail = self.board.tail().copied()?;
             self.recovery.probe_retransmitted = true;
-            self.retransmit(tail, now)
+            self.retransmit_as_probe(tail, now)
         };
         self.recovery.probe_high = Some(self.next);
         self.timers.off();

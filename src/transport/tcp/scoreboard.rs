@@ -275,16 +275,24 @@ impl Scoreboard {
     /// Counts a retransmission of the segment at `start`.
     pub(super) fn mark_retransmitted(&mut self, start: u64, now: Time) {
         let Some(index) = self.index_of(start) else { return };
+        let marks = &mut self.ring[index].marks;
+        if !marks.any(Marks::RETRANSMITTED) {
+            marks.set(Marks::RETRANSMITTED);
+            self.retrans_out += 1;
+        }
+        self.mark_probed(start, now);
+    }
+
+    /// The segment at `start` has been sent again, as a probe: the flight stays as it was.
+    pub(super) fn mark_probed(&mut self, start: u64, now: Time) {
+        let Some(index) = self.index_of(start) else { return };
         let (delivered, delivered_at, phase_start) = (self.delivered, self.delivered_at, self.phase_start);
         let sent = &mut self.ring[index];
         sent.sent = now;
         sent.delivered = delivered;
         sent.delivered_at = delivered_at;
         sent.phase_start = phase_start;
-        if !sent.marks.any(Marks::RETRANSMITTED) {
-            self.retrans_out += 1;
-        }
-        sent.marks.set(Marks::RETRANSMITTED | Marks::EVER);
+        sent.marks.set(Marks::EVER);
         self.retransmissions.push_back((start, now));
         self.retransmitted += 1;
     }
