@@ -28,10 +28,20 @@ fn judge(sizes: &[f64], runs: impl Fn(f64) -> u64) {
         let (mean, quantiles) = summary(&mut sample, &[0.5, 0.95 - error, 0.95, 0.95 + error]);
         let name = |what: &str| format!("answer of {size} B, loss {loss}: {what} ms");
         let kernel = number(&row, 3);
-        table.compare(&name("mean"), mean, kernel, if loss > 0.0 { within(kernel, 0.10) } else { (kernel - 1.0, kernel + 1.0) });
+        table.compare(
+            &name("mean"),
+            mean,
+            kernel,
+            if loss > 0.0 { within(kernel, 0.10) } else { (kernel - 1.0, kernel + 1.0) },
+        );
         let kernel = number(&row, 5);
         let calm = size < 100_000.0 || loss == 0.0;
-        table.compare(&name("p50"), quantiles[0], kernel, if calm { (kernel - 1.0, kernel + 1.0) } else { within(kernel, 0.10) });
+        table.compare(
+            &name("p50"),
+            quantiles[0],
+            kernel,
+            if calm { (kernel - 1.0, kernel + 1.0) } else { within(kernel, 0.10) },
+        );
         let kernel = number(&row, 7);
         let (least, most) = within(kernel, 0.15);
         let slack = (quantiles[2] - quantiles[1], quantiles[3] - quantiles[2]);

@@ -124,9 +124,7 @@ fn handshakes(judge: &mut Judge) {
 }
 
 fn losses(judge: &mut Judge) {
-    let once = |from: u32, to: u32| {
-        move |sent: &Sent| !sent.again && (from..to).any(|index| carries(sent, index))
-    };
+    let once = |from: u32, to: u32| move |sent: &Sent| !sent.again && (from..to).any(|index| carries(sent, index));
     let compare = |judge: &mut Judge, scenario: &str, done: &Exchange, index: u32| {
         let times = done.segment(index);
         let seq = 1 + u64::from(index) * MSS;

@@ -260,7 +260,13 @@ impl Connection {
         if first || self.timers.alarm == Alarm::Probe {
             self.rearm_rto(now);
         }
-        Self::transmit(self.segment(start, end, now), now)
+        let mut segment = self.segment(start, end, now);
+        if self.recovery.sent_now > 1 && (self.board.in_flight() >= self.window.cwnd || self.next_data(false).is_none())
+        {
+            // Linux sends bursts as units with PSH on the last segment (since 5.5), so that receivers do not wait for more.
+            segment.flags = segment.flags | Flags::PSH;
+        }
+        Self::transmit(segment, now)
     }
 
     /// Nothing more can be sent at this instant.
