@@ -1,5 +1,7 @@
 //! The command as a person meets it: words, streams, exit codes.
 
+#![expect(clippy::disallowed_methods, reason = "tests read and write files")]
+
 use snapbox::cmd::{Command, OutputAssert};
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;

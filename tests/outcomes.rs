@@ -2,6 +2,8 @@
 //!
 //! A snapshot pins what happens; it does not judge it. The laws beside it, and the expectations inside each scenario, do.
 
+#![expect(clippy::disallowed_methods, reason = "tests read and write files")]
+
 use lightlag::observe::Traffic;
 use lightlag::report::json::{from_json, to_json};
 use lightlag::report::snapshot::snapshot;

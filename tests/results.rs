@@ -1,5 +1,7 @@
 //! From records to an outcome, to files, to figures, by the library and by the command.
 
+#![expect(clippy::disallowed_methods, reason = "tests read and write files")]
+
 use lightlag::base::{Digest, Span, Time};
 use lightlag::link::Counters;
 use lightlag::observe::{Kind, Metrics, Plan, Traffic};
