@@ -115,6 +115,7 @@ fn the_same_run_has_the_same_results_in_every_format() {
     };
     let first = json(&["run", SHOP, "--format", "json"]);
     assert_eq!(first, json(&["run", SHOP, "--format", "json", "--seed", "7"]), "the scenario's seed is 7");
+    assert!(stdout(&["run", SHOP, "--seed", "8"]).ends_with(" --slowest --seed 8\n"));
     let other = json(&["run", SHOP, "--format", "json", "--seed", "8"]);
     assert_ne!(first["digest"], other["digest"]);
     let ron = lightlag::report::json::from_ron(&stdout(&["run", SHOP, "--format", "ron"])).unwrap();
