@@ -17,8 +17,7 @@ static GOODPUT: Form = Form { name: "Goodput", fields: &["of", "at_most", "at_le
 static DROPS: Form = Form { name: "Drops", fields: &["link", "from", "cause", "at_most", "at_least"] };
 static UTILISATION: Form = Form { name: "Utilisation", fields: &["link", "from", "at_most", "at_least"] };
 
-pub(super) const FORMS: &[&Form] =
-    &[&LATENCY, &PHASE, &SUCCESS, &DELIVERED, &COUNT, &GOODPUT, &DROPS, &UTILISATION];
+pub(super) const FORMS: &[&Form] = &[&LATENCY, &PHASE, &SUCCESS, &DELIVERED, &COUNT, &GOODPUT, &DROPS, &UTILISATION];
 
 /// The phases into which the latencies of each kind of traffic divide, as results name them.
 #[must_use]
@@ -96,9 +95,8 @@ fn measure(item: &Value, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems
         }
         "Count" => {
             let of = traffic(&fields, plan, problems);
-            let count = |value: &Value, what: &str, problems: &mut Problems| {
-                value::whole(value, what, 0..=u64::MAX, problems)
-            };
+            let count =
+                |value: &Value, what: &str, problems: &mut Problems| value::whole(value, what, 0..=u64::MAX, problems);
             let bounds = bounds(&fields, "100", count, problems);
             Some(Measure::Count { of: of?, bounds: bounds? })
         }
@@ -139,13 +137,20 @@ fn bounds<T: PartialOrd + Copy>(
     }
     let at_least = least.map(|value| read(value, "`at_least`", problems));
     let at_most = most.map(|value| read(value, "`at_most`", problems));
-    let bounds = Bounds { at_least: at_least.map_or(Some(None), |v| v.map(Some))?, at_most: at_most.map_or(Some(None), |v| v.map(Some))? };
+    let bounds = Bounds {
+        at_least: at_least.map_or(Some(None), |v| v.map(Some))?,
+        at_most: at_most.map_or(Some(None), |v| v.map(Some))?,
+    };
     if let (Some(least), Some(most)) = (bounds.at_least, bounds.at_most)
         && least > most
     {
         problems.add(
-            Diagnostic::error(Code::Contradiction, fields.span, "nothing is at least this much and at most this little")
-                .help("exchange `at_least` and `at_most`"),
+            Diagnostic::error(
+                Code::Contradiction,
+                fields.span,
+                "nothing is at least this much and at most this little",
+            )
+            .help("exchange `at_least` and `at_most`"),
         );
         return None;
     }
@@ -210,12 +215,7 @@ fn phase(fields: &Fields<'_>, of: Option<u32>, plan: &Plan, problems: &mut Probl
 }
 
 /// The link, and the direction if `from` names one of its ends.
-fn link(
-    fields: &Fields<'_>,
-    nodes: &Nodes<'_>,
-    plan: &Plan,
-    problems: &mut Problems,
-) -> Option<(u32, Option<Way>)> {
+fn link(fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems) -> Option<(u32, Option<Way>)> {
     let known = || plan.links.iter().map(|link| &*link.name);
     let example = known().next().map_or("\"a-b\"".to_owned(), |name| format!("\"{name}\""));
     let value = fields.need("link", &example, problems)?;
@@ -241,8 +241,12 @@ fn link(
             _ => {
                 let ends = [link.a, link.b].map(|end| &*plan.nodes[end as usize].name);
                 problems.add(
-                    Diagnostic::error(Code::Contradiction, inner(value), format!("the link `{name}` does not end here"))
-                        .help(format!("its ends are {}", list(&ends))),
+                    Diagnostic::error(
+                        Code::Contradiction,
+                        inner(value),
+                        format!("the link `{name}` does not end here"),
+                    )
+                    .help(format!("its ends are {}", list(&ends))),
                 );
                 return None;
             }

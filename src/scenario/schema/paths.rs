@@ -114,7 +114,9 @@ impl Parts<'_, '_> {
             let own = self.part[node as usize];
             own.into_iter().chain(around(node).iter().filter_map(|&(next, ..)| self.part[next as usize]))
         };
-        a == b || around(a).iter().any(|&(next, ..)| next == b) || near(a).any(|part| near(b).any(|other| other == part))
+        a == b
+            || around(a).iter().any(|&(next, ..)| next == b)
+            || near(a).any(|part| near(b).any(|other| other == part))
     }
 }
 

@@ -12,12 +12,11 @@ use crate::service::bulk::Amount;
 use crate::service::client::Arrivals;
 use std::collections::BTreeSet;
 
-/// Reports what is wrong or doubtful about the plan as a whole.
+/// Reports what is wrong or doubtful about the plan as a whole, all nodes and links of which could be read.
 pub(super) fn check(plan: &Plan, problems: &mut Problems) {
     let paths = Paths::new(plan);
-    let errors = problems.has_errors();
     reachable(plan, &paths, problems);
-    if errors {
+    if problems.has_errors() {
         // Doubts about half a plan would be about the errors in it.
         return;
     }
@@ -86,8 +85,12 @@ fn unused(plan: &Plan, problems: &mut Problems) {
         let idle = matches!(node.kind, NodeKind::Host | NodeKind::Server(_)) && !ends.contains(&node.declared);
         if idle && said.insert(node.declared) {
             problems.add(
-                Diagnostic::warning(Code::Unused, node.declared, format!("nothing is asked of `{}`", group(&node.name)))
-                    .help("name it in `traffic`, or leave it out"),
+                Diagnostic::warning(
+                    Code::Unused,
+                    node.declared,
+                    format!("nothing is asked of `{}`", group(&node.name)),
+                )
+                .help("name it in `traffic`, or leave it out"),
             );
         }
     }
@@ -102,7 +105,8 @@ fn group(name: &str) -> &str {
 fn end(traffic: &Traffic, plan: &Plan) -> Time {
     let run = Time::ZERO + plan.run_for;
     let limited = |limit: &Limit, every: Option<Span>| {
-        let counted = limit.count.zip(every).map(|(count, every)| traffic.start.saturating_add(every.saturating_mul(count)));
+        let counted =
+            limit.count.zip(every).map(|(count, every)| traffic.start.saturating_add(every.saturating_mul(count)));
         [limit.until, counted].into_iter().flatten().fold(run, Time::min)
     };
     match &traffic.kind {

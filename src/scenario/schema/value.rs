@@ -14,9 +14,7 @@ pub(super) fn text<'a>(value: &'a Value, what: &str, problems: &mut Problems) ->
         Kind::Text(text) => Some(text),
         Kind::Name(name) => {
             let message = format!("{what} is a text: `{name}` needs quotes");
-            problems.add(
-                Diagnostic::error(Code::WrongShape, value.span, message).help(format!("write `\"{name}\"`")),
-            );
+            problems.add(Diagnostic::error(Code::WrongShape, value.span, message).help(format!("write `\"{name}\"`")));
             None
         }
         _ => wrong(value, &format!("{what} is a text in quotes"), problems),
@@ -32,12 +30,7 @@ pub(super) fn flag(value: &Value, what: &str, problems: &mut Problems) -> Option
 }
 
 /// A whole number in a range.
-pub(super) fn whole(
-    value: &Value,
-    what: &str,
-    range: RangeInclusive<u64>,
-    problems: &mut Problems,
-) -> Option<u64> {
+pub(super) fn whole(value: &Value, what: &str, range: RangeInclusive<u64>, problems: &mut Problems) -> Option<u64> {
     let Kind::Number(written) = &value.kind else {
         return wrong(value, &format!("{what} is a whole number without quotes"), problems);
     };
@@ -64,12 +57,7 @@ pub(super) fn whole(
 }
 
 /// A number with or without decimals, in a range.
-pub(super) fn real(
-    value: &Value,
-    what: &str,
-    range: RangeInclusive<f64>,
-    problems: &mut Problems,
-) -> Option<f64> {
+pub(super) fn real(value: &Value, what: &str, range: RangeInclusive<f64>, problems: &mut Problems) -> Option<f64> {
     let Kind::Number(written) = &value.kind else {
         return wrong(value, &format!("{what} is a number without quotes"), problems);
     };
@@ -77,18 +65,17 @@ pub(super) fn real(
     if let Some(number) = digits.parse().ok().filter(|number| range.contains(number)) {
         return Some(number);
     }
-    problems.add(
-        Diagnostic::error(Code::OutOfRange, value.span, format!("{what} cannot be {written}"))
-            .help(format!("{what} lies between {} and {}", range.start(), range.end())),
-    );
+    problems.add(Diagnostic::error(Code::OutOfRange, value.span, format!("{what} cannot be {written}")).help(format!(
+        "{what} lies between {} and {}",
+        range.start(),
+        range.end()
+    )));
     None
 }
 
 /// Reports a value of the wrong shape.
 pub(super) fn wrong<T>(value: &Value, needed: &str, problems: &mut Problems) -> Option<T> {
-    problems.add(
-        Diagnostic::error(Code::WrongShape, value.span, needed).label(format!("found {}", value.describe())),
-    );
+    problems.add(Diagnostic::error(Code::WrongShape, value.span, needed).label(format!("found {}", value.describe())));
     None
 }
 

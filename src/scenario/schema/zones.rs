@@ -44,10 +44,10 @@ pub(super) fn domain(name: &str, span: Span, problems: &mut Problems) -> Option<
     match name.parse::<Name>() {
         Ok(parsed) if !parsed.is_root() => Some(name),
         _ => {
-            problems.add(
-                Diagnostic::error(Code::BadName, span, format!("`{name}` is no domain name"))
-                    .help("a domain name is written `shop.example`: labels of at most 63 characters with dots between"),
-            );
+            problems
+                .add(Diagnostic::error(Code::BadName, span, format!("`{name}` is no domain name")).help(
+                    "a domain name is written `shop.example`: labels of at most 63 characters with dots between",
+                ));
             None
         }
     }
@@ -176,8 +176,10 @@ fn addresses(
 fn delegate(nodes: &Nodes<'_>, plan: &mut Plan, problems: &mut Problems) {
     let apexes: Vec<String> = plan.zones.iter().map(|zone| zone.apex.clone()).collect();
     for group in &nodes.groups {
-        let is_authority =
-            group.members.first().is_some_and(|&node| matches!(plan.nodes[node as usize].kind, NodeKind::Authority { .. }));
+        let is_authority = group
+            .members
+            .first()
+            .is_some_and(|&node| matches!(plan.nodes[node as usize].kind, NodeKind::Authority { .. }));
         if !is_authority {
             continue;
         }
@@ -241,8 +243,12 @@ fn staff(value: &Value, spans: &[Span], nodes: &Nodes<'_>, plan: &Plan, problems
     }
     if !has(|kind| matches!(kind, NodeKind::Resolver(_))) {
         problems.add(
-            Diagnostic::error(Code::MissingField, value.span, "nobody resolves names for users: there is no `Resolver`")
-                .help(format!("add to `nodes`: \"dns\": Resolver({at}), and link it")),
+            Diagnostic::error(
+                Code::MissingField,
+                value.span,
+                "nobody resolves names for users: there is no `Resolver`",
+            )
+            .help(format!("add to `nodes`: \"dns\": Resolver({at}), and link it")),
         );
     }
 }

@@ -27,18 +27,20 @@ struct Stream {
 }
 
 pub(super) fn check(plan: &Plan, paths: &Paths<'_>, problems: &mut Problems) {
-    let steady: Vec<(&Traffic, Vec<Stream>)> =
-        plan.traffic.iter().map(|traffic| (traffic, streams(traffic, plan))).filter(|(_, all)| !all.is_empty()).collect();
+    let steady: Vec<(&Traffic, Vec<Stream>)> = plan
+        .traffic
+        .iter()
+        .map(|traffic| (traffic, streams(traffic, plan)))
+        .filter(|(_, all)| !all.is_empty())
+        .collect();
     servers(plan, problems);
     let steps = steady.iter().map(|(_, streams)| streams.len()).sum::<usize>().saturating_mul(plan.nodes.len());
     if steps > MOST_STEPS {
         return;
     }
     let mut trees: BTreeMap<u32, Tree> = BTreeMap::new();
-    let loads: Vec<(&Traffic, Loads)> = steady
-        .into_iter()
-        .map(|(traffic, streams)| (traffic, spread(&streams, plan, paths, &mut trees)))
-        .collect();
+    let loads: Vec<(&Traffic, Loads)> =
+        steady.into_iter().map(|(traffic, streams)| (traffic, spread(&streams, plan, paths, &mut trees))).collect();
     for (traffic, _) in &loads {
         let now = traffic.start;
         let mut sum = Loads::new();
@@ -71,7 +73,11 @@ pub(super) fn check(plan: &Plan, paths: &Paths<'_>, problems: &mut Problems) {
 }
 
 /// The rate for display.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "loads are positive and shown with three digits")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "loads are positive and shown with three digits"
+)]
 fn shown(bps: f64) -> String {
     BitRate::from_bps(bps as u64).unwrap_or(BitRate::MAX).to_string()
 }
@@ -91,7 +97,9 @@ fn streams(traffic: &Traffic, plan: &Plan) -> Vec<Stream> {
             let asks = http.asks.iter().filter(|ask| ask.targets.len() == 1);
             asks.map(|ask| {
                 let to = ask.targets[0];
-                let NodeKind::Server(server) = &plan.nodes[to as usize].kind else { unreachable!("only servers are asked") };
+                let NodeKind::Server(server) = &plan.nodes[to as usize].kind else {
+                    unreachable!("only servers are asked")
+                };
                 let bytes = answer(server, &http.path).0;
                 let bits = (bytes + bytes.div_ceil(1_448).max(1) * TCP_HEADERS) * 8;
                 Stream { from: to, to: ask.from, bps: bits as f64 / gap.as_secs_f64() }

@@ -174,7 +174,9 @@ fn origin(
     let help = match similar(host, known.iter().copied().chain(names)) {
         Some(near) => format!("did you mean `{near}`?"),
         None if known.is_empty() => {
-            format!("add `zones: {{ \"{host}\": (A: [\"node\"]) }}`, or write a node's name: it is asked without a lookup")
+            format!(
+                "add `zones: {{ \"{host}\": (A: [\"node\"]) }}`, or write a node's name: it is asked without a lookup"
+            )
         }
         None => format!("the names are {}", list(&known)),
     };
@@ -243,7 +245,8 @@ fn asks(
         let has_resolver = plan.nodes.iter().any(|node| matches!(node.kind, NodeKind::Resolver(_)));
         let lost = from.iter().map(|&node| &plan.nodes[node as usize]).find(|node| node.resolvers.is_empty());
         if let (Some(node), true) = (lost, has_resolver) {
-            let what = if matches!(node.kind, NodeKind::Host) { "reaches no resolver" } else { "is no host with a resolver" };
+            let what =
+                if matches!(node.kind, NodeKind::Host) { "reaches no resolver" } else { "is no host with a resolver" };
             problems.add(
                 Diagnostic::error(
                     Code::Unreachable,
@@ -277,10 +280,11 @@ fn arrivals(value: &Value, problems: &mut Problems) -> Option<Arrivals> {
         ("At", Some(instants)) => at(instants, problems),
         ("Closed", _) => {
             let fields = Fields::open(&CLOSED, value, problems)?;
-            let users = fields.get("users").map_or(Some(1), |value| value::whole(value, "`users`", 1..=1_000_000, problems));
-            let think = fields.get("think").map_or(Some(Dist::Constant(Duration::ZERO)), |value| {
-                dist::read(value, "`think`", problems)
-            });
+            let users =
+                fields.get("users").map_or(Some(1), |value| value::whole(value, "`users`", 1..=1_000_000, problems));
+            let think = fields
+                .get("think")
+                .map_or(Some(Dist::Constant(Duration::ZERO)), |value| dist::read(value, "`think`", problems));
             Some(Arrivals::Users { count: u32::try_from(users?).unwrap_or(u32::MAX), think: think? })
         }
         _ => value::wrong(

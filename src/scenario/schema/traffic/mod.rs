@@ -13,15 +13,8 @@ use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::{NodeKind, Plan, Traffic, TrafficKind};
 use crate::service::Limit;
 
-pub(super) const FORMS: &[&Form] = &[
-    &http::HTTP,
-    &http::POOL,
-    &http::CLOSED,
-    &others::BULK,
-    &others::MESSAGES,
-    &others::PING,
-    &others::TRACEROUTE,
-];
+pub(super) const FORMS: &[&Form] =
+    &[&http::HTTP, &http::POOL, &http::CLOSED, &others::BULK, &others::MESSAGES, &others::PING, &others::TRACEROUTE];
 
 const KINDS: &[&str] = &["Http", "Bulk", "Messages", "Ping", "Traceroute"];
 
@@ -131,9 +124,7 @@ impl Reading<'_, '_> {
 
     /// When it ends: `count`, and `until` or `for`.
     fn limit(&self, problems: &mut Problems) -> Limit {
-        let count = self.fields.get("count").and_then(|value| {
-            value::whole(value, "`count`", 1..=u64::MAX, problems)
-        });
+        let count = self.fields.get("count").and_then(|value| value::whole(value, "`count`", 1..=u64::MAX, problems));
         Limit { count, until: None }
     }
 
@@ -183,9 +174,7 @@ impl Reading<'_, '_> {
         let (from, to) = (from?, to?);
         let span = self.fields.get("to").map_or(self.fields.span, inner);
         let pairs: Vec<(u32, u32)> = match pairing {
-            "AllToAll" => {
-                from.iter().flat_map(|&a| to.iter().map(move |&b| (a, b))).filter(|(a, b)| a != b).collect()
-            }
+            "AllToAll" => from.iter().flat_map(|&a| to.iter().map(move |&b| (a, b))).filter(|(a, b)| a != b).collect(),
             "Permutation" => self.permutation(from, to, span, problems)?,
             _ => dealt(from, to, span, problems)?,
         };
@@ -200,13 +189,7 @@ impl Reading<'_, '_> {
     }
 
     /// Every member of a group gets another one of the same or of an equally large group, drawn from the scenario's seed.
-    fn permutation(
-        &self,
-        from: &[u32],
-        to: &[u32],
-        span: Span,
-        problems: &mut Problems,
-    ) -> Option<Vec<(u32, u32)>> {
+    fn permutation(&self, from: &[u32], to: &[u32], span: Span, problems: &mut Problems) -> Option<Vec<(u32, u32)>> {
         if from.len() != to.len() || from.len() < 2 {
             problems.add(
                 Diagnostic::error(Code::Contradiction, span, "a permutation needs two equally large groups")

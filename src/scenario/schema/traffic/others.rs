@@ -52,9 +52,9 @@ pub(super) fn bulk(reading: &Reading<'_, '_>, problems: &mut Problems) -> Option
         Some(Amount::For(left))
     };
     let flows = fields.get("flows").map_or(Some(1), |value| value::whole(value, "`flows`", 1..=1_000_000, problems));
-    let direction = fields.get("direction").map_or(Some("Up"), |value| {
-        value::choice(value, "`direction`", &["Up", "Down"], problems)
-    });
+    let direction = fields
+        .get("direction")
+        .map_or(Some("Up"), |value| value::choice(value, "`direction`", &["Up", "Down"], problems));
     let stagger = fields.get("stagger").and_then(|value| value::span(value, "`stagger`", problems));
     let congestion = congestion_of(fields, problems);
     let measure_from = reading.instant("measure_from", problems);
