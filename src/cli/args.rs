@@ -178,4 +178,10 @@ pub(crate) enum Listing {
     Queues,
     /// Loss models of links
     Losses,
+    /// Access profiles of hosts
+    Profiles,
+    /// Everything that a scenario can say, with the names of its fields
+    Forms,
+    /// Codes of errors and warnings
+    Diagnostics,
 }

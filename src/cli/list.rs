@@ -2,9 +2,12 @@
 
 use super::args::{List, Listing};
 use super::output::{Failure, Status, Terminal};
+use crate::base::{BitRate, Ratio, Span};
 use crate::link::{loss, queue};
 use crate::report::Style;
 use crate::report::table::{Align, Table};
+use crate::scenario::Code;
+use crate::scenario::schema::{FORMS, PROFILES};
 use crate::topo::{Kind, places};
 use crate::transport::congestion;
 
@@ -15,6 +18,9 @@ pub(crate) fn run(list: &List, style: Style) -> Result<Status, Failure> {
         Listing::Controllers => named("controller", congestion::TABLE.iter().map(|&(name, line, _)| (name, line))),
         Listing::Queues => named("queue", queue::TABLE.iter().copied()),
         Listing::Losses => named("loss", loss::TABLE.iter().copied()),
+        Listing::Profiles => profiles(),
+        Listing::Forms => forms(),
+        Listing::Diagnostics => named("code", Code::TABLE.iter().map(|code| (code.name(), code.explanation()))),
     };
     Terminal::print(&table.render(style))?;
     Ok(Status::Fine)
@@ -23,6 +29,38 @@ pub(crate) fn run(list: &List, style: Style) -> Result<Status, Failure> {
 fn named(what: &str, rows: impl Iterator<Item = (&'static str, &'static str)>) -> Table {
     let mut table = Table::new([(what, Align::Left), ("", Align::Left)]);
     rows.for_each(|(name, line)| table.row([name.into(), line.into()]));
+    table
+}
+
+fn profiles() -> Table {
+    let mut table = Table::new([
+        ("access", Align::Left),
+        ("down", Align::Right),
+        ("up", Align::Right),
+        ("delay down", Align::Right),
+        ("delay up", Align::Right),
+        ("loss", Align::Right),
+        ("source", Align::Left),
+    ]);
+    let rate = |bps| BitRate::from_bps(bps).map_or_else(|| "-".into(), |rate| rate.to_string());
+    for profile in PROFILES {
+        let loss = Ratio::new(f64::from(profile.loss_permille) / 1000.0).unwrap_or_default();
+        table.row([
+            profile.name.into(),
+            rate(profile.down_bps).into(),
+            rate(profile.up_bps).into(),
+            Span::from_micros(profile.down_us).to_string().into(),
+            Span::from_micros(profile.up_us).to_string().into(),
+            loss.to_string().into(),
+            profile.source.into(),
+        ]);
+    }
+    table
+}
+
+fn forms() -> Table {
+    let mut table = Table::new([("form", Align::Left), ("fields", Align::Left)]);
+    FORMS.iter().copied().flatten().for_each(|form| table.row([form.name.into(), form.fields.join(", ").into()]));
     table
 }
 

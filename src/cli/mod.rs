@@ -1,8 +1,10 @@
 //! Words on the terminal, exit codes, files: everything between a person and a run.
 
 mod args;
+mod check;
 mod explain;
 mod list;
+mod load;
 mod output;
 mod plot;
 mod run;
@@ -27,9 +29,11 @@ pub fn main() -> ExitCode {
     };
     let terminal = Terminal::new(cli.color, cli.quiet);
     let done = match &cli.command {
+        Command::Check(args) => check::run(args, &terminal),
+        Command::Run(args) => run::run(args, &terminal),
+        Command::Explain(args) => explain::run(args, &terminal),
         Command::Plot(args) => plot::run(args),
         Command::List(args) => list::run(args, terminal.out),
-        _ => todo!(),
     };
     let status = done.unwrap_or_else(|failure| terminal.failed(&failure));
     ExitCode::from(status as u8)

@@ -1,29 +1,47 @@
 //! `run`: simulate, and say what users would have felt.
 
 use super::args::{Format, Run};
-use super::output::{Failure, Status, Terminal};
-use crate::observe::Traffic;
+use super::load::{Loaded, load};
+use super::output::{Failure, Progress, Status, Stopwatch, Terminal};
+use crate::base::Time;
 use crate::report::text::{self, Options};
 use crate::report::{files, json};
-use crate::run::Outcome;
+use crate::run::{Observer, Simulation};
+use crate::trace::Mask;
 
-/// Writes what a run came to where it was asked for.
-pub(crate) fn present(
-    args: &Run,
-    outcome: &Outcome,
-    traffic: &[Traffic],
-    terminal: &Terminal,
-) -> Result<Status, Failure> {
+/// Runs a scenario and writes what it came to where it was asked for.
+pub(crate) fn run(args: &Run, terminal: &Terminal) -> Result<Status, Failure> {
+    let Loaded { plan, network, warnings } = load(&args.file, terminal)?;
+    let stopwatch = Stopwatch::start();
+    let mut simulation = Simulation::new(&plan, &network, args.seed, Mask::NONE);
+    to_the_end(&mut simulation, plan.run_for.as_nanos(), &mut [], terminal);
+    let (outcome, traffic) = simulation.outcome(stopwatch.performance(), warnings);
     if let Some(dir) = &args.out {
-        files::write_results(dir, outcome, traffic)?;
+        files::write_results(dir, &outcome, &traffic)?;
     }
     let file = args.file.display().to_string();
     let out = args.out.as_ref().map(|dir| dir.display().to_string());
     let printed = match args.format {
-        Format::Text => text::summary(outcome, Options { style: terminal.out, file: Some(&file), out: out.as_deref() }),
-        Format::Json => json::to_json(outcome),
-        Format::Ron => json::to_ron(outcome),
+        Format::Text => {
+            text::summary(&outcome, Options { style: terminal.out, file: Some(&file), out: out.as_deref() })
+        }
+        Format::Json => json::to_json(&outcome),
+        Format::Ron => json::to_ron(&outcome),
     };
     Terminal::print(&printed)?;
     Ok(if outcome.is_ok() { Status::Fine } else { Status::Unexpected })
+}
+
+/// Runs a simulation to its end and shows how far it has come.
+pub(crate) fn to_the_end(
+    simulation: &mut Simulation<'_>,
+    total_ns: u64,
+    observers: &mut [&mut dyn Observer],
+    terminal: &Terminal,
+) {
+    let progress = Progress::new(terminal, total_ns);
+    while simulation.step(observers) {
+        progress.at(simulation.world().now().since(Time::ZERO).as_nanos());
+    }
+    progress.done();
 }

@@ -22,8 +22,10 @@ pub enum Kind {
     Echoes,
     /// Echoes of growing TTL; round-trip time to each hop.
     Route,
-    /// Bytes in bulk; latency from asking for the connection to the end of the transfer.
+    /// Bytes in bulk for so long; latency from asking for the connection to the end of the transfer.
     Bulk,
+    /// Transfers of so many bytes: requests whose answers are worth following as they grow.
+    Transfer,
 }
 
 impl Kind {
@@ -31,7 +33,7 @@ impl Kind {
     #[must_use]
     pub const fn phases(self) -> &'static [Phase] {
         match self {
-            Self::Requests => Phase::REQUEST,
+            Self::Requests | Self::Transfer => Phase::REQUEST,
             Self::Messages => Phase::MESSAGE,
             Self::Echoes | Self::Route => Phase::ECHO,
             Self::Bulk => Phase::BULK,
@@ -224,7 +226,7 @@ impl Traffic {
     #[must_use]
     pub fn ok_of(&self) -> Option<(u64, u64)> {
         let whole = match self.plan.kind {
-            Kind::Messages | Kind::Bulk => self.counts.started,
+            Kind::Messages | Kind::Bulk | Kind::Transfer => self.counts.started,
             Kind::Requests | Kind::Echoes | Kind::Route => self.counts.ok + self.counts.failures(),
         };
         (whole > 0).then_some((self.counts.ok, whole))
@@ -265,7 +267,10 @@ impl Traffic {
         }
         let shares = attribution::of_request(request, exchange);
         self.ended_well(request.number, request.start, request.end, &shares);
-        self.useful(request.end, request.body);
+        // The bytes of a transfer are counted as it progresses.
+        if self.plan.kind != Kind::Transfer {
+            self.useful(request.end, request.body);
+        }
     }
 
     fn message(&mut self, message: &Message) {
@@ -307,15 +312,18 @@ impl Traffic {
         if place >= self.flows.len() {
             self.flows.resize(place + 1, None);
         }
+        let transfer = self.plan.kind == Kind::Transfer;
         let before = self.flows[place].unwrap_or_else(|| {
-            self.began(progress.began);
+            if !transfer {
+                self.began(progress.began);
+            }
             Flow { began: progress.began, time: progress.began, ..Flow::default() }
         });
         self.useful(progress.time, progress.bytes - before.bytes);
         let time = if progress.bytes > before.bytes { progress.time } else { before.time };
         let finished = before.finished || progress.finished;
         self.flows[place] = Some(Flow { bytes: progress.bytes, began: before.began, time, finished });
-        if progress.finished && !before.finished {
+        if progress.finished && !before.finished && !transfer {
             self.ended_well(u64::from(progress.flow), progress.began, progress.time, &[progress.time - progress.began]);
         }
     }

@@ -182,9 +182,9 @@ fn failures(outcome: &Outcome, style: Style) -> String {
     text
 }
 
-/// Whether a traffic has a budget worth showing: bulk transfers have one phase only.
+/// Whether a traffic has a budget worth showing: transfers for so long have one phase only.
 fn has_budget(traffic: &TrafficOutcome) -> bool {
-    traffic.median.is_some() && traffic.kind != TrafficKind::Bulk
+    traffic.median.is_some() && traffic.phases_ns.len() > 1
 }
 
 /// What a phase is called on the screen; both directions of a request count together.

@@ -2,7 +2,9 @@
 
 pub mod expect;
 pub mod outcome;
+mod simulation;
 mod summarise;
 
 pub use outcome::Outcome;
+pub use simulation::{Observer, Simulation, observed};
 pub use summarise::{Drops, Ended, LinkCounters, of_traffic, summarise};

@@ -3,11 +3,12 @@
 use super::expect::{self, Evidence};
 use super::outcome::{Outcome, Performance};
 use super::summarise::{Ended, LinkCounters, summarise};
-use crate::base::{Span, Time};
+use crate::base::{Id, Span, Time};
 use crate::observe::{self, Kind, Metrics, Traffic};
 use crate::scenario::build::{self, Network};
-use crate::scenario::plan::{Plan, TrafficKind};
-use crate::topo::{Egress, Id};
+use crate::scenario::plan::{Bulk, Plan, TrafficKind};
+use crate::service::bulk::Amount;
+use crate::topo::Egress;
 use crate::trace::{Mask, PacketRecord, Record};
 use crate::world::World;
 
@@ -162,10 +163,15 @@ pub fn observed(plan: &Plan) -> Vec<observe::Plan> {
                 TrafficKind::Messages(_) => (Kind::Messages, 1),
                 TrafficKind::Ping(_) => (Kind::Echoes, 2),
                 TrafficKind::Traceroute(_) => (Kind::Route, 2),
+                TrafficKind::Bulk(Bulk { amount: Amount::Bytes(_), .. }) => (Kind::Transfer, 2),
                 TrafficKind::Bulk(_) => (Kind::Bulk, 2),
             };
             let light_floor = build::light_floor(plan, traffic).map(|one_way: Span| one_way * ways);
-            observe::Plan { name: traffic.name.clone(), kind, light_floor }
+            let measure_from = match &traffic.kind {
+                TrafficKind::Bulk(bulk) => bulk.measure_from,
+                _ => Time::ZERO,
+            };
+            observe::Plan { name: traffic.name.clone(), kind, light_floor, measure_from }
         })
         .collect()
 }

@@ -157,7 +157,7 @@ const fn kind(kind: Kind) -> TrafficKind {
         Kind::Messages => TrafficKind::Messages,
         Kind::Echoes => TrafficKind::Echoes,
         Kind::Route => TrafficKind::Route,
-        Kind::Bulk => TrafficKind::Bulk,
+        Kind::Bulk | Kind::Transfer => TrafficKind::Bulk,
     }
 }
 

@@ -161,13 +161,7 @@ impl Programs<'_> {
         made
     }
 
-    fn start(
-        &self,
-        world: &mut World,
-        stubs: &mut BTreeMap<u32, stub::Stub>,
-        index: u32,
-        traffic: &plan::Traffic,
-    ) {
+    fn start(&self, world: &mut World, stubs: &mut BTreeMap<u32, stub::Stub>, index: u32, traffic: &plan::Traffic) {
         match &traffic.kind {
             TrafficKind::Http(http) => self.start_http(world, stubs, index, traffic, http),
             TrafficKind::Bulk(bulk) => self.start_bulk(world, index, traffic, bulk),

@@ -31,7 +31,7 @@ pub(super) struct Token {
 
 /// All tokens of a text, the last one being [`Kind::End`].
 pub(super) struct Tokens {
-    pub(super) tokens: Vec<Token>,
+    pub(super) list: Vec<Token>,
     pub(super) faults: Vec<Diagnostic>,
     /// Whether the rest of the text could not be read, so that what the tokens lack at their end is not a fault of its own.
     pub(super) cut: bool,
@@ -40,12 +40,12 @@ pub(super) struct Tokens {
 /// Splits `text` into tokens. Never fails: each fault is listed and reading goes on behind it.
 pub(super) fn tokens(text: &str) -> Tokens {
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let mut lexer = Lexer { text, at: start, out: Tokens { tokens: Vec::new(), faults: Vec::new(), cut: false } };
+    let mut lexer = Lexer { text, at: start, out: Tokens { list: Vec::new(), faults: Vec::new(), cut: false } };
     lexer.attributes();
     while lexer.out.faults.len() < super::MOST_FAULTS && lexer.token() {}
     lexer.out.cut |= lexer.at < text.len();
     let end = Span::new(text.len(), text.len());
-    lexer.out.tokens.push(Token { kind: Kind::End, span: end });
+    lexer.out.list.push(Token { kind: Kind::End, span: end });
     lexer.out
 }
 
@@ -75,7 +75,7 @@ impl<'a> Lexer<'a> {
 
     pub(super) fn push(&mut self, kind: Kind, start: usize) {
         let span = self.since(start);
-        self.out.tokens.push(Token { kind, span });
+        self.out.list.push(Token { kind, span });
     }
 
     pub(super) fn fault(&mut self, diagnostic: Diagnostic) {

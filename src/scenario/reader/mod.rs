@@ -40,7 +40,7 @@ pub fn read(text: &str) -> Result<Value, Vec<Diagnostic>> {
 
 /// Reads one RON value of any kind, with comments around it.
 pub fn value(text: &str) -> Result<Value, Vec<Diagnostic>> {
-    let lexer::Tokens { tokens, mut faults, cut } = lexer::tokens(text);
+    let lexer::Tokens { list: tokens, mut faults, cut } = lexer::tokens(text);
     let value = if cut { None } else { parser::parse(text, &tokens, &mut faults) };
     match value {
         Some(value) if faults.is_empty() => Ok(value),
@@ -73,7 +73,7 @@ fn not_ron(text: &str) -> Option<Diagnostic> {
         let at = text.find('<').unwrap_or(0);
         return fault(Span::new(at, at + 1), "the file looks like XML or HTML: it begins with `<`");
     }
-    let tokens = lexer::tokens(text).tokens;
+    let tokens = lexer::tokens(text).list;
     let [first, second] = [0, 1].map(|index| tokens.get(index));
     let first = first?;
     match (&first.kind, second.map(|token| &token.kind)) {

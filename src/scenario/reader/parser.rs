@@ -7,7 +7,8 @@ use super::{MOST_DEPTH, MOST_FAULTS};
 
 /// Reads the one value that `tokens` of `text` are; `None` when there is none at all.
 pub(super) fn parse(text: &str, tokens: &[Token], faults: &mut Vec<Diagnostic>) -> Option<Value> {
-    let mut parser = Parser { text, tokens, at: 0, open: Vec::new(), faults };
+    let mut parser = Parser { text, tokens, at: 0, open: Vec::new(), faults, looks: 0 };
+    parser.looks = if parser.mismatches(&[], 0) == 0 { 0 } else { 100 };
     let value = parser.value("a value");
     if value.is_some() && !parser.full() {
         parser.nothing_more();
@@ -23,6 +24,8 @@ struct Parser<'a> {
     /// Brackets that are open here, the outermost first.
     open: Vec<(char, Span)>,
     faults: &'a mut Vec<Diagnostic>,
+    /// How often the rest of the file may still be searched for brackets; none when all of them match.
+    looks: u32,
 }
 
 impl Parser<'_> {
@@ -202,7 +205,7 @@ impl Parser<'_> {
 
     fn items(&mut self, open: char) -> Vec<Value> {
         let mut items = Vec::new();
-        while !self.closes(open) {
+        while !self.closes(open) && !self.left_open(open) {
             let before = self.at;
             if open == '(' && self.begins_field() && *self.peek() != lexer::Kind::End {
                 let message = "a named field among values without names";
@@ -256,7 +259,7 @@ impl Parser<'_> {
 
     fn entries(&mut self) -> Vec<(Value, Value)> {
         let mut entries = Vec::new();
-        while !self.closes('{') {
+        while !self.closes('{') && !self.left_open('{') {
             let before = self.at;
             if let Some(key) = self.value("a key") {
                 self.colon(before);
@@ -294,6 +297,8 @@ impl Parser<'_> {
                 self.fault(Diagnostic::error(Code::Syntax, self.span(), "a superfluous colon").help(help));
                 self.advance();
             }
+            // The comma stands within a bracket that was left open.
+            _ if self.at > before && self.tokens[self.at - 1].kind == lexer::Kind::Comma => {}
             _ if self.at > before => {
                 let fault = Diagnostic::error(Code::Syntax, self.behind(), "a comma is missing").label("here");
                 self.fault(fault.help("entries are separated by commas"));
@@ -339,7 +344,8 @@ impl Parser<'_> {
             let fault = Diagnostic::error(Code::Unclosed, span, format!("`{close}` closes nothing"));
             self.fault(fault.also(start, format!("the bracket open here is this `{open}`")).help("remove it"));
             self.advance();
-            let entry_before = self.at >= 2 && !matches!(self.tokens[self.at - 2].kind, lexer::Kind::Comma | lexer::Kind::Open(_));
+            let entry_before =
+                self.at >= 2 && !matches!(self.tokens[self.at - 2].kind, lexer::Kind::Comma | lexer::Kind::Open(_));
             if entry_before && *self.peek() == lexer::Kind::Comma {
                 self.advance();
             }
@@ -351,6 +357,29 @@ impl Parser<'_> {
         let fault = Diagnostic::error(Code::Unclosed, span, format!("`{open}` is closed by `{close}`"));
         self.fault(fault.label(format!("should be `{right}`")).also(start, "opened here"));
         self.advance();
+        true
+    }
+
+    /// Whether a field of the struct around begins inside this list or map, whose closing bracket is therefore missing; reports it.
+    fn left_open(&mut self, open: char) -> bool {
+        let [.., (around, _), (_, start)] = *self.open.as_slice() else { return false };
+        let field = matches!((self.peek(), self.next()), (lexer::Kind::Name(_), Some(lexer::Kind::Colon)));
+        if open == '(' || around != '(' || !field {
+            return false;
+        }
+        // Looking at the whole rest for every key of a large map would be quadratic.
+        self.looks = self.looks.saturating_sub(1);
+        if self.looks == 0 {
+            return false;
+        }
+        let as_if_closed = self.mismatches(&self.open[..self.open.len() - 1], self.at);
+        if as_if_closed >= self.mismatches(&self.open, self.at) {
+            return false;
+        }
+        let close = closing(open);
+        let fault = Diagnostic::error(Code::Unclosed, start, format!("this `{open}` is never closed"));
+        let fault = fault.also(self.span(), format!("a `{close}` is missing before this field"));
+        self.fault(fault.help(format!("close it with `{close}`")));
         true
     }
 

@@ -63,7 +63,7 @@ fn a_bracket_that_is_never_closed_is_found_where_it_opens() {
     let missing = "(\n a: { \"x\": 1,\n b: [2, 3],\n)";
     let shown = text(Source { path: "a.ron", text: missing }, &value(missing).unwrap_err(), Colour::Never, 100);
     assert!(shown.contains("error[unclosed]: this `{` is never closed\n --> a.ron:2:5"), "{shown}");
-    assert!(shown.contains("a `}` is missing before this `)`"), "{shown}");
+    assert!(shown.contains("a `}` is missing before this field"), "{shown}");
     assert_eq!(shown.matches("error[").count(), 1, "{shown}");
 }
 
@@ -73,6 +73,7 @@ fn a_wrong_bracket_a_stray_one_and_a_missing_one_are_told_apart() {
     assert_eq!(fault("(a: [1, 2}, b: 3)"), "1:10: error[unclosed]: `[` is closed by `}`");
     assert_eq!(fault("(a: [1, 2]], b: 3)"), "1:11: error[unclosed]: `]` closes nothing (remove it)");
     assert_eq!(fault("(a: [1, 2, b: 3)").split(" (").next().unwrap(), "1:5: error[unclosed]: this `[` is never closed");
+    assert!(fault("(a: { \"x\": (1, 2), )").starts_with("1:5: error[unclosed]: this `{` is never closed"));
     assert_eq!(
         fault("(a: [1, {"),
         "1:9: error[unclosed]: this `{` is never closed (close it with `}`; 2 brackets around it are open, too)"

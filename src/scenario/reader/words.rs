@@ -28,14 +28,14 @@ impl Lexer<'_> {
     /// The quote at `last` is never closed. A forgotten quote turns all texts behind it inside out, so that the culprit is more
     /// likely the first text that goes over a line's end; reading goes on as if that one ended at its line.
     fn unclosed_text(&mut self, last: usize) {
-        let over_lines = self.out.tokens.iter().position(|token| {
+        let over_lines = self.out.list.iter().position(|token| {
             let written = &self.text[token.span.range()];
             matches!(token.kind, Kind::Text(_)) && written.starts_with('"') && written.contains('\n')
         });
         let start = match over_lines {
             Some(index) => {
-                let start = self.out.tokens[index].span.start;
-                self.out.tokens.truncate(index);
+                let start = self.out.list[index].span.start;
+                self.out.list.truncate(index);
                 self.out.faults.retain(|fault| fault.span.start < start);
                 start
             }

@@ -6,6 +6,7 @@ use super::{Problems, inner, value};
 use crate::scenario::ast::{Kind, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::{Bounds, Expect, Measure, Plan, Quantity, Statistic, TrafficKind, Way};
+use crate::service::bulk::Amount;
 use crate::trace::Cause;
 
 static LATENCY: Form = Form { name: "Latency", fields: &["of", "percentile", "statistic", "at_most", "at_least"] };
@@ -26,7 +27,10 @@ pub const fn phases(kind: &TrafficKind) -> &'static [&'static str] {
         TrafficKind::Http(_) => &REQUEST_PHASES,
         TrafficKind::Messages(_) => &MESSAGE_PHASES,
         TrafficKind::Ping(_) | TrafficKind::Traceroute(_) => &ECHO_PHASES,
-        TrafficKind::Bulk(_) => &BULK_PHASES,
+        TrafficKind::Bulk(bulk) => match bulk.amount {
+            Amount::Bytes(_) => &REQUEST_PHASES,
+            Amount::For(_) => &BULK_PHASES,
+        },
     }
 }
 

@@ -1,0 +1,329 @@
+//! `check`: what a scenario resolves to, every default filled in, without running it.
+
+use super::args::Check;
+use super::load::{Loaded, load};
+use super::output::{Failure, Status, Terminal};
+use crate::base::{Bytes, Ratio, Span, Time};
+use crate::link;
+use crate::report::Style;
+use crate::report::table::{Align, Cell, Table, counted, grouped};
+use crate::scenario::build;
+use crate::scenario::plan::{self, Data, Length, NodeKind, Origin, TrafficKind};
+use crate::service::Limit;
+use crate::service::bulk::{Amount, Direction};
+use crate::service::client::Arrivals;
+use crate::topo::{Egress, NodeId, distance};
+use std::fmt::Write as _;
+
+/// Pairs of one traffic shown; of more, the rest is counted.
+const PAIRS: usize = 12;
+/// Hops looked for on one way before it counts as a loop.
+const FARTHEST: usize = 64;
+
+/// Checks a scenario and prints what it resolves to.
+pub(crate) fn run(args: &Check, terminal: &Terminal) -> Result<Status, Failure> {
+    let loaded = load(&args.file, terminal)?;
+    Terminal::print(&describe(&loaded, terminal.out))?;
+    Ok(Status::Fine)
+}
+
+/// The whole plan as tables.
+fn describe(loaded: &Loaded, style: Style) -> String {
+    let plan = &loaded.plan;
+    let mut text = format!(
+        "{} {}\nseed {}   runs for {}   {}, {}, {} of traffic\n",
+        style.bold(&plan.name),
+        style.good("is valid"),
+        plan.seed,
+        plan.run_for,
+        counted(plan.nodes.len() as u64, "node", "nodes"),
+        counted(plan.links.len() as u64, "link", "links"),
+        counted(plan.traffic.len() as u64, "kind", "kinds"),
+    );
+    for part in [nodes(loaded), links(loaded), zones(loaded)] {
+        if !part.is_empty() {
+            let _ = write!(text, "\n{}", part.render(style));
+        }
+    }
+    for &index in &plan.written.traffic {
+        traffic(&mut text, loaded, &plan.traffic[index as usize], style);
+    }
+    text
+}
+
+fn left(names: &[&str]) -> Table {
+    Table::new(names.iter().map(|&name| (name, Align::Left)))
+}
+
+fn nodes(loaded: &Loaded) -> Table {
+    let plan = &loaded.plan;
+    let mut table = left(&["node", "is", "address", "at", "access", "tcp", "asks"]);
+    for &index in &plan.written.nodes {
+        let node = &plan.nodes[index as usize];
+        let asks: Vec<&str> = node.resolvers.iter().map(|&node| plan.nodes[node as usize].name.as_str()).collect();
+        table.row([
+            node.name.as_str().into(),
+            kind(&node.kind).into(),
+            loaded.network.address(index).to_string().into(),
+            node.place.as_ref().map_or_else(|| "-".into(), |place| place.name.to_string()).into(),
+            node.access.unwrap_or("-").into(),
+            tcp(node).into(),
+            asks.join(", ").into(),
+        ]);
+    }
+    table
+}
+
+fn kind(kind: &NodeKind) -> String {
+    match kind {
+        NodeKind::Server(config) => {
+            format!("Server, {}", counted(config.workers as u64, "worker", "workers"))
+        }
+        other => other.name().into(),
+    }
+}
+
+fn tcp(node: &plan::Node) -> String {
+    if node.kind.forwards() {
+        return "-".into();
+    }
+    let profile = match node.tcp.profile {
+        plan::Profile::Linux => "linux",
+        plan::Profile::Rfc => "rfc",
+    };
+    format!("{profile}, {}", node.tcp.congestion)
+}
+
+fn links(loaded: &Loaded) -> Table {
+    let plan = &loaded.plan;
+    let mut table = left(&["link", "direction", "rate", "delay", "from", "mtu", "queue", "troubles"]);
+    for &index in &plan.written.links {
+        let link = &plan.links[index as usize];
+        let name = |node: u32| plan.nodes[node as usize].name.as_str();
+        let same = link.directions[0] == link.directions[1];
+        for (way, config) in link.directions.iter().enumerate().take(if same { 1 } else { 2 }) {
+            let (from, to) = if way == 0 { (link.a, link.b) } else { (link.b, link.a) };
+            let arrow = if same { "<>" } else { ">" };
+            table.row([
+                if way == 0 { link.name.as_str().into() } else { Cell::default() },
+                format!("{} {arrow} {}", name(from), name(to)).into(),
+                config.rate.to_string().into(),
+                config.delay.to_string().into(),
+                length(link).into(),
+                config.mtu.to_string().into(),
+                queue(&config.queue).into(),
+                troubles(config).into(),
+            ]);
+        }
+    }
+    table
+}
+
+/// Where a link's delay comes from.
+fn length(link: &plan::Link) -> String {
+    match link.length {
+        Length::Delay => "stated".into(),
+        Length::Access => "access".into(),
+        Length::Metres { metres, stretch } => {
+            format!("{} x {}", kilometres(metres), trimmed(stretch.get()))
+        }
+    }
+}
+
+fn kilometres(metres: u64) -> String {
+    match metres {
+        0..=9_999 => format!("{} km", trimmed(metres as f64 / 1000.0)),
+        _ => format!("{} km", grouped((metres + 500) / 1000)),
+    }
+}
+
+fn trimmed(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn queue(queue: &link::queue::Config) -> String {
+    match queue {
+        link::queue::Config::DropTail(link::queue::Limit::Bytes(bytes)) => format!("drop-tail {}", Bytes(*bytes)),
+        link::queue::Config::DropTail(link::queue::Limit::Packets(n)) => {
+            format!("drop-tail {}", counted(*n, "packet", "packets"))
+        }
+    }
+}
+
+fn troubles(config: &link::Config) -> String {
+    let mut parts = Vec::new();
+    match &config.loss {
+        link::loss::Config::None => {}
+        link::loss::Config::Iid(ratio) => parts.push(format!("loss {ratio}")),
+        link::loss::Config::GilbertElliott { good_to_bad, bad_to_good, loss_good, loss_bad } => parts.push(format!(
+            "loss {loss_good} in good times, {loss_bad} in bad (to bad {good_to_bad}, to good {bad_to_good})"
+        )),
+    }
+    if let Some(jitter) = &config.jitter {
+        let order = if config.jitter_reorders { ", reorders" } else { "" };
+        parts.push(format!("jitter {jitter}{order}"));
+    }
+    if let Some((share, by)) = config.reorder {
+        parts.push(format!("{share} held back {by}"));
+    }
+    let mut share = |name: &str, ratio: Ratio| {
+        if !ratio.is_zero() {
+            parts.push(format!("{name} {ratio}"));
+        }
+    };
+    share("duplicated", config.duplicate);
+    share("corrupted", config.corrupt);
+    if parts.is_empty() { "none".into() } else { parts.join(", ") }
+}
+
+fn zones(loaded: &Loaded) -> Table {
+    let plan = &loaded.plan;
+    let mut table = left(&["zone", "name", "stands for", "ttl", "known by"]);
+    for zone in &plan.zones {
+        let name = |node: u32| plan.nodes[node as usize].name.as_str();
+        let authorities: Vec<&str> = zone.authorities.iter().map(|&node| name(node)).collect();
+        for record in &zone.records {
+            let data = match &record.data {
+                Data::A(node) => format!("{} ({})", name(*node), loaded.network.address(*node)),
+                Data::Cname(other) => other.clone(),
+            };
+            table.row([
+                zone.apex.as_str().into(),
+                record.name.as_str().into(),
+                data.into(),
+                format!("{} s", record.ttl).into(),
+                authorities.join(", ").into(),
+            ]);
+        }
+    }
+    table
+}
+
+/// One traffic: what it is, then every pair that talks, with its way and what physics allows.
+fn traffic(text: &mut String, loaded: &Loaded, traffic: &plan::Traffic, style: Style) {
+    let _ = writeln!(text, "\n{} {}", style.bold(&traffic.name), words(traffic));
+    let mut pairs = traffic.pairs();
+    pairs.dedup();
+    let mut table =
+        left(&["between", "distance", "light, round trip", "path, round trip", "stretch", "way"]).indented(2);
+    for &(from, to) in pairs.iter().take(PAIRS) {
+        table.row(pair(loaded, from, to));
+    }
+    text.push_str(&table.render(style));
+    if pairs.len() > PAIRS {
+        let _ = writeln!(text, "  and {} more", counted((pairs.len() - PAIRS) as u64, "pair", "pairs"));
+    }
+}
+
+fn pair(loaded: &Loaded, from: u32, to: u32) -> [Cell; 6] {
+    let plan = &loaded.plan;
+    let name = |node: u32| plan.nodes[node as usize].name.as_str();
+    let place = |node: u32| plan.nodes[node as usize].place.as_ref().map(|place| place.at);
+    let metres = place(from).zip(place(to)).map(|(a, b)| distance(a, b));
+    let floor = build::light_between(plan, from, to).map(|one_way| one_way * 2);
+    let (there, back) = (way(loaded, from, to), way(loaded, to, from));
+    let path = there.as_ref().zip(back.as_ref()).map(|(there, back)| delay(loaded, there) + delay(loaded, back));
+    let stretch = path.zip(floor).filter(|(_, floor)| !floor.is_zero());
+    let or_none = |text: Option<String>| Cell::from(text.unwrap_or_else(|| "-".into()));
+    [
+        format!("{} > {}", name(from), name(to)).into(),
+        or_none(metres.map(kilometres)),
+        or_none(floor.map(|span| span.to_string())),
+        or_none(path.map(|span| span.to_string())),
+        or_none(stretch.map(|(path, floor)| format!("{:.2}", path.as_nanos() as f64 / floor.as_nanos() as f64))),
+        there.map_or_else(|| Cell::painted("no route", Style::bad), |way| hops(loaded, &way).into()),
+    ]
+}
+
+/// The directions of links from one node to another, the first of equal ones; `None` without a route.
+fn way(loaded: &Loaded, from: u32, to: u32) -> Option<Vec<Egress>> {
+    let graph = loaded.network.blueprint.graph();
+    let (mut at, target) = (NodeId::first(from), NodeId::first(to));
+    let mut way = Vec::new();
+    while at != target {
+        let router = &loaded.network.layout.routers[at.index()];
+        let egress = *router.fib().lookup(loaded.network.address(to))?.first()?;
+        way.push(egress);
+        at = graph.target(egress);
+        if way.len() > FARTHEST {
+            return None;
+        }
+    }
+    Some(way)
+}
+
+fn delay(loaded: &Loaded, way: &[Egress]) -> Span {
+    way.iter().map(|&egress| loaded.network.blueprint.direction(egress).delay).sum()
+}
+
+fn hops(loaded: &Loaded, way: &[Egress]) -> String {
+    let graph = loaded.network.blueprint.graph();
+    let through: Vec<&str> = way.iter().rev().skip(1).rev().map(|&egress| graph.name(graph.target(egress))).collect();
+    let links = counted(way.len() as u64, "link", "links");
+    if through.is_empty() { links } else { format!("{links} by {}", through.join(", ")) }
+}
+
+fn words(traffic: &plan::Traffic) -> String {
+    let what = match &traffic.kind {
+        TrafficKind::Http(http) => {
+            let origins = http.asks.first().map_or_else(String::new, |ask| match &ask.origin {
+                Origin::Name(name) => format!(" http://{name}{}", http.path),
+                Origin::Node(_) => format!(" {}", http.path),
+            });
+            let timeout = http.timeout.map_or_else(|| "no timeout".into(), |span| format!("timeout {span}"));
+            format!("Http: {}{origins}, {}{}, {timeout}", http.method, arrivals(&http.arrivals), until(http.limit))
+        }
+        TrafficKind::Bulk(bulk) => {
+            let amount = match bulk.amount {
+                Amount::Bytes(bytes) => Bytes(bytes).to_string(),
+                Amount::For(span) => format!("as much as goes in {span}"),
+            };
+            let way = match bulk.direction {
+                Direction::Down => "from server to client",
+                Direction::Up => "from client to server",
+            };
+            let flows = counted(u64::from(bulk.flows), "flow", "flows");
+            format!("Bulk: {flows} of {amount} {way}{}", controller(bulk.congestion))
+        }
+        TrafficKind::Messages(messages) => {
+            let carrier = match messages.carrier {
+                plan::Carrier::Udp => "UDP".into(),
+                plan::Carrier::Tcp { congestion } => format!("TCP{}", controller(congestion)),
+            };
+            let (bytes, every) = (messages.bytes, messages.every);
+            format!("Messages: {bytes} bytes every {every} over {carrier}{}", until(messages.limit))
+        }
+        TrafficKind::Ping(ping) => format!("Ping: {} bytes every {}{}", ping.bytes, ping.every, until(ping.limit)),
+        TrafficKind::Traceroute(route) => {
+            format!(
+                "Traceroute: {} for each of up to {} hops",
+                counted(u64::from(route.probes), "probe", "probes"),
+                route.max_ttl
+            )
+        }
+    };
+    if traffic.start == Time::ZERO { what } else { format!("{what}, from {}", traffic.start - Time::ZERO) }
+}
+
+fn controller(name: Option<&str>) -> String {
+    name.map_or_else(String::new, |name| format!(" ({name})"))
+}
+
+fn arrivals(arrivals: &Arrivals) -> String {
+    match arrivals {
+        Arrivals::Once => "once".into(),
+        Arrivals::Every(span) => format!("every {span}"),
+        Arrivals::Poisson { mean_gap } => format!("Poisson, every {mean_gap} on average"),
+        Arrivals::At(times) => format!("at {} given", counted(times.len() as u64, "instant", "instants")),
+        Arrivals::Users { count, think } => {
+            format!("{} who think for {think}", counted(u64::from(*count), "user", "users"))
+        }
+    }
+}
+
+fn until(limit: Limit) -> String {
+    let count = limit.count.map_or_else(String::new, |n| format!(", at most {}", grouped(n)));
+    let until = limit.until.map_or_else(String::new, |time| format!(", until {}", time - Time::ZERO));
+    count + &until
+}
