@@ -78,11 +78,7 @@ struct Template<'a> {
 
 /// Reads the nodes into the plan, in natural order.
 pub(super) fn read<'a>(value: Option<&'a Value>, tcp: Settings, plan: &mut Plan, problems: &mut Problems) -> Nodes<'a> {
-<<<<<<< HEAD
     let mut nodes = Nodes { groups: Vec::new(), access: Vec::new(), broken: Vec::new() };
-=======
-    let mut nodes = Nodes { groups: Vec::new(), access: Vec::new() };
->>>>>>> main
     let Some(value) = value else { return nodes };
     let entries = named_entries(value, "nodes", problems);
     if entries.is_empty() && matches!(value.kind, Kind::Map(_)) {
