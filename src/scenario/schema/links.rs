@@ -336,7 +336,6 @@ fn reorder(value: &Value, problems: &mut Problems) -> Option<(Ratio, Duration)> 
 }
 
 /// Everything about one link, with what its ends add: places and access profiles.
-#[expect(clippy::type_complexity, reason = "three results of one decision")]
 fn settle(
     declared: &Declared<'_>,
     (a, b): (u32, u32),

@@ -307,7 +307,7 @@ fn resolver(fields: &Fields<'_>, problems: &mut Problems) -> Resolver {
     config
 }
 
-impl<'a> Nodes<'a> {
+impl Nodes<'_> {
     /// The nodes that a reference means: a node, all members of a group, or one of them.
     pub(super) fn find(&self, value: &Value, problems: &mut Problems) -> Option<&[u32]> {
         let name = value::text(value, "a node", problems)?;
