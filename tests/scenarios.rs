@@ -6,6 +6,7 @@ use lightlag::scenario::plan::TrafficKind;
 use lightlag::scenario::render::{Colour, Source, text};
 use lightlag::scenario::schema::{FORMS, PROFILES, phases};
 use lightlag::scenario::{Plan, parse};
+use lightlag::service::bulk::Amount;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -100,8 +101,9 @@ fn the_reference_documents_every_access_profile() {
 fn phases_are_called_as_in_results() {
     for path in scenarios() {
         for traffic in plan(&path).traffic {
-            let observed = match traffic.kind {
+            let observed = match &traffic.kind {
                 TrafficKind::Http(_) => Phase::REQUEST,
+                TrafficKind::Bulk(bulk) if matches!(bulk.amount, Amount::Bytes(_)) => Phase::REQUEST,
                 TrafficKind::Bulk(_) => Phase::BULK,
                 TrafficKind::Messages(_) => Phase::MESSAGE,
                 TrafficKind::Ping(_) | TrafficKind::Traceroute(_) => Phase::ECHO,

@@ -127,6 +127,7 @@ pub enum Profile {
 
 /// TCP settings of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, as in TCP's options")]
 pub struct Tcp {
     /// Which constants.
     pub profile: Profile,

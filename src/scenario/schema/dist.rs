@@ -39,13 +39,15 @@ pub(super) fn read(value: &Value, what: &str, problems: &mut Problems) -> Option
     let named = value::choice(value, what, NAMES, problems)?;
     match named {
         "Constant" => one(value, "Constant(\"5ms\")", what, problems).map(Dist::Constant),
-        "Exponential" => match only(value) {
-            Some(mean) => value::span(mean, "the mean", problems).map(|mean| Dist::Exponential { mean }),
-            None => {
+        "Exponential" => {
+            let mean = if let Some(mean) = only(value) {
+                value::span(mean, "the mean", problems)
+            } else {
                 let fields = Fields::open(&EXPONENTIAL, value, problems)?;
-                span(&fields, "mean", problems).map(|mean| Dist::Exponential { mean })
-            }
-        },
+                span(&fields, "mean", problems)
+            };
+            mean.map(|mean| Dist::Exponential { mean })
+        }
         "Uniform" => {
             let fields = Fields::open(&UNIFORM, value, problems)?;
             let (low, high) = (span(&fields, "low", problems), span(&fields, "high", problems));

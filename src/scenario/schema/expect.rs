@@ -111,10 +111,10 @@ fn measure(item: &Value, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems
         }
         "Drops" => {
             let link = link(&fields, nodes, plan, problems);
-            let cause = cause(&fields, problems);
+            let cause = fields.get("cause").and_then(|value| cause(value, problems));
             let bounds = bounds(&fields, "0", quantity, problems);
             let (link, way) = link?;
-            Some(Measure::Drops { link, way, cause: cause?, bounds: bounds? })
+            Some(Measure::Drops { link, way, cause, bounds: bounds? })
         }
         _ => {
             let link = link(&fields, nodes, plan, problems);
@@ -259,12 +259,10 @@ fn link(fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Prob
     Some((u32::try_from(index).ok()?, way))
 }
 
-fn cause(fields: &Fields<'_>, problems: &mut Problems) -> Option<Option<Cause>> {
+fn cause(value: &Value, problems: &mut Problems) -> Option<Cause> {
     // Those that links themselves have.
     const KNOWN: [Cause; 5] = [Cause::QueueFull, Cause::Loss, Cause::Corrupted, Cause::Down, Cause::TooBig];
-    let Some(value) = fields.get("cause") else { return Some(None) };
-    let table = KNOWN.iter().map(|&cause| (cause.name(), cause));
-    value::named(value, "a cause", table, problems).map(Some)
+    value::named(value, "a cause", KNOWN.iter().map(|&cause| (cause.name(), cause)), problems)
 }
 
 fn quantity(value: &Value, what: &str, problems: &mut Problems) -> Option<Quantity> {

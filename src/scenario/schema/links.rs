@@ -69,6 +69,8 @@ struct Declared<'a> {
     pairs: Vec<(u32, u32)>,
     directions: [Direction; 2],
     distance: Option<u64>,
+    /// Where delay or distance is stated.
+    length_span: Span,
     stretch: Option<Stretch>,
     mtu: u32,
 }
@@ -178,7 +180,9 @@ fn declaration<'a>(item: &'a Value, nodes: &Nodes<'_>, plan: &Plan, problems: &m
     if pairs.len() == 1 && mesh {
         fields.no_effect("mesh", "both ends are single nodes", problems);
     }
-    Some(Declared { name, span: between?.span, pairs, directions, distance, stretch, mtu })
+    let span = between?.span;
+    let length_span = fields.get("delay").or(fields.get("distance")).map_or(span, |value| value.span);
+    Some(Declared { name, span, pairs, directions, distance, length_span, stretch, mtu })
 }
 
 /// Which nodes a declaration joins.
@@ -332,7 +336,6 @@ fn reorder(value: &Value, problems: &mut Problems) -> Option<(Ratio, Duration)> 
 }
 
 /// Everything about one link, with what its ends add: places and access profiles.
-#[expect(clippy::type_complexity, reason = "three results of one decision")]
 fn settle(
     declared: &Declared<'_>,
     (a, b): (u32, u32),
@@ -343,7 +346,7 @@ fn settle(
     let places = [a, b].map(|node| plan.nodes[node as usize].place.as_ref());
     let profiles = [a, b].map(|node| nodes.access[node as usize]);
     let [Some(near), Some(far)] = places else {
-        return settle_without_places(declared, (a, b), profiles, plan, problems);
+        return settle_without_places(declared, (a, b), nodes, plan, problems);
     };
     let metres = declared.distance.unwrap_or_else(|| cable_metres(near.at, far.at));
     let stretch = declared.stretch.unwrap_or_default();
@@ -356,7 +359,7 @@ fn settle(
         problems.add(
             Diagnostic::warning(
                 Code::FasterThanLight,
-                declared.span,
+                declared.length_span,
                 format!("{shortest} from {} to {} is faster than light in fiber", near.name, far.name),
             )
             .label(format!("the shortest way takes {floor}"))
@@ -369,10 +372,11 @@ fn settle(
 fn settle_without_places(
     declared: &Declared<'_>,
     (a, b): (u32, u32),
-    profiles: [Option<&'static Profile>; 2],
+    nodes: &Nodes<'_>,
     plan: &Plan,
     problems: &mut Problems,
 ) -> Option<([link::Config; 2], Length, [Duration; 2])> {
+    let profiles = [a, b].map(|node| nodes.access[node as usize]);
     let given = declared.directions.iter().all(|direction| direction.delay.is_some());
     let (delay, length) = match declared.distance {
         _ if given => (Duration::ZERO, Length::Delay),
@@ -380,6 +384,8 @@ fn settle_without_places(
             let stretch = declared.stretch.unwrap_or_default();
             (fiber_delay(metres, stretch), Length::Metres { metres, stretch })
         }
+        // What is wrong with its ends has been said.
+        None if [a, b].iter().any(|&end| nodes.broken[end as usize]) => return None,
         None if profiles.iter().any(Option::is_some) => (Duration::ZERO, Length::Access),
         None => {
             let lost = [a, b].map(|node| &plan.nodes[node as usize]).into_iter().find(|node| node.place.is_none());

@@ -60,6 +60,8 @@ pub(super) struct Nodes<'a> {
     pub(super) groups: Vec<Group<'a>>,
     /// The access profile of each node.
     pub(super) access: Vec<Option<&'static Profile>>,
+    /// Nodes whose declaration is wrong: nothing more is to be said about what it lacks.
+    pub(super) broken: Vec<bool>,
 }
 
 /// What the members of a group have in common.
@@ -71,17 +73,18 @@ struct Template<'a> {
     access: Option<&'static Profile>,
     resolver: Option<&'a Value>,
     zones: Option<&'a Value>,
+    broken: bool,
 }
 
 /// Reads the nodes into the plan, in natural order.
 pub(super) fn read<'a>(value: Option<&'a Value>, tcp: Settings, plan: &mut Plan, problems: &mut Problems) -> Nodes<'a> {
-    let mut nodes = Nodes { groups: Vec::new(), access: Vec::new() };
+    let mut nodes = Nodes { groups: Vec::new(), access: Vec::new(), broken: Vec::new() };
     let Some(value) = value else { return nodes };
     let entries = named_entries(value, "nodes", problems);
     if entries.is_empty() && matches!(value.kind, Kind::Map(_)) {
         problems.add(Diagnostic::error(Code::Empty, value.span, "there are no nodes"));
     }
-    let mut made: Vec<(Node, usize, Option<&'static Profile>)> = Vec::new();
+    let mut made: Vec<Made> = Vec::new();
     for (name, span, entry) in entries {
         check_name(name, span, problems);
         let template = template(entry, tcp, problems);
@@ -98,7 +101,7 @@ pub(super) fn read<'a>(value: Option<&'a Value>, tcp: Settings, plan: &mut Plan,
                 resolvers: Vec::new(),
                 access: template.access.map(|profile| profile.name),
             };
-            made.push((node, index, template.access));
+            made.push(Made { node, group: index, access: template.access, broken: template.broken });
         }
         nodes.groups.push(Group {
             name,
@@ -114,24 +117,32 @@ pub(super) fn read<'a>(value: Option<&'a Value>, tcp: Settings, plan: &mut Plan,
     nodes
 }
 
+/// A node that has no number yet.
+struct Made {
+    node: Node,
+    group: usize,
+    access: Option<&'static Profile>,
+    broken: bool,
+}
+
 /// Puts nodes in natural order, which also numbers the members of each group.
-fn number(made: Vec<(Node, usize, Option<&'static Profile>)>, nodes: &mut Nodes<'_>, plan: &mut Plan) {
+fn number(made: Vec<Made>, nodes: &mut Nodes<'_>, plan: &mut Plan) {
     let mut order: Vec<usize> = (0..made.len()).collect();
-    order.sort_by(|&left, &right| natural_order(&made[left].0.name, &made[right].0.name));
+    order.sort_by(|&left, &right| natural_order(&made[left].node.name, &made[right].node.name));
     let mut at = vec![0; made.len()];
     for (index, &old) in (0u32..).zip(&order) {
         at[old] = index;
     }
-    for (old, (_, group, _)) in made.iter().enumerate() {
-        nodes.groups[*group].members.push(at[old]);
+    for (made, &at) in made.iter().zip(&at) {
+        nodes.groups[made.group].members.push(at);
     }
     plan.written.nodes.clone_from(&at);
-    let mut sorted: Vec<(u32, Node, Option<&'static Profile>)> =
-        at.into_iter().zip(made).map(|(at, (node, _, access))| (at, node, access)).collect();
+    let mut sorted: Vec<(u32, Made)> = at.into_iter().zip(made).collect();
     sorted.sort_by_key(|entry| entry.0);
-    for (_, node, access) in sorted {
-        plan.nodes.push(node);
-        nodes.access.push(access);
+    for (_, made) in sorted {
+        plan.nodes.push(made.node);
+        nodes.access.push(made.access);
+        nodes.broken.push(made.broken);
     }
 }
 
@@ -145,6 +156,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         access: None,
         resolver: None,
         zones: None,
+        broken: true,
     };
     let Some(kind) = value::choice(entry, "a node", KINDS, problems) else { return template };
     let form = match kind {
@@ -155,7 +167,9 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         _ => &AUTHORITY,
     };
     let Some(fields) = Fields::open(form, entry, problems) else { return template };
-    template.place = fields.get("at").and_then(|value| place(value, problems));
+    let at = fields.get("at");
+    template.place = at.and_then(|value| place(value, problems));
+    template.broken = at.is_some() && template.place.is_none();
     // More than 16,777,000 hosts would not fit into 10.0.0.0/8, and none of this size was ever simulated in one run.
     template.count =
         fields.get("count").and_then(|value| value::whole(value, "a count of nodes", 1..=1_000_000, problems));
@@ -293,7 +307,7 @@ fn resolver(fields: &Fields<'_>, problems: &mut Problems) -> Resolver {
     config
 }
 
-impl<'a> Nodes<'a> {
+impl Nodes<'_> {
     /// The nodes that a reference means: a node, all members of a group, or one of them.
     pub(super) fn find(&self, value: &Value, problems: &mut Problems) -> Option<&[u32]> {
         let name = value::text(value, "a node", problems)?;

@@ -12,12 +12,11 @@ use crate::service::bulk::Amount;
 use crate::service::client::Arrivals;
 use std::collections::BTreeSet;
 
-/// Reports what is wrong or doubtful about the plan as a whole.
+/// Reports what is wrong or doubtful about the plan as a whole, all nodes and links of which could be read.
 pub(super) fn check(plan: &Plan, problems: &mut Problems) {
     let paths = Paths::new(plan);
-    let errors = problems.has_errors();
     reachable(plan, &paths, problems);
-    if errors {
+    if problems.has_errors() {
         // Doubts about half a plan would be about the errors in it.
         return;
     }

@@ -325,12 +325,11 @@ fn connections(value: &Value, problems: &mut Problems) -> Option<Connections> {
         return Some(Connections::PerRequest);
     }
     let Connections::Pool { mut max, mut idle } = Connections::BROWSER else { return None };
-    let (size, kept) = match dist::only(value) {
-        Some(size) => (Some(size), None),
-        None => {
-            let fields = Fields::open(&POOL, value, problems)?;
-            (fields.get("max"), fields.get("idle"))
-        }
+    let (size, kept) = if let Some(size) = dist::only(value) {
+        (Some(size), None)
+    } else {
+        let fields = Fields::open(&POOL, value, problems)?;
+        (fields.get("max"), fields.get("idle"))
     };
     if let Some(size) = size {
         let whole = value::whole(size, "a pool (connections)", 1..=100_000, problems)?;

@@ -83,7 +83,7 @@ fn traffic(
     let port = FIRST_PORT + u16::try_from(plan.traffic.len()).expect("at most 20,000");
     let mut reading = Reading { name, fields: &fields, nodes, plan, start: Time::ZERO, port };
     reading.start = reading.instant("start", problems).unwrap_or(Time::ZERO);
-    if reading.start > Time::ZERO + plan.run_for || reading.start == Time::ZERO + plan.run_for {
+    if reading.start >= Time::ZERO + plan.run_for {
         let at = fields.get("start").map_or(span, |value| value.span);
         problems.add(
             Diagnostic::error(
