@@ -183,9 +183,9 @@ impl Path {
             }
             self.now = next;
             if back == Some(next) {
-                self.acknowledge()
+                self.acknowledge();
             } else {
-                self.send()
+                self.send();
             }
             if stop(self) {
                 return true;
