@@ -4,6 +4,7 @@ use super::connection::{Connection, State, Transmit};
 use super::scoreboard::{Marks, Sent};
 use super::timers::Alarm;
 use crate::base::{Span, Time};
+use crate::transport::congestion::Phase;
 use crate::wire::{Ecn, Flags, Options, Payload, Segment};
 
 impl Connection {
@@ -228,11 +229,52 @@ impl Connection {
             self.sending_over(false, now);
             return None;
         }
+        if self.gathers(len, now) {
+            self.sending_over(true, now);
+            return None;
+        }
         if self.reducing() {
             self.recovery.prr_out += 1;
         }
         self.recovery.sent_now += 1;
         Some(self.send_new(len, now))
+    }
+
+    /// Whether an unpaced sender waits for room for a whole burst, because acknowledgments that make it will come soon (Linux
+    /// `tcp_tso_should_defer`): at the end of a round, a few segments that the window allows go with the next one.
+    fn gathers(&mut self, len: u64, now: Time) -> bool {
+        let mss = u64::from(self.mss);
+        if self.recovery.burst_left > 0 {
+            self.recovery.burst_left -= 1;
+            return false;
+        }
+        let waiting = self.written() - self.next;
+        if len < mss || waiting <= mss || self.control.get().pacing_rate().is_some() {
+            return false;
+        }
+        let room = u64::from(self.window.cwnd - self.board.in_flight());
+        let offered = self.una + self.peer_window - self.next;
+        let limit = offered.min(room * mss);
+        let burst = u64::from(self.burst());
+        let third = self.peer_window.min(u64::from(self.window.cwnd) * mss) / 3;
+        let recent = now.since(self.recovery.last_sent) <= Span::from_millis(1);
+        let soon = self.board.head().is_some_and(|head| now.since(head.sent) >= self.rtt.srtt() / 2);
+        let defer =
+            self.phase < Phase::Recovery && recent && soon && limit < burst * mss && limit < waiting && limit < third;
+        if !defer {
+            self.recovery.burst_left = u32::try_from((limit / mss).min(burst)).unwrap_or(1).saturating_sub(1);
+        }
+        defer
+    }
+
+    /// Segments that leave together: about a millisecond's worth of twice the window a round trip in slow start, of 1.2 times the
+    /// window near its end and after (Linux `tcp_update_pacing_rate`, `tcp_tso_autosize`).
+    fn burst(&self) -> u32 {
+        let percent = if self.window.cwnd < self.window.ssthresh / 2 { 200 } else { 120 };
+        let segments = u64::from(self.window.cwnd.max(self.board.packets_out()));
+        let nanos = self.rtt.srtt().as_nanos().max(1);
+        let per_tick = segments * percent * (1_000_000_000 / 1024) / 100 / nanos;
+        u32::try_from(per_tick.min(65_535 / u64::from(self.mss))).unwrap_or(2).max(2)
     }
 
     fn send_new(&mut self, len: u64, now: Time) -> Transmit {
@@ -271,6 +313,7 @@ impl Connection {
 
     /// Nothing more can be sent at this instant.
     fn sending_over(&mut self, limited: bool, now: Time) {
+        self.recovery.burst_left = 0;
         let sent = std::mem::take(&mut self.recovery.sent_now);
         if sent == 0 && !limited {
             return;
