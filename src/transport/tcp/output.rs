@@ -225,7 +225,7 @@ impl Connection {
             self.sending_over(false, now);
             return None;
         };
-        if self.wait_for_pace(now) {
+        if self.recovery.burst_left == 0 && self.wait_for_pace(now) {
             self.sending_over(false, now);
             return None;
         }
@@ -249,9 +249,10 @@ impl Connection {
             return false;
         }
         let waiting = self.written() - self.next;
-        if len < mss || waiting <= mss || self.control.get().pacing_rate().is_some() {
+        if len < mss || waiting <= mss {
             return false;
         }
+        let paced = self.control.get().pacing_rate().is_some();
         let room = u64::from(self.window.cwnd - self.board.in_flight());
         let offered = self.una + self.peer_window - self.next;
         let limit = offered.min(room * mss);
@@ -259,22 +260,29 @@ impl Connection {
         let third = self.peer_window.min(u64::from(self.window.cwnd) * mss) / 3;
         let recent = now.since(self.recovery.last_sent) <= Span::from_millis(1);
         let soon = self.board.head().is_some_and(|head| now.since(head.sent) >= self.rtt.srtt() / 2);
-        let defer =
-            self.phase < Phase::Recovery && recent && soon && limit < burst * mss && limit < waiting && limit < third;
+        let small = limit < burst * mss && limit < waiting && limit < third;
+        let defer = !paced && self.phase < Phase::Recovery && recent && soon && small;
         if !defer {
-            self.recovery.burst_left = u32::try_from((limit / mss).min(burst)).unwrap_or(1).saturating_sub(1);
+            self.recovery.burst_left =
+                u32::try_from((limit.min(waiting) / mss).min(burst)).unwrap_or(1).saturating_sub(1);
         }
         defer
     }
 
-    /// Segments that leave together: about a millisecond's worth of twice the window a round trip in slow start, of 1.2 times the
-    /// window near its end and after (Linux `tcp_update_pacing_rate`, `tcp_tso_autosize`).
-    fn burst(&self) -> u32 {
-        let percent = if self.window.cwnd < self.window.ssthresh / 2 { 200 } else { 120 };
-        let segments = u64::from(self.window.cwnd.max(self.board.packets_out()));
-        let nanos = self.rtt.srtt().as_nanos().max(1);
-        let per_tick = segments * percent * (1_000_000_000 / 1024) / 100 / nanos;
-        u32::try_from(per_tick.min(65_535 / u64::from(self.mss))).unwrap_or(2).max(2)
+    /// Segments that leave together, a millisecond's worth but at least two (one if paced below 1.2 Mbit/s): at the pacing rate, or
+    /// at twice the window a round trip in slow start and 1.2 times the window near its end and after (Linux
+    /// `tcp_tso_autosize`, `tcp_update_pacing_rate`).
+    fn burst(&mut self) -> u32 {
+        let mss = u64::from(self.mss);
+        let (rate, least) = match self.control.get().pacing_rate() {
+            Some(rate) => (rate.as_bps() / 8, if rate.as_bps() < 1_200_000 { 1 } else { 2 }),
+            None => {
+                let percent = if self.window.cwnd < self.window.ssthresh / 2 { 200 } else { 120 };
+                let window = mss * u64::from(self.window.cwnd.max(self.board.packets_out()));
+                (window * percent * 10_000_000 / self.rtt.srtt().as_nanos().max(1), 2)
+            }
+        };
+        u32::try_from((rate >> 10).min(65_535) / mss).unwrap_or(least).max(least)
     }
 
     fn send_new(&mut self, len: u64, now: Time) -> Transmit {
@@ -379,9 +387,15 @@ impl Connection {
     /// A segment has gone: the next may follow at the pacing rate.
     fn pace(&mut self, len: u64, now: Time) {
         let Some(rate) = self.control.get().pacing_rate() else { return };
-        // Linux paces what is on the wire, headers included.
+        // Linux does not pace the first ten segments of a connection.
+        if self.next < 10 * u64::from(self.mss) {
+            return;
+        }
+        // Linux paces what is on the wire, headers included, and makes up for a late departure by up to half a gap
+        // (`tcp_update_skb_after_send`).
         let header = if self.timestamps { 52 } else { 40 };
         let gap: Span = rate.time_for(len + header);
-        self.timers.pace_until = self.timers.pace_until.max(now) + gap;
+        let late = now.since(self.timers.pace_until).min(gap / 2);
+        self.timers.pace_until = self.timers.pace_until.max(now) + gap.saturating_sub(late);
     }
 }
