@@ -274,13 +274,12 @@ impl Connection {
     /// `tcp_tso_autosize`, `tcp_update_pacing_rate`).
     fn burst(&mut self) -> u32 {
         let mss = u64::from(self.mss);
-        let (rate, least) = match self.control.get().pacing_rate() {
-            Some(rate) => (rate.as_bps() / 8, if rate.as_bps() < 1_200_000 { 1 } else { 2 }),
-            None => {
-                let percent = if self.window.cwnd < self.window.ssthresh / 2 { 200 } else { 120 };
-                let window = mss * u64::from(self.window.cwnd.max(self.board.packets_out()));
-                (window * percent * 10_000_000 / self.rtt.srtt().as_nanos().max(1), 2)
-            }
+        let (rate, least) = if let Some(rate) = self.control.get().pacing_rate() {
+            (rate.as_bps() / 8, if rate.as_bps() < 1_200_000 { 1 } else { 2 })
+        } else {
+            let percent = if self.window.cwnd < self.window.ssthresh / 2 { 200 } else { 120 };
+            let window = mss * u64::from(self.window.cwnd.max(self.board.packets_out()));
+            (window * percent * 10_000_000 / self.rtt.srtt().as_nanos().max(1), 2)
         };
         u32::try_from((rate >> 10).min(65_535) / mss).unwrap_or(least).max(least)
     }
