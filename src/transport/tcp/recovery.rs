@@ -56,6 +56,8 @@ pub(super) struct Recovery {
     pub(super) last_sent: Time,
     /// New segments sent since the last look at the window.
     pub(super) sent_now: u32,
+    /// Segments of the present burst still to send.
+    pub(super) burst_left: u32,
 }
 
 impl Recovery {
