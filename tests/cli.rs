@@ -1,5 +1,7 @@
 //! The command as a person meets it: words, streams, exit codes.
 
+#![expect(clippy::disallowed_methods, reason = "tests read and write files")]
+
 use snapbox::cmd::{Command, OutputAssert};
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
@@ -55,4 +57,126 @@ fn nobody_reading_to_the_end_is_no_failure() {
     let mut words = String::new();
     child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
     assert_eq!((child.wait().unwrap().code(), words.as_str()), (Some(0), ""));
+}
+
+const SHOP: &str = "tests/cli/shop.ron";
+
+fn stdout(words: &[&str]) -> String {
+    let output = lightlag(words).success().stderr_eq("").get_output().stdout.clone();
+    String::from_utf8(output).unwrap()
+}
+
+/// A directory that is gone when the test is over.
+struct Dir(std::path::PathBuf);
+
+impl Dir {
+    fn new(name: &str) -> Self {
+        let dir = std::env::temp_dir().join(format!("lightlag-cli-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        Self(dir)
+    }
+
+    fn file(&self, name: &str, text: &str) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn check_shows_what_a_scenario_resolves_to() {
+    let text = stdout(&["check", SHOP]);
+    assert!(text.lines().all(|line| line == line.trim_end()), "{text}");
+    insta::assert_snapshot!("check", text);
+}
+
+#[test]
+fn run_says_what_users_would_have_felt() {
+    let text = stdout(&["run", SHOP]);
+    // How long it took differs each time.
+    let (before, after) = text.split_once(" simulated in ").unwrap();
+    let (_, after) = after.split_once("   ").unwrap();
+    insta::assert_snapshot!("run", format!("{before} simulated in WALL   {after}"));
+}
+
+#[test]
+fn the_same_run_has_the_same_results_in_every_format() {
+    let json = |words: &[&str]| {
+        let mut value: serde_json::Value = serde_json::from_str(&stdout(words)).unwrap();
+        assert!(value["performance"]["wall_ns"].as_u64().unwrap() > 0);
+        value.as_object_mut().unwrap().remove("performance");
+        value
+    };
+    let first = json(&["run", SHOP, "--format", "json"]);
+    assert_eq!(first, json(&["run", SHOP, "--format", "json", "--seed", "7"]), "the scenario's seed is 7");
+    assert!(stdout(&["run", SHOP, "--seed", "8"]).ends_with(" --slowest --seed 8\n"));
+    let other = json(&["run", SHOP, "--format", "json", "--seed", "8"]);
+    assert_ne!(first["digest"], other["digest"]);
+    let ron = lightlag::report::json::from_ron(&stdout(&["run", SHOP, "--format", "ron"])).unwrap();
+    assert_eq!(first["digest"], serde_json::json!(ron.digest));
+}
+
+#[test]
+fn run_writes_results_that_plot_reads() {
+    let dir = Dir::new("out");
+    let out = dir.0.join("results").display().to_string();
+    let text = stdout(&["run", SHOP, "--out", &out]);
+    assert!(
+        text.ends_with(&format!(
+            "next: lightlag explain {SHOP} --traffic pages --slowest\nnext: lightlag plot cdf {out}\n"
+        )),
+        "{text}"
+    );
+    stdout(&["plot", "cdf", &out]);
+    stdout(&["plot", "time", &out, "--traffic", "pages"]);
+}
+
+#[test]
+fn explain_tells_where_the_time_of_one_request_went() {
+    insta::assert_snapshot!(
+        "explain-slowest",
+        stdout(&["explain", SHOP, "--traffic", "pages", "--slowest", "--packets"])
+    );
+    insta::assert_snapshot!(
+        "explain-ping",
+        stdout(&["explain", SHOP, "--traffic", "ping", "--request", "3", "--packets", "--ascii"])
+    );
+    let failed = |words: &[&str], said: &str| {
+        lightlag(words).code(2).stdout_eq("").stderr_eq(format!("error: {said}\n"));
+    };
+    failed(&["explain", SHOP], "explain which traffic? choose with --traffic among pages, ping");
+    failed(&["explain", SHOP, "--traffic", "page"], "no traffic is called `page`; there is pages, ping");
+    let missing = ["explain", SHOP, "--traffic", "ping", "--request", "10"];
+    failed(&missing, "`ping` has no number 10 that had ended when the run did; 10 had");
+}
+
+#[test]
+fn each_kind_of_failure_has_its_exit_code() {
+    let dir = Dir::new("codes");
+    let shop = std::fs::read_to_string(SHOP).unwrap();
+    // 1: a valid run that disappoints.
+    let strict = dir.file("strict.ron", &shop.replace("\"55ms\", at_most: \"150ms\"", "\"55ms\", at_most: \"60ms\""));
+    let output = lightlag(&["run", &strict]).code(1).stderr_eq("").get_output().stdout.clone();
+    let text = String::from_utf8(output).unwrap();
+    assert!(text.starts_with("shop FAILED 1 of 2 expectations\n"), "{text}");
+    assert!(text.contains("\nFAILED  pages p50 between 55.0 ms and 60.0 ms  117 ms\n"), "{text}");
+    // 2: a wrong scenario; nothing on stdout, nothing written.
+    let wrong = dir.file("wrong.ron", &shop.replace("loss: \"1%\"", "loss: \"120%\""));
+    let out = dir.0.join("results");
+    for words in [vec!["check", &wrong], vec!["run", &wrong, "--out", out.to_str().unwrap()], vec!["explain", &wrong]] {
+        let output = lightlag(&words).code(2).stdout_eq("").get_output().stderr.clone();
+        let text = String::from_utf8(output).unwrap();
+        assert!(text.starts_with("error[") && text.contains("120%"), "{text}");
+    }
+    assert!(!out.exists());
+    // 3: a file that is not there, and a place where nothing can be written.
+    let missing = dir.0.join("missing.ron").display().to_string();
+    lightlag(&["run", &missing]).code(3).stdout_eq("").stderr_eq("error: cannot read `[..]missing.ron`: [..]\n");
+    lightlag(&["run", SHOP, "--out", &wrong]).code(3).stdout_eq("").stderr_eq("error: cannot make `[..]`: [..]\n");
 }

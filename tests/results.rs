@@ -1,5 +1,7 @@
 //! From records to an outcome, to files, to figures, by the library and by the command.
 
+#![expect(clippy::disallowed_methods, reason = "tests read and write files")]
+
 use lightlag::base::{Digest, Span, Time};
 use lightlag::link::Counters;
 use lightlag::observe::{Kind, Metrics, Plan, Traffic};
@@ -242,6 +244,6 @@ fn plot_says_what_it_cannot_draw() {
 fn the_summary_sets_udp_and_tcp_side_by_side() {
     let traffic = traffic(["udp", "tcp"], 50);
     let outcome = outcome(&traffic, 50).without_performance();
-    let options = Options { style: Style::Plain, file: Some("scenarios/tcp-vs-udp.ron"), out: None };
+    let options = Options { style: Style::Plain, file: Some("scenarios/tcp-vs-udp.ron"), out: None, seed: None };
     insta::assert_snapshot!(summary(&outcome, options));
 }

@@ -78,6 +78,7 @@ pub(crate) enum Format {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own on the command line")]
 #[command(group = clap::ArgGroup::new("which").args(["request", "slowest", "median"]))]
 pub(crate) struct Explain {
     /// The scenario

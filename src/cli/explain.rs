@@ -5,12 +5,12 @@ use super::load::{Loaded, load};
 use super::output::{Failure, Status, Terminal};
 use super::run::to_the_end;
 use crate::observe::cases::explainable;
-use crate::observe::sequence::{self, Cast, Charset, Sequence};
-use crate::observe::{Case, Cases, Pick, Plan};
+use crate::observe::sequence::{self, Cast, Charset, EchoMark, Sequence};
+use crate::observe::{Case, Cases, Pick, Plan, Story};
 use crate::report::explain::{Context, explain};
 use crate::run::{Observer, Simulation, observed};
 use crate::topo::Egress;
-use crate::trace::{Mask, PacketRecord, Record};
+use crate::trace::{Echo, Mask, PacketRecord, Record};
 
 /// Runs the scenario once to find the case, and once more for its packets where they are wanted: the second run is the same.
 pub(crate) fn run(args: &Explain, terminal: &Terminal) -> Result<Status, Failure> {
@@ -27,7 +27,10 @@ pub(crate) fn run(args: &Explain, terminal: &Terminal) -> Result<Status, Failure
     let mut text = explain(case, context);
     if args.packets {
         let cast = cast(&loaded, nodes);
-        let mut sequence = Sequence::new(&case.flows(), &cast);
+        let mut sequence = match case.story {
+            Story::Echo(Echo { sent, ttl, answer, .. }) => Sequence::of_echo(EchoMark { sent, ttl, answer }, &cast),
+            _ => Sequence::new(&case.flows(), &cast),
+        };
         observe(&loaded, args, &mut sequence, terminal);
         text.push_str(&diagram(args, case, &sequence, &cast));
     }

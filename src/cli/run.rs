@@ -22,9 +22,10 @@ pub(crate) fn run(args: &Run, terminal: &Terminal) -> Result<Status, Failure> {
     let file = args.file.display().to_string();
     let out = args.out.as_ref().map(|dir| dir.display().to_string());
     let printed = match args.format {
-        Format::Text => {
-            text::summary(&outcome, Options { style: terminal.out, file: Some(&file), out: out.as_deref() })
-        }
+        Format::Text => text::summary(
+            &outcome,
+            Options { style: terminal.out, file: Some(&file), out: out.as_deref(), seed: args.seed },
+        ),
         Format::Json => json::to_json(&outcome),
         Format::Ron => json::to_ron(&outcome),
     };

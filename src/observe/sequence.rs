@@ -45,6 +45,8 @@ pub struct Step {
     pub text: String,
     /// Bytes of payload.
     pub payload: u64,
+    flow: u64,
+    src: Ipv4Addr,
 }
 
 /// Symbols to draw with.
@@ -56,10 +58,22 @@ pub enum Charset {
     Ascii,
 }
 
+/// Which echo's packets to keep: records of echoes do not know their flow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EchoMark {
+    /// When the request was sent.
+    pub sent: Time,
+    /// With which TTL.
+    pub ttl: u8,
+    /// Who answered and when.
+    pub answer: Option<(Ipv4Addr, Time)>,
+}
+
 /// Reads packet records and keeps the packets of some flows.
 #[derive(Debug)]
 pub struct Sequence {
     flows: Vec<u64>,
+    echo: Option<EchoMark>,
     steps: BTreeMap<u64, Step>,
     /// First sequence number of each sender on a connection: (flow, address, port).
     initial: BTreeMap<(u64, Ipv4Addr, u16), Seq>,
@@ -72,14 +86,28 @@ impl Sequence {
     pub fn new(flows: &[u64], cast: &Cast) -> Self {
         Self {
             flows: flows.to_vec(),
+            echo: None,
             steps: BTreeMap::new(),
             initial: BTreeMap::new(),
             addresses: cast.addresses.clone(),
         }
     }
 
+    /// A reader that keeps the packets of an echo.
+    #[must_use]
+    pub fn of_echo(echo: EchoMark, cast: &Cast) -> Self {
+        Self { echo: Some(echo), ..Self::new(&[], cast) }
+    }
+
     /// Takes a record in.
     pub fn packet(&mut self, record: &PacketRecord) {
+        if let (Some(echo), PacketEvent::Sent, Body::Icmp(Icmp::EchoRequest { .. })) =
+            (self.echo, record.event, &record.packet.body)
+            && record.time == echo.sent
+            && record.packet.ttl == echo.ttl
+        {
+            self.flows.push(record.packet.transit.flow);
+        }
         if !self.flows.contains(&record.packet.transit.flow) {
             return;
         }
@@ -105,6 +133,8 @@ impl Sequence {
             ending: Ending::UnderWay,
             text,
             payload: payload_len(packet),
+            flow: packet.transit.flow,
+            src: packet.src,
         };
         self.steps.insert(record.serial, step);
     }
@@ -176,7 +206,13 @@ impl Sequence {
     /// somebody sends data again (acknowledgments and the closing of the connection).
     #[must_use]
     pub fn steps(&self, start: Time, end: Time) -> Vec<&Step> {
-        let mut steps: Vec<(&u64, &Step)> = self.steps.iter().filter(|(_, step)| step.sent >= start).collect();
+        let answer = self.echo.and_then(|echo| echo.answer);
+        // Of echoes sent at the same instant, the one that was answered by this node at that instant.
+        let ours = answer.and_then(|(address, time)| {
+            self.steps.values().find(|step| step.src == address && step.ending == Ending::Arrived(time))
+        });
+        let wanted = |step: &Step| step.sent >= start && ours.is_none_or(|ours| ours.flow == step.flow);
+        let mut steps: Vec<(&u64, &Step)> = self.steps.iter().filter(|(_, step)| wanted(step)).collect();
         steps.sort_by_key(|&(serial, step)| (step.sent, *serial));
         let next = steps.iter().position(|(_, step)| step.sent > end && step.payload > 0).unwrap_or(steps.len());
         steps.truncate(next);

@@ -23,6 +23,8 @@ pub struct Options<'a> {
     pub file: Option<&'a str>,
     /// Where results were written, if they were.
     pub out: Option<&'a str>,
+    /// The seed that the user asked for instead of the scenario's: commands that are suggested ask for it too.
+    pub seed: Option<u64>,
 }
 
 /// The summary.
@@ -350,6 +352,7 @@ fn warnings(outcome: &Outcome, style: Style) -> String {
 /// What the reader most likely wants to do next.
 fn next(outcome: &Outcome, options: Options<'_>) -> String {
     let Some(file) = options.file else { return String::new() };
+    let seed = options.seed.map_or_else(String::new, |seed| format!(" --seed {seed}"));
     let mut commands = Vec::new();
     let slowest = outcome
         .traffic
@@ -359,11 +362,11 @@ fn next(outcome: &Outcome, options: Options<'_>) -> String {
     if let Some((name, _)) = slowest {
         let only = outcome.traffic.len() == 1;
         let which = if only { String::new() } else { format!(" --traffic {}", shell_word(name)) };
-        commands.push(format!("lightlag explain {}{which} --slowest", shell_word(file)));
+        commands.push(format!("lightlag explain {}{which} --slowest{seed}", shell_word(file)));
     }
     match options.out {
         Some(out) => commands.push(format!("lightlag plot cdf {}", shell_word(out))),
-        None => commands.push(format!("lightlag run {} --out results", shell_word(file))),
+        None => commands.push(format!("lightlag run {} --out results{seed}", shell_word(file))),
     }
     commands.truncate(if options.out.is_some() { 2 } else { 1 });
     commands.iter().fold(String::new(), |text, command| format!("{text}{} {command}\n", style_next(options.style)))
@@ -388,7 +391,7 @@ mod tests {
     use super::*;
     use crate::report::fixture;
 
-    const PLAIN: Options<'_> = Options { style: Style::Plain, file: Some("shop.ron"), out: None };
+    const PLAIN: Options<'_> = Options { style: Style::Plain, file: Some("shop.ron"), out: None, seed: None };
 
     #[test]
     fn the_summary_fits_a_screen() {

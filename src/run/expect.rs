@@ -274,4 +274,20 @@ mod tests {
         assert_eq!(judged(&traffic, phase(Statistic::Mean)).text, "bulk mean transfer <= 10.0 ms");
         assert!(!judged(&transfers(0, Time::ZERO), phase(Statistic::Mean)).ok);
     }
+
+    #[test]
+    fn scenarios_name_phases_as_results_do() {
+        use crate::scenario::plan::{Messages, TrafficKind};
+        use crate::scenario::schema::phases;
+        let messages = TrafficKind::Messages(Messages {
+            pairs: vec![],
+            port: 0,
+            bytes: 0,
+            every: Span::ZERO,
+            carrier: crate::scenario::plan::Carrier::Udp,
+            limit: crate::service::Limit::NONE,
+        });
+        let names: Vec<&str> = Kind::Messages.phases().iter().map(|phase| phase.name()).collect();
+        assert_eq!(phases(&messages), names);
+    }
 }

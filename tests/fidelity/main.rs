@@ -5,6 +5,12 @@
 
 #![expect(clippy::print_stdout, reason = "the table is what one runs this for")]
 
+mod exchange;
+mod fct;
 mod goodput;
+mod messages;
+mod pair;
 mod path;
+mod rounds;
 mod table;
+mod timers;

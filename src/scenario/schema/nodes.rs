@@ -215,6 +215,7 @@ fn place(value: &Value, problems: &mut Problems) -> Option<Place> {
 }
 
 fn server(fields: &Fields<'_>, problems: &mut Problems) -> server::Config {
+    let before = problems.0.len();
     let mut config = server::Config::new();
     let mut whole = |name: &str, high: u64| {
         let value = fields.get(name)?;
@@ -250,7 +251,11 @@ fn server(fields: &Fields<'_>, problems: &mut Problems) -> server::Config {
     if let Some(value) = fields.get("routes") {
         config.routes = routes(value, problems);
     }
-    if config.service == Dist::Constant(Duration::ZERO) && config.routes.iter().all(|route| route.service.is_none()) {
+    let idle =
+        config.service == Dist::Constant(Duration::ZERO) && config.routes.iter().all(|route| route.service.is_none());
+    // How long work takes is not known where a field could not be read.
+    let unread = problems.0[before..].iter().any(Diagnostic::is_error);
+    if idle && !unread {
         fields.no_effect("workers", "work takes no time; give `service` a duration", problems);
         fields.no_effect("queue", "nothing waits where work takes no time; give `service` a duration", problems);
     }
@@ -353,7 +358,7 @@ impl Nodes<'_> {
             Some(group) => diagnostic
                 .also(group.span, "a node with a similar name is declared here")
                 .help(format!("did you mean `{}`?", group.name)),
-            None if self.groups.len() > 12 => diagnostic.help("it must be a key of `nodes`"),
+            None if self.groups.is_empty() || self.groups.len() > 12 => diagnostic.help("it must be a key of `nodes`"),
             None => diagnostic.help(format!("the nodes are {}", list(self.groups.iter().map(|group| group.name)))),
         }
     }

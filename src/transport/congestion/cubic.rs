@@ -264,7 +264,7 @@ impl HyStart {
         if now - self.last_ack <= Self::TRAIN_GAP {
             self.last_ack = now;
             // Unpaced, half of the round trip: a train that long fills the path one way.
-            let threshold = (delay_min + Self::burst_delay(window, ack)) / 2;
+            let threshold = delay_min.midpoint(Self::burst_delay(window, ack));
             self.found = now - self.round_start > threshold;
         }
         let current = self.current.map_or(delay, |least| least.min(delay));

@@ -1,6 +1,7 @@
 //! Reno (RFC 5681): one segment a round trip, half on loss.
 
-use super::{Ack, Control, Window};
+use super::{Ack, Control, Phase, Window};
+use crate::base::Time;
 
 /// Additive increase, multiplicative decrease.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +48,14 @@ impl Control for Reno {
     }
 
     fn ssthresh(&mut self, window: &Window) -> u32 {
+        // Linux `tcp_init_cwnd_reduction`: growth that had been earned in part is forfeited.
+        self.credit = 0;
         (window.cwnd / 2).max(2)
+    }
+
+    fn on_phase(&mut self, _window: &mut Window, phase: Phase, _now: Time) {
+        if phase == Phase::Loss {
+            self.credit = 0;
+        }
     }
 }

@@ -170,7 +170,7 @@ impl Connection {
             }
             ato = ato.min(most);
         }
-        let deadline = now + ato.min(self.constants.delayed_ack_max);
+        let deadline = self.timers.expiry(ato.min(self.constants.delayed_ack_max), now);
         if self.acks.deadline != Time::NEVER && self.acks.deadline <= now + ato / 4 {
             self.acks.now = true;
             return;

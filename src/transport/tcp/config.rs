@@ -25,7 +25,8 @@ pub struct Constants {
     pub delayed_ack_min: Span,
     /// Longest delayed ACK (Linux `TCP_DELACK_MAX`; RFC 1122 4.2.3.2: less than 0.5 s).
     pub delayed_ack_max: Span,
-    /// Segments acknowledged at once at the start of a connection and after idling (Linux `TCP_MAX_QUICKACKS`); 0 turns it off.
+    /// Segments acknowledged at once at the start of a connection and after idling; 0 turns it off. Linux has 16 such ACKs
+    /// (`TCP_MAX_QUICKACKS`), each for a pair of segments: that is how its bursts leave.
     pub quick_acks: u32,
     /// SYN retransmissions at the initial timeout before it doubles (Linux `tcp_syn_linear_timeouts`, since 6.5).
     pub syn_linear: u32,
@@ -54,6 +55,8 @@ pub struct Constants {
     pub restart_after_idle: bool,
     /// Whether sender-side F-RTO is done (RFC 5682).
     pub f_rto: bool,
+    /// Whether timers expire on a kernel's ticks, the later the longer they run; otherwise exactly.
+    pub ticks: bool,
 }
 
 impl Profile {
@@ -71,7 +74,7 @@ impl Profile {
                 initial_window: 10,
                 delayed_ack_min: Span::from_millis(40),
                 delayed_ack_max: Span::from_millis(200),
-                quick_acks: 16,
+                quick_acks: 32,
                 syn_linear: 4,
                 syn_retries: 10,
                 syn_ack_retries: 5,
@@ -85,6 +88,7 @@ impl Profile {
                 receive_buffer: 65_536,
                 restart_after_idle: true,
                 f_rto: true,
+                ticks: true,
             },
             Self::Rfc => Constants {
                 // RFC 6298 2.1, 2.4, 2.5.
@@ -114,6 +118,7 @@ impl Profile {
                 receive_buffer: 65_536,
                 restart_after_idle: true,
                 f_rto: true,
+                ticks: false,
             },
         }
     }

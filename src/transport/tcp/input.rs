@@ -537,13 +537,16 @@ impl Connection {
             self.acks.owed = true;
             self.acks.now = true;
         } else if fin && len == 0 {
+            // Above a hole, even a bare FIN is reported.
+            self.receiver.report(start, start);
             self.acks.owed = true;
+            self.acks.now = true;
         }
     }
 
     /// Everything up to their FIN has arrived (Linux `tcp_fin`).
     fn take_fin(&mut self, now: Time) {
-        self.receiver.next += 1;
+        self.receiver.take_fin();
         self.acks.owed = true;
         self.events.readable = true;
         match self.state {

@@ -77,7 +77,7 @@ impl Connection {
         if self.board.is_empty() {
             self.board.push(0, 1, Self::SYN_MARKS, now);
             self.next = 1;
-            self.timers.set(Alarm::Retransmit, now + self.timers.rto);
+            self.timers.set(Alarm::Retransmit, self.timers.rto, now);
         } else {
             self.board.mark_retransmitted(0, now);
             self.recovery.retransmitted(now);
@@ -149,11 +149,21 @@ impl Connection {
     }
 
     fn retransmit(&mut self, sent: Sent, now: Time) -> Transmit {
+        let sent = self.board.collapse(sent.start, u64::from(self.mss)).unwrap_or(sent);
         self.board.mark_retransmitted(sent.start, now);
         self.recovery.retransmitted(now);
+        self.recovery.last_sent = now;
         self.pace(sent.end - sent.start, now);
         let start = sent.start.max(self.una);
         Self::transmit(self.segment(start, sent.end, now), sent.first_sent)
+    }
+
+    /// A tail loss probe is no repair: neither recovery nor the flight counts it (Linux `__tcp_retransmit_skb`).
+    fn retransmit_as_probe(&mut self, sent: Sent, now: Time) -> Transmit {
+        self.board.mark_probed(sent.start, now);
+        self.recovery.last_sent = now;
+        self.pace(sent.end - sent.start, now);
+        Self::transmit(self.segment(sent.start.max(self.una), sent.end, now), sent.first_sent)
     }
 
     /// Linux `tcp_xmit_retransmit_queue`.
@@ -250,7 +260,13 @@ impl Connection {
         if first || self.timers.alarm == Alarm::Probe {
             self.rearm_rto(now);
         }
-        Self::transmit(self.segment(start, end, now), now)
+        let mut segment = self.segment(start, end, now);
+        if self.recovery.sent_now > 1 && (self.board.in_flight() >= self.window.cwnd || self.next_data(false).is_none())
+        {
+            // Linux sends bursts as units with PSH on the last segment (since 5.5), so that receivers do not wait for more.
+            segment.flags = segment.flags | Flags::PSH;
+        }
+        Self::transmit(segment, now)
     }
 
     /// Nothing more can be sent at this instant.
@@ -282,7 +298,7 @@ impl Connection {
         } else {
             let tail = self.board.tail().copied()?;
             self.recovery.probe_retransmitted = true;
-            self.retransmit(tail, now)
+            self.retransmit_as_probe(tail, now)
         };
         self.recovery.probe_high = Some(self.next);
         self.timers.off();

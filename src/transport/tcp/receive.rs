@@ -217,8 +217,19 @@ impl Receiver {
             self.release(payload, arrival);
         }
         self.held.drain(..count);
+        self.forget_blocks();
+    }
+
+    /// Blocks that have been reached need not be reported any more.
+    fn forget_blocks(&mut self) {
         let next = self.next;
         self.blocks.retain(|block| block.1 > next);
+    }
+
+    /// Takes the peer's FIN, which is next.
+    pub(super) fn take_fin(&mut self) {
+        self.next += 1;
+        self.forget_blocks();
     }
 
     /// Keeps a segment above a hole; false if all of it was there already.
@@ -249,9 +260,10 @@ impl Receiver {
         fresh
     }
 
-    /// Puts the block around `start..end` first (Linux `tcp_sack_new_ofo_skb`).
-    fn report(&mut self, start: u64, end: u64) {
-        let mut block = (start, end);
+    /// Puts the block around `start..end` first (Linux `tcp_sack_new_ofo_skb`). FIN counts where it follows.
+    pub(super) fn report(&mut self, start: u64, end: u64) {
+        let fin = self.fin == Some(end);
+        let mut block = (start, end + u64::from(fin));
         let mut index = 0;
         while index < self.blocks.len() {
             let other = self.blocks[index];

@@ -93,7 +93,7 @@ impl Connection {
         let window = self.board.reordering_window(recovering, self.rtt.min(), self.rtt.srtt());
         match self.board.detect_losses(window, now, news) {
             Some(wait) => {
-                self.timers.set(Alarm::Reorder, now + wait + self.constants.probe_slack);
+                self.timers.set(Alarm::Reorder, wait + self.constants.probe_slack, now);
                 true
             }
             None => false,
@@ -240,7 +240,8 @@ impl Connection {
 
     fn init_undo(&mut self) {
         self.recovery.undo_from = Some(self.una);
-        let out = self.board.retrans_out;
+        let probe = self.recovery.probe_high.is_some() && self.recovery.probe_retransmitted;
+        let out = self.board.retrans_out + u32::from(probe);
         self.recovery.undo_retransmitted = (out > 0).then_some(out);
     }
 

@@ -252,8 +252,39 @@ impl Scoreboard {
         (index < self.ring.len()).then_some(index)
     }
 
+    /// Before the segment at `start` is retransmitted: takes the segments behind it into it, as far as they are not SACKed and fit
+    /// into `mss` payload bytes (Linux `tcp_retrans_try_collapse`). Returns it.
+    pub(super) fn collapse(&mut self, start: u64, mss: u64) -> Option<Sent> {
+        let index = self.index_of(start)?;
+        while let Some(&next) = self.ring.get(index + 1) {
+            let sent = &mut self.ring[index];
+            let fin = u64::from(next.marks.any(Marks::FIN));
+            if sent.marks.any(Marks::SYN) || next.marks.any(Marks::SACKED) || next.end - fin - sent.start > mss {
+                break;
+            }
+            sent.end = next.end;
+            sent.first_sent = next.first_sent;
+            sent.marks.set(next.marks.0 & (Marks::FIN | Marks::EVER));
+            self.lost_out -= u32::from(next.marks.any(Marks::LOST));
+            self.retrans_out -= u32::from(next.marks.any(Marks::RETRANSMITTED));
+            self.ring.remove(index + 1);
+        }
+        self.ring.get(index).copied()
+    }
+
     /// Counts a retransmission of the segment at `start`.
     pub(super) fn mark_retransmitted(&mut self, start: u64, now: Time) {
+        let Some(index) = self.index_of(start) else { return };
+        let marks = &mut self.ring[index].marks;
+        if !marks.any(Marks::RETRANSMITTED) {
+            marks.set(Marks::RETRANSMITTED);
+            self.retrans_out += 1;
+        }
+        self.mark_probed(start, now);
+    }
+
+    /// The segment at `start` has been sent again, as a probe: the flight stays as it was.
+    pub(super) fn mark_probed(&mut self, start: u64, now: Time) {
         let Some(index) = self.index_of(start) else { return };
         let (delivered, delivered_at, phase_start) = (self.delivered, self.delivered_at, self.phase_start);
         let sent = &mut self.ring[index];
@@ -261,10 +292,7 @@ impl Scoreboard {
         sent.delivered = delivered;
         sent.delivered_at = delivered_at;
         sent.phase_start = phase_start;
-        if !sent.marks.any(Marks::RETRANSMITTED) {
-            self.retrans_out += 1;
-        }
-        sent.marks.set(Marks::RETRANSMITTED | Marks::EVER);
+        sent.marks.set(Marks::EVER);
         self.retransmissions.push_back((start, now));
         self.retransmitted += 1;
     }

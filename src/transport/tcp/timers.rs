@@ -41,11 +41,17 @@ pub(super) struct Timers {
     pub(super) pace_until: Time,
     /// Something waits for that.
     pub(super) pacing: bool,
+    /// Timers expire on ticks, as a kernel's do.
+    ticks: bool,
 }
 
+/// A kernel's tick (Linux with `HZ=250`).
+const TICK: u64 = 4_000_000;
+
 impl Timers {
-    pub(super) const fn new(rto: Span) -> Self {
+    pub(super) const fn new(rto: Span, ticks: bool) -> Self {
         Self {
+            ticks,
             alarm: Alarm::Off,
             alarm_at: Time::NEVER,
             rto,
@@ -61,16 +67,36 @@ impl Timers {
     }
 
     pub(super) fn stop(&mut self) {
-        *self = Self::new(self.rto);
+        *self = Self::new(self.rto, self.ticks);
     }
 
-    pub(super) fn set(&mut self, alarm: Alarm, at: Time) {
+    pub(super) fn set(&mut self, alarm: Alarm, wait: Span, now: Time) {
         self.alarm = alarm;
-        self.alarm_at = at;
+        self.alarm_at = self.expiry(wait, now);
     }
 
     pub(super) fn off(&mut self) {
-        self.set(Alarm::Off, Time::NEVER);
+        self.alarm = Alarm::Off;
+        self.alarm_at = Time::NEVER;
+    }
+
+    /// When a timer that is to run for `wait` expires. Linux counts in ticks, sorts timers into wheels of 64 slots, each eight
+    /// times as coarse as the one before, and rounds up (`kernel/time/timer.c`, `calc_index`): by up to 4 ms below 0.25 s, 32 ms
+    /// below 2 s, 256 ms below 16 s, and so on.
+    pub(super) fn expiry(&self, wait: Span, now: Time) -> Time {
+        if !self.ticks {
+            return now + wait;
+        }
+        let wait = wait.as_nanos().div_ceil(TICK);
+        let shift = match wait {
+            0..63 => 0,
+            63..504 => 3,
+            504..4_032 => 6,
+            4_032..32_256 => 9,
+            _ => 12,
+        };
+        let slot = ((now.as_nanos() / TICK + wait) >> shift) + 1;
+        Time::from_nanos((slot << shift) * TICK)
     }
 }
 
@@ -135,11 +161,11 @@ impl Connection {
             self.timers.off();
             return;
         }
-        let mut at = now + self.timers.rto;
+        let mut wait = self.timers.rto;
         if matches!(self.timers.alarm, Alarm::Probe | Alarm::Reorder) {
-            at = self.rto_at().max(now + Span::from_micros(1));
+            wait = self.rto_at().since(now).max(Span::from_micros(1));
         }
-        self.timers.set(Alarm::Retransmit, at);
+        self.timers.set(Alarm::Retransmit, wait, now);
     }
 
     /// When the retransmission timer would expire, counted from the head's last transmission.
@@ -165,7 +191,7 @@ impl Connection {
         if !left.is_zero() {
             wait = wait.min(left);
         }
-        self.timers.set(Alarm::Probe, now + wait);
+        self.timers.set(Alarm::Probe, wait, now);
         true
     }
 
@@ -234,7 +260,7 @@ impl Connection {
             self.timers.backoff -= 1;
             self.back_off();
         }
-        self.timers.set(Alarm::Retransmit, now + self.timers.rto);
+        self.timers.set(Alarm::Retransmit, self.timers.rto, now);
     }
 
     /// RACK waited for reordering in vain (Linux `tcp_rack_reo_timeout`).
@@ -264,7 +290,7 @@ impl Connection {
             && self.can_send_data()
         {
             let wait = self.window_probe_wait();
-            self.timers.set(Alarm::WindowProbe, now + wait);
+            self.timers.set(Alarm::WindowProbe, wait, now);
         }
     }
 
@@ -287,7 +313,7 @@ impl Connection {
         self.recovery.window_probe_due = true;
         self.timers.window_probes += 1;
         let wait = self.window_probe_wait();
-        self.timers.set(Alarm::WindowProbe, now + wait);
+        self.timers.set(Alarm::WindowProbe, wait, now);
     }
 
     /// RFC 9293 3.8.4.

@@ -21,6 +21,7 @@ use crate::base::{BitRate, Rng, Span, Time};
 use aggregation::Aggregation;
 use policer::{Policer, Sighting, Totals, Verdict};
 use rate::{Bandwidth, Gain, MaxFilter, UNIT, bit_rate};
+use std::cmp::Ordering;
 
 /// 2/ln 2: the smallest gain that doubles the rate each round.
 const HIGH: Gain = UNIT * 2885 / 1000 + 1;
@@ -73,6 +74,7 @@ struct Dip {
 
 /// The BBR controller.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent facts, each true or not")]
 pub struct Bbr {
     mode: Mode,
     /// Where the gain cycle starts.
@@ -226,13 +228,11 @@ impl Bbr {
     fn phase_over(&self, ack: &Ack) -> bool {
         let whole = self.totals.at.since(self.phase_since) > self.min_rtt.unwrap_or(Span::MAX);
         let in_flight = self.at_departure(ack.prior_in_flight);
-        if self.pacing_gain > UNIT {
+        match self.pacing_gain.cmp(&UNIT) {
             // Probing takes until the flight has grown, unless the path cannot hold as much.
-            whole && (ack.lost > 0 || in_flight >= self.target(self.pacing_gain))
-        } else if self.pacing_gain < UNIT {
-            whole || in_flight <= self.target(UNIT)
-        } else {
-            whole
+            Ordering::Greater => whole && (ack.lost > 0 || in_flight >= self.target(self.pacing_gain)),
+            Ordering::Less => whole || in_flight <= self.target(UNIT),
+            Ordering::Equal => whole,
         }
     }
 
@@ -307,7 +307,7 @@ impl Bbr {
     }
 
     fn check_dip_done(&mut self, window: &mut Window, now: Time) {
-        if !self.dip.is_some_and(|dip| now > dip.until) {
+        if self.dip.is_none_or(|dip| now <= dip.until) {
             return;
         }
         self.min_rtt_at = now;

@@ -130,7 +130,7 @@ impl Policer {
         if let Some(last) = self.bandwidth {
             let apart = Bandwidth(now.0.abs_diff(last.0));
             if apart.0.saturating_mul(8) <= last.0 || apart.bytes_per_second(sighting.mss, UNIT) <= Self::SAME {
-                self.bandwidth = Some(Bandwidth((now.0 + last.0) / 2));
+                self.bandwidth = Some(Bandwidth(now.0.midpoint(last.0)));
                 self.obeyed = true;
                 self.rounds = 0;
                 return Verdict::Policed;

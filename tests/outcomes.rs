@@ -1,0 +1,93 @@
+//! What every scenario comes to: laws that no outcome may break, and a snapshot of each.
+//!
+//! A snapshot pins what happens; it does not judge it. The laws beside it, and the expectations inside each scenario, do.
+
+#![expect(clippy::disallowed_methods, reason = "tests read and write files")]
+
+use lightlag::observe::Traffic;
+use lightlag::report::json::{from_json, to_json};
+use lightlag::report::snapshot::snapshot;
+use lightlag::run::outcome::Performance;
+use lightlag::run::{Outcome, Simulation};
+use lightlag::scenario::build::lay_out;
+use lightlag::scenario::parse;
+use lightlag::trace::Mask;
+use std::fs;
+use std::path::Path;
+
+/// Runs a scenario of the repository, first with observers and then without.
+fn run(name: &str) -> (Outcome, Vec<Traffic>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("scenarios/{name}.ron"));
+    let text = fs::read_to_string(&path).unwrap();
+    let (plan, _) = parse(&text, name).unwrap_or_else(|faults| panic!("{name}: {faults:#?}"));
+    let network = lay_out(&plan).unwrap();
+    let mut observed = Simulation::new(&plan, &network, None, Mask::PACKETS.and(Mask::SERIES));
+    observed.run();
+    let (outcome, traffic) = observed.outcome(Performance::default(), Vec::new());
+    let mut silent = Simulation::unobserved(&plan, &network, None);
+    silent.run();
+    let (unobserved, _) = silent.outcome(Performance::default(), Vec::new());
+    assert_eq!(unobserved.digest, outcome.digest, "{name}: observers change nothing");
+    (outcome, traffic)
+}
+
+/// What holds of every outcome.
+fn laws(outcome: &Outcome, traffic: &[Traffic]) {
+    for expectation in &outcome.expect {
+        assert!(
+            expectation.ok,
+            "{}: expected {}, measured {}",
+            outcome.scenario, expectation.text, expectation.measured
+        );
+    }
+    let packets = &outcome.packets;
+    let dropped: u64 = packets.dropped.values().sum();
+    assert_eq!(packets.sent + packets.duplicated, packets.delivered + dropped + packets.in_flight, "conservation");
+    for observed in traffic {
+        let samples = observed.samples.as_slice();
+        for (index, sample) in samples.iter().enumerate() {
+            assert_eq!(observed.budget(index).total(), sample.latency, "phases sum to the latency");
+        }
+        let named = &outcome.traffic[&observed.plan.name];
+        let sum = named.latency_ns.map_or(0, |latency| latency.sum);
+        assert_eq!(named.phases_ns.values().sum::<u64>(), sum, "phases sum to the latencies");
+        let (floor, least) = (named.light_floor_ns, named.latency_ns.map(|latency| latency.min));
+        // A router on the way answers a probe sooner than light could be at the destination.
+        if named.hops.is_empty() {
+            assert!(floor.zip(least).is_none_or(|(floor, least)| least >= floor), "nothing is faster than light");
+        }
+        let counts = &named.counts;
+        assert_eq!(counts.started, counts.ok + counts.failed + counts.unfinished, "each is counted once");
+    }
+    for direction in outcome.links.values().flat_map(|link| [&link.a_to_b, &link.b_to_a]) {
+        assert!(direction.utilisation.ppm() <= 1_000_000);
+        assert!(direction.queue.mean_bytes <= direction.queue.max_bytes);
+    }
+    assert_eq!(from_json(&to_json(outcome)).unwrap(), *outcome, "results survive being written");
+}
+
+fn pinned(name: &str) {
+    let (outcome, traffic) = run(name);
+    laws(&outcome, &traffic);
+    insta::assert_snapshot!(name, snapshot(&outcome));
+}
+
+#[test]
+fn first_request() {
+    pinned("first-request");
+}
+
+#[test]
+fn tcp_vs_udp() {
+    pinned("tcp-vs-udp");
+}
+
+#[test]
+fn bulk_loss() {
+    pinned("bulk-loss");
+}
+
+#[test]
+fn ping_around_the_world() {
+    pinned("ping-around-the-world");
+}
