@@ -264,12 +264,17 @@ impl Connection {
         }
         if self.board.is_empty() {
             if self.timers.alarm == Alarm::WindowProbe && self.una + self.peer_window > self.next {
+                self.timers.backoff = 0;
                 self.timers.off();
             }
             return true;
         }
         let (recovery, min_rtt) = (self.recovery.high, self.rtt.min());
+        let prior_out = self.board.packets_out();
         self.board.acknowledge(ack, (prior_highest, recovery), min_rtt, now, (&mut news, &mut rating));
+        if !self.sack {
+            self.board.forget_duplicates(prior_out - self.board.packets_out(), &mut news);
+        }
         self.drop_acknowledged();
         let sampled = self.update_rtt(&news, segment, now);
         if !news.rearm && sampled && self.rearm_for_sack(&news) {

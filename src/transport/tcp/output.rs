@@ -4,6 +4,7 @@ use super::connection::{Connection, State, Transmit};
 use super::scoreboard::{Marks, Sent};
 use super::timers::Alarm;
 use crate::base::{Span, Time};
+use crate::transport::congestion::Phase;
 use crate::wire::{Ecn, Flags, Options, Payload, Segment};
 
 impl Connection {
@@ -224,8 +225,12 @@ impl Connection {
             self.sending_over(false, now);
             return None;
         };
-        if self.wait_for_pace(now) {
+        if self.recovery.burst_left == 0 && self.wait_for_pace(now) {
             self.sending_over(false, now);
+            return None;
+        }
+        if self.gathers(len, now) {
+            self.sending_over(true, now);
             return None;
         }
         if self.reducing() {
@@ -233,6 +238,50 @@ impl Connection {
         }
         self.recovery.sent_now += 1;
         Some(self.send_new(len, now))
+    }
+
+    /// Whether an unpaced sender waits for room for a whole burst, because acknowledgments that make it will come soon (Linux
+    /// `tcp_tso_should_defer`): at the end of a round, a few segments that the window allows go with the next one.
+    fn gathers(&mut self, len: u64, now: Time) -> bool {
+        let mss = u64::from(self.mss);
+        if self.recovery.burst_left > 0 {
+            self.recovery.burst_left -= 1;
+            return false;
+        }
+        let waiting = self.written() - self.next;
+        if len < mss || waiting <= mss {
+            return false;
+        }
+        let paced = self.control.get().pacing_rate().is_some();
+        let room = u64::from(self.window.cwnd - self.board.in_flight());
+        let offered = self.una + self.peer_window - self.next;
+        let limit = offered.min(room * mss);
+        let burst = u64::from(self.burst());
+        let third = self.peer_window.min(u64::from(self.window.cwnd) * mss) / 3;
+        let recent = now.since(self.recovery.last_sent) <= Span::from_millis(1);
+        let soon = self.board.head().is_some_and(|head| now.since(head.sent) >= self.rtt.srtt() / 2);
+        let small = limit < burst * mss && limit < waiting && limit < third;
+        let defer = !paced && self.phase < Phase::Recovery && recent && soon && small;
+        if !defer {
+            self.recovery.burst_left =
+                u32::try_from((limit.min(waiting) / mss).min(burst)).unwrap_or(1).saturating_sub(1);
+        }
+        defer
+    }
+
+    /// Segments that leave together, a millisecond's worth but at least two (one if paced below 1.2 Mbit/s): at the pacing rate, or
+    /// at twice the window a round trip in slow start and 1.2 times the window near its end and after (Linux
+    /// `tcp_tso_autosize`, `tcp_update_pacing_rate`).
+    fn burst(&mut self) -> u32 {
+        let mss = u64::from(self.mss);
+        let (rate, least) = if let Some(rate) = self.control.get().pacing_rate() {
+            (rate.as_bps() / 8, if rate.as_bps() < 1_200_000 { 1 } else { 2 })
+        } else {
+            let percent = if self.window.cwnd < self.window.ssthresh / 2 { 200 } else { 120 };
+            let window = mss * u64::from(self.window.cwnd.max(self.board.packets_out()));
+            (window * percent * 10_000_000 / self.rtt.srtt().as_nanos().max(1), 2)
+        };
+        u32::try_from((rate >> 10).min(65_535) / mss).unwrap_or(least).max(least)
     }
 
     fn send_new(&mut self, len: u64, now: Time) -> Transmit {
@@ -271,6 +320,7 @@ impl Connection {
 
     /// Nothing more can be sent at this instant.
     fn sending_over(&mut self, limited: bool, now: Time) {
+        self.recovery.burst_left = 0;
         let sent = std::mem::take(&mut self.recovery.sent_now);
         if sent == 0 && !limited {
             return;
@@ -336,9 +386,15 @@ impl Connection {
     /// A segment has gone: the next may follow at the pacing rate.
     fn pace(&mut self, len: u64, now: Time) {
         let Some(rate) = self.control.get().pacing_rate() else { return };
-        // Linux paces what is on the wire, headers included.
+        // Linux does not pace the first ten segments of a connection.
+        if self.next < 10 * u64::from(self.mss) {
+            return;
+        }
+        // Linux paces what is on the wire, headers included, and makes up for a late departure by up to half a gap
+        // (`tcp_update_skb_after_send`).
         let header = if self.timestamps { 52 } else { 40 };
         let gap: Span = rate.time_for(len + header);
-        self.timers.pace_until = self.timers.pace_until.max(now) + gap;
+        let late = now.since(self.timers.pace_until).min(gap / 2);
+        self.timers.pace_until = self.timers.pace_until.max(now) + gap.saturating_sub(late);
     }
 }

@@ -56,6 +56,8 @@ pub(super) struct Recovery {
     pub(super) last_sent: Time,
     /// New segments sent since the last look at the window.
     pub(super) sent_now: u32,
+    /// Segments of the present burst still to send.
+    pub(super) burst_left: u32,
 }
 
 impl Recovery {
@@ -109,6 +111,7 @@ impl Connection {
             let duplicates = self.board.sacked_out >= self.board.reordering;
             if (self.phase < Phase::Recovery && duplicates) || (self.phase >= Phase::Recovery && news.advanced) {
                 self.board.mark_head_lost(news);
+                self.board.limit_duplicates();
             }
         } else if self.rack {
             if std::mem::take(&mut self.board.rack.advanced) && self.detect_losses(now, news) {
@@ -406,7 +409,7 @@ impl Connection {
     pub(super) fn enter_loss(&mut self, now: Time) {
         let fresh = self.phase < Phase::Recovery;
         let mut news = News::default();
-        self.board.mark_all_lost(self.sack && self.rack, now, &mut news);
+        self.board.mark_all_lost((self.sack, self.sack && self.rack), now, &mut news);
         let first = self.phase <= Phase::Disorder
             || self.recovery.high <= self.una
             || (self.phase == Phase::Loss && self.timers.timeouts == 0);

@@ -547,6 +547,24 @@ impl Scoreboard {
         }
     }
 
+    /// Without SACK, an ACK of `acked` segments fills one hole; the rest of them had been counted as duplicates came (Linux
+    /// `tcp_remove_reno_sacks`).
+    pub(super) fn forget_duplicates(&mut self, acked: u32, news: &mut News) {
+        if acked > 0 {
+            let counted = self.sacked_out.min(acked - 1);
+            self.sacked_out -= counted;
+            self.delivered -= u64::from(counted);
+            news.delivered -= counted;
+        }
+        self.limit_duplicates();
+    }
+
+    /// No more duplicates than there are segments that may have caused them (Linux `tcp_limit_reno_sacked`).
+    pub(super) fn limit_duplicates(&mut self) {
+        let holes = self.lost_out.max(1).min(self.packets_out());
+        self.sacked_out = self.sacked_out.min(self.packets_out() - holes);
+    }
+
     /// How long after it was sent a segment counts as lost, beyond RACK's round trip (Linux `tcp_rack_reo_wnd`).
     pub(super) fn reordering_window(&self, recovering: bool, min_rtt: Option<Span>, srtt: Span) -> Span {
         if !self.reordering_seen && (recovering || self.sacked_out >= self.reordering) {
@@ -643,7 +661,7 @@ impl Scoreboard {
 
     /// A timeout: marks lost everything that is not too recent for RACK to doubt it (Linux `tcp_timeout_mark_lost`). `rack` is
     /// off for receivers without SACK. A receiver that reneged has nothing any more.
-    pub(super) fn mark_all_lost(&mut self, rack: bool, now: Time, news: &mut News) {
+    pub(super) fn mark_all_lost(&mut self, (sack, rack): (bool, bool), now: Time, news: &mut News) {
         let reneged = self.head().is_some_and(|head| head.marks.any(Marks::SACKED));
         if reneged {
             for sent in &mut self.ring {
@@ -652,7 +670,7 @@ impl Scoreboard {
             self.sacked_out = 0;
             self.known = [(0, 0); 4];
         }
-        if !rack {
+        if !sack {
             self.sacked_out = 0;
         }
         for index in 0..self.ring.len() {

@@ -1,1 +1,395 @@
+//! Laws of a TCP connection over a channel that loses, reorders and doubles what it likes.
 
+use super::connection::{Connection, Event, Reason, State, Wake};
+use super::{Algorithm, Config, reset_for};
+use crate::base::{Rng, Span, Time};
+use crate::trace::Arrival;
+use crate::wire::{Flags, Options, Payload, Segment, Seq, Transit};
+use proptest::prelude::*;
+use std::net::Ipv4Addr;
+
+const MS: fn(u64) -> Span = Span::from_millis;
+const A: (Ipv4Addr, u16) = (Ipv4Addr::new(10, 0, 0, 1), 1000);
+const B: (Ipv4Addr, u16) = (Ipv4Addr::new(10, 0, 0, 2), 80);
+
+/// What a channel does to each segment, each with this probability.
+#[derive(Clone, Copy, Debug, Default)]
+struct Vices {
+    loss: f64,
+    doubling: f64,
+    reordering: f64,
+}
+
+struct Flying {
+    due: Time,
+    to: usize,
+    segment: Segment,
+    transit: Transit,
+}
+
+/// Two ends and a channel of constant delay with vices.
+struct Channel {
+    now: Time,
+    ends: [Option<Connection>; 2],
+    configs: [Config; 2],
+    flying: Vec<Flying>,
+    sent: Vec<(Time, usize, Segment)>,
+    events: Vec<(usize, Event)>,
+    delay: Span,
+    vices: Vices,
+    rng: Rng,
+}
+
+impl Channel {
+    fn new(configs: [Config; 2], delay: Span, vices: Vices, seed: u64) -> Self {
+        let now = Time::from_nanos(1_000_000_000);
+        let client = Connection::connect(&configs[0], A, B, Seq(u32::MAX - 2000), now);
+        Self {
+            now,
+            ends: [Some(client), None],
+            configs,
+            flying: Vec::new(),
+            sent: Vec::new(),
+            events: Vec::new(),
+            delay,
+            vices,
+            rng: Rng::stream(seed, "test/tcp/channel"),
+        }
+    }
+
+    fn open(config: &Config, delay: Span) -> Self {
+        let mut channel = Self::new([config.clone(), config.clone()], delay, Vices::default(), 1);
+        channel.run(MS(1) + delay * 4);
+        assert_eq!((channel.end(0).state(), channel.end(1).state()), (State::Established, State::Established));
+        channel.sent.clear();
+        channel
+    }
+
+    fn end(&mut self, index: usize) -> &mut Connection {
+        self.ends[index].as_mut().expect("the end exists")
+    }
+
+    fn write(&mut self, index: usize, payload: Payload) {
+        let now = self.now;
+        let rest = self.end(index).write(payload, now);
+        assert!(rest.is_empty(), "the buffer has room");
+        self.flush();
+    }
+
+    fn flush(&mut self) {
+        for from in 0..2 {
+            let Some(end) = &mut self.ends[from] else { continue };
+            while let Some(transmit) = end.poll_transmit(self.now) {
+                end.check();
+                self.sent.push((self.now, from, transmit.segment.clone()));
+                let transit = Transit { first_sent: transmit.first_sent, sent: self.now, ..Transit::default() };
+                let copies = 1 + u32::from(self.rng.chance(self.vices.doubling));
+                for _ in 0..copies {
+                    if self.rng.chance(self.vices.loss) {
+                        continue;
+                    }
+                    let mut delay = self.delay;
+                    if self.rng.chance(self.vices.reordering) {
+                        delay += Span::from_micros(self.rng.below(30_000));
+                    }
+                    let transit = Transit { propagation: delay, ..transit };
+                    let segment = transmit.segment.clone();
+                    self.flying.push(Flying { due: self.now + delay, to: 1 - from, segment, transit });
+                }
+            }
+            while let Some(event) = end.poll_event() {
+                self.events.push((from, event));
+            }
+        }
+    }
+
+    /// Lets the next thing happen, if it does by `limit`.
+    fn step(&mut self, limit: Time) -> bool {
+        self.flush();
+        let mut next = self.flying.iter().map(|flying| flying.due).min().unwrap_or(Time::NEVER);
+        for end in self.ends.iter().flatten() {
+            if let Wake::At(at) = end.wake() {
+                next = next.min(at);
+            }
+        }
+        if next > limit {
+            self.now = limit;
+            return false;
+        }
+        self.now = self.now.max(next);
+        let first = self.flying.iter().enumerate().filter(|(_, flying)| flying.due <= self.now).min_by_key(|x| x.1.due);
+        if let Some(index) = first.map(|(index, _)| index) {
+            let Flying { to, segment, transit, .. } = self.flying.remove(index);
+            self.deliver(to, segment, &transit);
+        } else {
+            for end in self.ends.iter_mut().flatten() {
+                end.handle_wake(self.now);
+                end.check();
+            }
+        }
+        self.flush();
+        true
+    }
+
+    fn deliver(&mut self, to: usize, segment: Segment, transit: &Transit) {
+        match &mut self.ends[to] {
+            Some(end) => {
+                end.handle_segment(segment, transit, false, self.now);
+                end.check();
+            }
+            None if segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK) => {
+                let end = Connection::accept(&self.configs[to], B, A, Seq(7), &segment, self.now);
+                self.ends[to] = Some(end);
+            }
+            None => drop(reset_for(&segment)),
+        }
+    }
+
+    fn run(&mut self, span: Span) {
+        let limit = self.now + span;
+        while self.step(limit) {}
+    }
+
+    /// Data segments that an end has sent, as (time, bytes).
+    fn data(&self, from: usize) -> Vec<(Time, u64)> {
+        let data = self.sent.iter().filter(|sent| sent.1 == from && !sent.2.payload.is_empty());
+        data.map(|sent| (sent.0, sent.2.payload.len())).collect()
+    }
+}
+
+impl Connection {
+    /// The counters of the scoreboard agree with each other.
+    fn check(&self) {
+        let board = &self.board;
+        assert!(board.sacked_out + board.lost_out <= board.packets_out(), "{board:?}");
+        assert!(board.retrans_out <= board.packets_out(), "{board:?}");
+        assert!(self.una <= self.next && self.window.cwnd > 0);
+    }
+}
+
+fn bytes(seed: u64, len: usize) -> Vec<u8> {
+    let mut rng = Rng::stream(seed, "test/tcp/bytes");
+    (0..len).map(|_| rng.below(256) as u8).collect()
+}
+
+/// Both ends send; everything must arrive in order, or the connection must have ended with an error.
+fn transfer(configs: [Config; 2], vices: Vices, lens: [usize; 2], seed: u64) {
+    let mut channel = Channel::new(configs, MS(10), vices, seed);
+    let data = [bytes(seed, lens[0]), bytes(seed + 1, lens[1])];
+    let mut written = [0, 0];
+    let mut got = [Vec::new(), Vec::new()];
+    let limit = channel.now + Span::from_secs(3_000);
+    while channel.step(limit) {
+        for index in 0..2 {
+            let now = channel.now;
+            let Some(end) = &mut channel.ends[index] else { continue };
+            if end.state() < State::Established {
+                continue;
+            }
+            if written[index] < data[index].len() {
+                let rest = end.write(Payload::real(data[index][written[index]..].to_vec()), now);
+                written[index] = data[index].len() - usize::try_from(rest.len()).unwrap();
+                if written[index] == data[index].len() {
+                    end.shutdown(now);
+                }
+            } else if data[index].is_empty() {
+                end.shutdown(now);
+            }
+            while let Some((payload, _)) = end.read(1 + seed % 5000, now) {
+                got[index].extend(payload.to_vec());
+            }
+        }
+        channel.flush();
+        if channel.ends.iter().flatten().filter(|end| end.state() >= State::TimeWait).count() == 2 {
+            break;
+        }
+    }
+    let failed =
+        channel.events.iter().any(|event| matches!(event.1, Event::Closed(reason) if reason != Reason::Finished));
+    for index in 0..2 {
+        let want = &data[1 - index];
+        assert!(want.starts_with(&got[index]), "what was delivered is what was sent, in order");
+        assert!(failed || got[index].len() == want.len(), "{} of {} bytes", got[index].len(), want.len());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn every_byte_arrives_once_and_in_order_or_the_connection_fails(
+        seed in any::<u32>(),
+        (loss, doubling, reordering) in (0.0..0.3f64, 0.0..0.2f64, 0.0..0.5f64),
+        (sack, timestamps, scaling, rack) in any::<(bool, bool, bool, bool)>(),
+        (buffer, lens) in (prop_oneof![Just(3_000u64), Just(20_000), Just(1 << 20)], (0usize..60_000, 0usize..60_000)),
+        congestion in prop_oneof![Just("reno"), Just("cubic"), Just("bbr")],
+    ) {
+        let config = Config {
+            sack,
+            timestamps,
+            window_scaling: scaling,
+            rack,
+            receive_buffer: buffer,
+            send_buffer: 30_000,
+            congestion: Algorithm::by_name(congestion).unwrap(),
+            ..Config::default()
+        };
+        let vices = Vices { loss, doubling, reordering };
+        transfer([config.clone(), Config { sack: true, timestamps: true, ..config }], vices, [lens.0, lens.1], u64::from(seed));
+    }
+
+    #[test]
+    fn an_arrival_accounts_for_every_nanosecond(seed in any::<u32>(), loss in 0.0..0.2f64) {
+        let config = Config::default();
+        let vices = Vices { loss, ..Vices::default() };
+        let mut channel = Channel::new([config.clone(), config], MS(20), vices, u64::from(seed));
+        while channel.ends[1].as_ref().is_none_or(|end| end.state() < State::Established) {
+            let limit = channel.now + Span::from_secs(600);
+            prop_assume!(channel.step(limit));
+        }
+        channel.write(1, Payload::filler(50_000));
+        let limit = channel.now + Span::from_secs(300);
+        let mut got = 0;
+        while got < 50_000 && channel.step(limit) {
+            let now = channel.now;
+            while let Some((payload, arrival)) = channel.end(0).read(u64::MAX, now) {
+                got += payload.len();
+                let Arrival { first_sent, sent, arrived, released, serialisation, queueing, propagation } = arrival;
+                let (recovery, reorder_wait) = (sent.since(first_sent), released.since(arrived));
+                let parts = recovery + serialisation + queueing + propagation + reorder_wait;
+                prop_assert_eq!(released.since(first_sent), parts);
+                prop_assert_eq!(released, now, "what was read at once was released just now");
+            }
+        }
+        prop_assert_eq!(got, 50_000);
+    }
+}
+
+#[test]
+fn a_lone_segment_is_acknowledged_after_40_ms_once_quick_acks_are_used_up() {
+    let mut channel = Channel::open(&Config::default(), MS(10));
+    // Never pushed from the reader's side: nobody reads.
+    for _ in 0..40 {
+        channel.write(0, Payload::filler(1448));
+        channel.run(MS(100));
+    }
+    let data = channel.data(0).last().copied().expect("data was sent").0;
+    let ack = channel.sent.iter().rfind(|sent| sent.1 == 1).expect("it was acknowledged").0;
+    let waited = ack.since(data) - MS(10);
+    assert!(waited >= MS(40) && waited <= MS(48), "{waited}: 40 ms, to the next tick of 4 ms");
+}
+
+#[test]
+fn nagle_keeps_small_writes_back_while_one_is_in_flight() {
+    for (nagle, segments) in [(true, 2), (false, 5)] {
+        let mut channel = Channel::open(&Config { nagle, ..Config::default() }, MS(10));
+        for _ in 0..5 {
+            channel.write(0, Payload::filler(100));
+        }
+        channel.run(MS(200));
+        let sizes: Vec<u64> = channel.data(0).iter().map(|data| data.1).collect();
+        assert_eq!((sizes.len(), sizes.iter().sum()), (segments, 500), "nagle {nagle}: {sizes:?}");
+    }
+}
+
+#[test]
+fn a_closed_window_is_probed_with_backoff_and_reopens() {
+    let config = Config { receive_buffer: 10_000, ..Config::default() };
+    let mut channel = Channel::open(&config, MS(10));
+    channel.write(0, Payload::filler(100_000));
+    channel.run(Span::from_secs(20));
+    let held = channel.end(1).readable();
+    assert!((5_000..=12_000).contains(&held), "{held}");
+    let recent = channel.now - Span::from_secs(16);
+    let probes =
+        channel.sent.iter().filter(|sent| sent.1 == 0 && sent.0 > Time::ZERO + recent.since(Time::ZERO)).count();
+    assert!((2..=8).contains(&probes), "probes double their distance: {probes}");
+    let mut got = 0;
+    for _ in 0..4_000 {
+        let now = channel.now;
+        got += channel.end(1).discard(u64::MAX, now).0;
+        channel.flush();
+        channel.run(MS(50));
+        if got == 100_000 {
+            break;
+        }
+    }
+    assert_eq!(got, 100_000);
+}
+
+#[test]
+fn both_may_open_at_once() {
+    let config = Config::default();
+    let now = Time::from_nanos(1_000_000_000);
+    let mut channel = Channel::new([config.clone(), config.clone()], MS(10), Vices::default(), 1);
+    channel.ends[1] = Some(Connection::connect(&config, B, A, Seq(77), now));
+    channel.run(Span::from_secs(3));
+    assert_eq!((channel.end(0).state(), channel.end(1).state()), (State::Established, State::Established));
+    channel.write(0, Payload::filler(5_000));
+    channel.run(MS(100));
+    assert_eq!(channel.end(1).readable(), 5_000);
+}
+
+#[test]
+fn both_may_close_at_once() {
+    let mut channel = Channel::open(&Config::default(), MS(10));
+    for index in 0..2 {
+        let now = channel.now;
+        channel.end(index).close(now);
+    }
+    channel.run(MS(15));
+    assert_eq!((channel.end(0).state(), channel.end(1).state()), (State::Closing, State::Closing));
+    channel.run(MS(100));
+    assert_eq!((channel.end(0).state(), channel.end(1).state()), (State::TimeWait, State::TimeWait));
+    channel.run(Span::from_secs(61));
+    assert!(channel.end(0).is_closed() && channel.end(1).is_closed());
+}
+
+/// A segment from the client to the server, `ahead` of what the server expects.
+fn stray(channel: &mut Channel, flags: Flags, ahead: u32) -> Option<Segment> {
+    let now = channel.now;
+    let (seq, ack) = {
+        let client = channel.end(0);
+        (client.seq(client.next), client.receiver.seq(client.receiver.next))
+    };
+    let stamp = (now.as_nanos() / 1_000_000) as u32 + 1;
+    let options = Options { timestamps: Some((stamp, 0)), ..Options::default() };
+    let segment = Segment { seq: seq + ahead, ack, flags, options, window: 1000, ..Segment::default() };
+    let server = channel.end(1);
+    server.handle_segment(segment, &Transit::default(), false, now);
+    server.poll_transmit(now).map(|transmit| transmit.segment)
+}
+
+#[test]
+fn only_the_exact_number_resets() {
+    // RFC 5961 3.2: exactly the next number resets; elsewhere in the window it is challenged; outside it is nothing.
+    let mut channel = Channel::open(&Config::default(), MS(10));
+    let answer = stray(&mut channel, Flags::RST, 1).expect("a challenge");
+    assert_eq!((answer.flags, channel.end(1).state()), (Flags::ACK, State::Established));
+    assert_eq!(stray(&mut channel, Flags::RST, 10_000_000), None);
+    assert_eq!(channel.end(1).state(), State::Established);
+    assert_eq!(stray(&mut channel, Flags::RST, 0), None);
+    assert_eq!(channel.end(1).poll_event(), Some(Event::Closed(Reason::Reset)));
+}
+
+#[test]
+fn a_syn_on_an_open_connection_is_challenged() {
+    // RFC 5961 4.2, in the window and out of it.
+    for ahead in [0, 1, 10_000_000] {
+        let mut channel = Channel::open(&Config::default(), MS(10));
+        let answer = stray(&mut channel, Flags::SYN, ahead).expect("a challenge");
+        assert_eq!((answer.flags, channel.end(1).state()), (Flags::ACK, State::Established), "{ahead}");
+    }
+}
+
+#[test]
+fn data_and_fin_out_of_the_window_are_only_acknowledged() {
+    for (flags, ahead) in [(Flags::FIN | Flags::ACK, 10_000_000), (Flags::ACK, 10_000_000)] {
+        let mut channel = Channel::open(&Config::default(), MS(10));
+        let answer = stray(&mut channel, flags, ahead).expect("an acknowledgment");
+        assert_eq!((answer.flags, channel.end(1).state()), (Flags::ACK, State::Established));
+    }
+    let mut channel = Channel::open(&Config::default(), MS(10));
+    drop(stray(&mut channel, Flags::FIN | Flags::ACK, 0));
+    assert_eq!(channel.end(1).state(), State::CloseWait);
+}

@@ -296,7 +296,7 @@ impl Connection {
 
     fn window_probe_wait(&self) -> Span {
         let base = self.rtt.rto().max(self.constants.rto.floor);
-        let wait = base.saturating_mul(1 << self.timers.window_probes.min(16));
+        let wait = base.saturating_mul(1 << self.timers.backoff.min(16));
         wait.min(self.constants.rto.ceiling)
     }
 
@@ -312,6 +312,8 @@ impl Connection {
         }
         self.recovery.window_probe_due = true;
         self.timers.window_probes += 1;
+        // The peer's answers keep the connection alive, but only an open window ends the backoff.
+        self.timers.backoff += 1;
         let wait = self.window_probe_wait();
         self.timers.set(Alarm::WindowProbe, wait, now);
     }
