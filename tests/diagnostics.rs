@@ -1,5 +1,7 @@
 //! One scenario per diagnostic code: what it says, where it points and what it advises, as people see it.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads the files it is about")]
+
 use lightlag::scenario::render::{Colour, Source, text};
 use lightlag::scenario::{Code, Diagnostic, parse};
 use std::fs;

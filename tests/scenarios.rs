@@ -1,5 +1,7 @@
 //! Every scenario in the repository is sound, and the reference of the language says everything about it.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads the files it is about")]
+
 use lightlag::observe::Phase;
 use lightlag::scenario::ast::Span;
 use lightlag::scenario::plan::TrafficKind;
@@ -86,6 +88,15 @@ fn the_reference_documents_every_field_and_nothing_else() {
     }
     let known = FORMS.iter().copied().flatten().count();
     assert_eq!(sections.len(), known + 1, "a section for each form, and one for the access profiles");
+}
+
+#[test]
+fn the_example_of_the_reference_is_sound() {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/README.md")).unwrap();
+    let example = text.split("```ron").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let (plan, warnings) = parse(example, "example").unwrap();
+    assert_eq!(warnings, []);
+    assert_eq!(plan.name, "example");
 }
 
 #[test]
