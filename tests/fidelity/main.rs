@@ -8,6 +8,7 @@
 mod exchange;
 mod fct;
 mod goodput;
+mod laws;
 mod messages;
 mod pair;
 mod path;
