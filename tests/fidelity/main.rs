@@ -4,10 +4,12 @@
 //! `cargo test --release --test fidelity -- --include-ignored --nocapture`
 
 #![expect(clippy::print_stdout, reason = "the table is what one runs this for")]
+#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the figures are small and not negative")]
 
 mod exchange;
 mod fct;
 mod goodput;
+mod laws;
 mod messages;
 mod pair;
 mod path;

@@ -1,5 +1,7 @@
 //! Laws of a TCP connection over a channel that loses, reorders and doubles what it likes.
 
+#![expect(clippy::cast_possible_truncation, reason = "random bytes, and timestamps modulo 2^32")]
+
 use super::connection::{Connection, Event, Reason, State, Wake};
 use super::{Algorithm, Config, reset_for};
 use crate::base::{Rng, Span, Time};
