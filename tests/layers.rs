@@ -1,5 +1,7 @@
 //! The house as a test: who may import whom. An upward import fails with its file and line.
 
+#![expect(clippy::disallowed_methods, reason = "tests read files")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

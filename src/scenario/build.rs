@@ -40,13 +40,12 @@ pub fn lay_out(plan: &Plan) -> Result<Network, Vec<AddressError>> {
     // Most nodes have the same settings: they share them.
     let mut settings: Vec<(plan::Tcp, Rc<tcp::Config>)> = Vec::new();
     for node in &plan.nodes {
-        let config = match settings.iter().find(|(tcp, _)| *tcp == node.tcp) {
-            Some((_, config)) => Rc::clone(config),
-            None => {
-                let config = Rc::new(tcp_config(&node.tcp));
-                settings.push((node.tcp, Rc::clone(&config)));
-                config
-            }
+        let config = if let Some((_, config)) = settings.iter().find(|(tcp, _)| *tcp == node.tcp) {
+            Rc::clone(config)
+        } else {
+            let config = Rc::new(tcp_config(&node.tcp));
+            settings.push((node.tcp, Rc::clone(&config)));
+            config
         };
         let role = if node.kind.forwards() { Role::Router } else { Role::Host };
         blueprint.node(&node.name, role, &config);

@@ -3,6 +3,7 @@
 //! A plain `cargo test` judges a quick part of the grid. All of it, cell by cell:
 //! `cargo test --release --test fidelity -- --include-ignored --nocapture`
 
+#![expect(unreachable_pub, reason = "the modules of a test share their items")]
 #![expect(clippy::print_stdout, reason = "the table is what one runs this for")]
 #![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the figures are small and not negative")]
 

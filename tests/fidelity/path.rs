@@ -63,7 +63,8 @@ pub fn goodput(congestion: &str, rtt_ms: u64, loss: f64, seed: u64) -> f64 {
         }));
         for second in [5, end] {
             host.sleep_until(Time::ZERO + Span::from_secs(second)).await;
-            seen.borrow_mut().push(stream.discarded().await.unwrap());
+            let sample = stream.discarded().await.unwrap();
+            seen.borrow_mut().push(sample);
         }
     });
     run(&mut world, end);

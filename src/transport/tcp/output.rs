@@ -34,10 +34,8 @@ impl Connection {
         {
             return Some(probe);
         }
-        if self.recovery.window_probe_due
-            && let Some(probe) = self.poll_window_probe(now)
-        {
-            return Some(probe);
+        if self.recovery.window_probe_due {
+            return Some(self.poll_window_probe(now));
         }
         if self.recovery.try_new {
             if let Some(data) = self.poll_data(now) {
@@ -357,15 +355,15 @@ impl Connection {
     }
 
     /// A probe of a closed window: what fits, or an old sequence number that asks for an ACK (Linux `tcp_write_wakeup`).
-    fn poll_window_probe(&mut self, now: Time) -> Option<Transmit> {
+    fn poll_window_probe(&mut self, now: Time) -> Transmit {
         self.recovery.window_probe_due = false;
         let room = (self.una + self.peer_window).saturating_sub(self.next);
         let waiting = self.written().saturating_sub(self.next);
         if room > 0 && waiting > 0 {
             let len = room.min(waiting).min(u64::from(self.mss));
-            return Some(self.send_new(len, now));
+            return self.send_new(len, now);
         }
-        Some(self.window_probe(now))
+        self.window_probe(now)
     }
 
     /// A segment whose sequence number has been acknowledged: the peer must answer.

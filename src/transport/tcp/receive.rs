@@ -407,7 +407,6 @@ impl Receiver {
     }
 
     /// Chooses the window for a segment about to be sent and returns its field; the right edge never moves left.
-    #[expect(clippy::cast_possible_truncation, reason = "the field was cut to 16 bits")]
     pub(super) fn offer(&mut self) -> u16 {
         let mut window = self.select();
         let current = self.window();
@@ -421,7 +420,6 @@ impl Receiver {
     }
 
     /// The window field of a SYN or SYN-ACK, which is never scaled.
-    #[expect(clippy::cast_possible_truncation, reason = "the field was cut to 16 bits")]
     pub(super) fn offer_unscaled(&mut self) -> u16 {
         let window = self.threshold.min(65_535);
         self.edge = self.edge.max(self.next + window);

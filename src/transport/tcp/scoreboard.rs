@@ -45,6 +45,7 @@ impl Marks {
 
 /// One segment that has been sent.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_field_names, reason = "first and last sent are what the field calls them")]
 pub(super) struct Sent {
     /// First offset.
     pub(super) start: u64,
