@@ -321,6 +321,21 @@ impl Connection {
         self.app_limited_until = (self.board.delivered + u64::from(self.board.in_flight())).max(1);
     }
 
+    /// The send buffer holds so many bytes from now on; what it holds already stays.
+    pub const fn set_send_buffer(&mut self, bytes: u64) {
+        self.buffer_limit = bytes;
+    }
+
+    /// Nagle's algorithm on or off (`TCP_NODELAY`); what it held back may go at once.
+    pub const fn set_nagle(&mut self, on: bool) {
+        self.nagle = on;
+    }
+
+    /// Gives up when sent data stays unacknowledged for so long (RFC 5482).
+    pub const fn set_user_timeout(&mut self, timeout: Option<Span>) {
+        self.user_timeout = timeout;
+    }
+
     /// Bytes in the send buffer, acknowledged ones taken out.
     #[must_use]
     pub const fn buffered(&self) -> u64 {

@@ -86,6 +86,23 @@ impl Connection {
         }
     }
 
+    /// Whether a SYN may open a connection anew over this one, which is in TIME-WAIT (RFC 9293 3.6.1, RFC 6191): by its
+    /// sequence number or its timestamp it is no old one.
+    #[must_use]
+    pub fn accepts_reopening(&self, syn: &Segment) -> bool {
+        if self.state != State::TimeWait {
+            return false;
+        }
+        let beyond = self.receiver.offset(syn.seq) > self.receiver.next.cast_signed();
+        match syn.options.timestamps.filter(|_| self.timestamps) {
+            Some((value, _)) => {
+                let newer = (value.wrapping_sub(self.ts_recent)).cast_signed();
+                newer > 0 || (newer == 0 && beyond)
+            }
+            None => beyond,
+        }
+    }
+
     fn in_time_wait(&mut self, segment: &Segment, now: Time) {
         if segment.flags.has(Flags::RST) {
             if self.receiver.offset(segment.seq) == self.receiver.next.cast_signed() {
