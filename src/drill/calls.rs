@@ -14,7 +14,7 @@ pub(super) struct Call {
 }
 
 /// The call itself; numbers of files are labels of the script.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum What {
     Socket { nonblocking: bool },
     Bind { fd: i64 },
@@ -32,7 +32,7 @@ pub(super) enum What {
 }
 
 /// A socket option that can be set.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Setting {
     /// Changes nothing that a segment shows.
     Ignored,

@@ -6,7 +6,7 @@ use super::script::Problem;
 use crate::transport::tcp::{Algorithm, Config};
 
 /// What a command changes for connections that open later.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Setting {
     /// The settings that the public Linux scripts begin with.
     LinuxDefaults,
@@ -23,8 +23,8 @@ pub(super) enum Setting {
 
 impl Setting {
     /// Changes `config`.
-    pub(super) fn apply(self, config: &mut Config) {
-        match self {
+    pub(super) fn apply(&self, config: &mut Config) {
+        match *self {
             Self::LinuxDefaults => {
                 config.restart_after_idle = Some(false);
                 config.receive_buffer = 15_728_640;
@@ -32,7 +32,7 @@ impl Setting {
             Self::Timestamps(on) => config.timestamps = on,
             Self::Scaling(on) => config.window_scaling = on,
             Self::Sack(on) => config.sack = on,
-            Self::Congestion(algorithm) => config.congestion = algorithm,
+            Self::Congestion(ref algorithm) => config.congestion = algorithm.clone(),
             Self::RestartAfterIdle(on) => config.restart_after_idle = Some(on),
             Self::TailLossProbe(on) => config.tail_loss_probe = on,
             Self::Rack(on) => config.rack = on,

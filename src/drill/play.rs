@@ -351,7 +351,7 @@ impl Play<'_> {
 
     fn call(&mut self, event: &Event, call: &Call) -> Result<(), Stop> {
         self.await_call()?;
-        let outcome = match call.what {
+        let outcome = match call.what.clone() {
             What::Socket { nonblocking } => {
                 let handle = self.stack.socket(nonblocking);
                 return self.opened(handle, call);
