@@ -335,11 +335,12 @@ impl Stack {
             }
             return Now::Done(available.cast_signed());
         }
-        if let Some(error) = peer.error.take() {
-            return Now::Failed(error);
-        }
+        // The end of the stream comes before an error that came after it (Linux `SOCK_DONE`).
         if peer.machine.at_eof() || deaf || max == 0 {
             return Now::Done(0);
+        }
+        if let Some(error) = peer.error.take() {
+            return Now::Failed(error);
         }
         match peer.machine.state() {
             State::Closed if peer.connected => Now::Done(0),

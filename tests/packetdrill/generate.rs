@@ -107,10 +107,10 @@ fn sack_option(blocks: &[(u32, u32)]) -> String {
     format!(" <nop,nop,sack {}>", words.join(" "))
 }
 
-/// An arrival and its answer. An acknowledgment that need not come at once comes within the shortest delay.
+/// An arrival and its answer. An acknowledgment that need not come at once comes within 200 ms.
 fn arrival(script: &mut String, receiver: &mut Receiver, (start, end): (u32, u32), step: u32) {
     let answer = receiver.take(start, end, step);
-    let when = if answer.at_once { "  +0" } else { "+.0~+.05" };
+    let when = if answer.at_once { "  +0" } else { "+.0~+.2" };
     let (len, ack, sack) = (end - start, answer.ack, sack_option(&answer.sack));
     let _ = writeln!(script, "+.01 < . {start}:{end}({len}) ack 1 win 400");
     let _ = writeln!(script, "{when} > . 1:1(0) ack {ack}{sack}");

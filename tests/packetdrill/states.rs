@@ -179,7 +179,7 @@ fn epilogue(state: &str, name: &str) -> &'static str {
             "+.05 < . 1:1(0) ack 1 win 400\n  +0 %{ assert tcpi_state == TCP_ESTABLISHED }%\n  \
              +0 write(3, ..., 100) = 100\n  +0 > P. 1:101(100) ack 1\n"
         }
-        ("syn-sent", "syn-ack-of-what-was-not-sent") => {
+        ("syn-sent", "syn-ack-of-what-was-not-sent" | "rst-ack-of-what-was-not-sent") => {
             "// Linux sends its SYN again soon, in case the answer was to an older one.\n\
              +.0~+.01 > S 0:0(0) <...>\n"
         }
@@ -202,7 +202,7 @@ fn epilogue(state: &str, name: &str) -> &'static str {
              +0 %{ assert tcpi_state == TCP_CLOSE_WAIT }%\n  +0 read(4, ..., 2000) = 1000\n  +0 read(4, ..., 2000) = 0\n"
         }
         ("established", _) => {
-            "+.05 < P. 1:101(100) ack 1 win 400\n+.0~+.05 > . 1:1(0) ack 101\n  +0 read(4, ..., 1000) = 100\n  \
+            "+.05 < P. 1:101(100) ack 1 win 400\n+.0~+.2 > . 1:1(0) ack 101\n  +0 read(4, ..., 1000) = 100\n  \
              +0 write(4, ..., 100) = 100\n  +0 > P. 1:101(100) ack 101\n"
         }
         ("fin-wait-1" | "fin-wait-2", "rst-exact") => "  +0 read(4, ..., 100) = -1 ECONNRESET (Connection reset by peer)\n",

@@ -27,6 +27,10 @@ impl Connection {
         if flags.has(Flags::ACK) {
             let ack = self.offset(segment.ack);
             if ack <= 0 || ack > self.next.cast_signed() {
+                if self.timers.timeouts == 0 && self.constants.probe_slack > Span::ZERO {
+                    // Perhaps it answers an earlier connection: Linux sends the SYN again soon (`TCP_TIMEOUT_MIN`).
+                    self.timers.set(Alarm::Retransmit, now + self.constants.probe_slack);
+                }
                 if !flags.has(Flags::RST) {
                     let reset = Segment {
                         src_port: self.local_port,
@@ -110,11 +114,13 @@ impl Connection {
             }
             return;
         }
-        // A FIN again, or anything else with sequence space: the peer has not seen our ACK.
-        if segment.seq_len() > 0 || segment.flags.has(Flags::SYN) {
-            if segment.flags.has(Flags::FIN) {
-                self.timers.linger = now + self.constants.time_wait;
-            }
+        // Linux `tcp_timewait_state_process`: only a bare ACK just where it belongs needs no answer. The wait begins anew, but
+        // not for a SYN without ACK, which may be old.
+        if segment.flags.has(Flags::ACK) {
+            self.timers.linger = now + self.constants.time_wait;
+        }
+        let bare = segment.seq_len() == 0 && self.receiver.offset(segment.seq) == self.receiver.next.cast_signed();
+        if !bare {
             self.acks.owed = true;
             self.acks.now = true;
         }
@@ -137,7 +143,7 @@ impl Connection {
             return;
         }
         if segment.flags.has(Flags::SYN) {
-            if self.state == State::SynReceived && !segment.flags.has(Flags::ACK) {
+            if self.state == State::SynReceived && !segment.flags.has(Flags::ACK) && start == 0 {
                 // Our SYN-ACK was lost: again (RFC 9293 3.10.7.4 leaves the choice; Linux answers).
                 self.recovery.syn_due = true;
                 return;
@@ -212,7 +218,7 @@ impl Connection {
                 self.challenge(now);
                 return false;
             }
-            if segment.flags.has(Flags::SYN) {
+            if segment.flags.has(Flags::SYN) && start == 0 {
                 return true;
             }
             self.answer_old(start, end, now);
@@ -244,7 +250,10 @@ impl Connection {
     fn acknowledge(&mut self, segment: &Segment, now: Time) -> bool {
         let ack = self.offset(segment.ack);
         if ack > self.next.cast_signed() {
-            self.challenge(now);
+            // RFC 5961 5.2 asks for an answer; Linux gives it in every state but this.
+            if self.state != State::Established {
+                self.challenge(now);
+            }
             return false;
         }
         let prior_una = self.una;
@@ -496,7 +505,8 @@ impl Connection {
         let open = matches!(self.state, State::Established | State::FinWait1 | State::FinWait2);
         if !open {
             // After their FIN nothing new can come; what was sent again is acknowledged again.
-            if end + i64::from(fin) <= self.receiver.next.cast_signed() {
+            let end = end + i64::from(fin);
+            if end <= self.receiver.next.cast_signed() {
                 self.answer_old(start, end, now);
             }
             return;
@@ -526,6 +536,7 @@ impl Connection {
             self.acks.now = true;
             return;
         }
+        let had_holes = self.receiver.reports_holes();
         if fin && !cut {
             self.receiver.fin = Some(start + len);
         }
@@ -550,6 +561,7 @@ impl Connection {
         }
         if self.receiver.fin == Some(self.receiver.next) {
             self.take_fin(now);
+            self.acks.now |= had_holes;
         } else if fin && len == 0 && self.receiver.fin.is_some_and(|fin| fin < self.receiver.next) {
             self.acks.owed = true;
             self.acks.now = true;
