@@ -255,6 +255,8 @@ impl Connection {
     pub(super) fn take_syn(&mut self, syn: &Segment) {
         let options = &syn.options;
         self.receiver.start(syn.seq);
+        // What we send next acknowledges it: the timestamp of the segment that follows counts (RFC 7323 4.3).
+        self.acks.acked = self.receiver.next;
         self.timestamps &= options.timestamps.is_some();
         self.sack &= options.sack_permitted;
         self.scaling &= options.window_scale.is_some();

@@ -52,7 +52,6 @@ impl Connection {
             return;
         }
         self.take_syn(&segment);
-        self.acks.acked = self.receiver.next;
         if !flags.has(Flags::ACK) {
             // Simultaneous open (RFC 9293 3.5, figure 8).
             self.state = State::SynReceived;
@@ -512,8 +511,9 @@ impl Connection {
             return;
         }
         if self.orphan && len > 0 && end > self.receiver.next.cast_signed() {
-            // Nobody will read it (RFC 9293 3.10.7.4, Linux).
-            self.abort(now);
+            // Nobody will read it (RFC 9293 3.10.7.4). As Linux does, the reset answers the segment and acknowledges nothing.
+            self.control_out.extend(super::reset_for(&segment));
+            self.finish(Reason::Aborted, now);
             return;
         }
         if start < 0 {
