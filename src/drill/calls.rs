@@ -43,8 +43,8 @@ pub(super) enum Setting {
     Congestion(Algorithm),
     /// In milliseconds; zero for none.
     UserTimeout(u64),
-    /// Whether lingering is on, and for how many seconds.
-    Linger(bool, i64),
+    /// Whether closing resets.
+    Linger(bool),
 }
 
 /// A socket option that can be read.
@@ -316,7 +316,7 @@ impl Args<'_> {
         };
         let (on, seconds) = (field(["onoff", "l_onoff"]), field(["linger", "l_linger"]));
         match (on, seconds) {
-            (Some(on), Some(seconds)) if on == 0 || seconds == 0 => Ok(Setting::Linger(on != 0, seconds)),
+            (Some(on), Some(seconds)) if on == 0 || seconds == 0 => Ok(Setting::Linger(on != 0)),
             _ => Err(self.start.unsupported("SO_LINGER that waits")),
         }
     }

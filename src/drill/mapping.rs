@@ -11,14 +11,19 @@ const PEER_ISN: u32 = 0xffff_fc00;
 pub(super) struct Mapping {
     /// Our sequence numbers, known once our SYN is.
     own: u32,
+    /// The SYN that they were learned from.
+    learned: Option<Seq>,
     /// Our timestamps, known once one has been seen: as scripted, as sent.
     stamps: Vec<(u32, u32)>,
 }
 
 impl Mapping {
-    /// A SYN of ours with the number `live` is what the script calls `scripted`.
+    /// A SYN of ours with the number `live` is what the script calls `scripted`. When it comes again nothing is learned anew.
     pub(super) fn learn(&mut self, scripted: u32, live: Seq) {
-        self.own = live.0.wrapping_sub(scripted);
+        if self.learned != Some(live) {
+            self.learned = Some(live);
+            self.own = live.0.wrapping_sub(scripted);
+        }
     }
 
     /// A new connection: its timestamps are counted anew.

@@ -499,7 +499,7 @@ impl Play<'_> {
                 config.user_timeout = timeout;
                 self.stack.with_machine(handle, now, |machine| machine.set_user_timeout(timeout));
             }
-            Setting::Linger(on, _) => self.stack.set_resets(handle, on),
+            Setting::Linger(on) => self.stack.set_resets(handle, on),
             _ if begun => return Err(Stop::Unsupported("this socket option on a connection that has begun".into())),
             Setting::ReceiveBuffer(bytes) => config.receive_buffer = bytes,
             Setting::MaxSegment(mss) => config.mtu = config.mtu.min(mss + 40),
