@@ -192,6 +192,7 @@ pub(crate) enum Listing {
 /// Exit codes: 0 every script passes, 1 one fails, 2 none fails but one holds something not supported, 3 one could not be read.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Packetdrill {
     /// Scripts in the language of packetdrill
     #[arg(required = true, value_name = "FILE")]

@@ -127,6 +127,9 @@ fn sysctl(key: &str, value: &str, at: &Cursor<'_>) -> Result<Option<Setting>, Pr
     let number = || value.trim().parse::<u64>().map_err(|_| refused());
     // "min default max": the last is how far the buffer may grow.
     let largest = || value.split_whitespace().nth(2).and_then(|max| max.parse::<u64>().ok()).ok_or_else(refused);
+    if name.starts_with("kern.ipc.") {
+        return Ok(None);
+    }
     if let Some(freebsd) = name.strip_prefix("net.inet.") {
         return match freebsd {
             "tcp.insecure_rst" if number()? != 0 => Err(refused()),

@@ -77,8 +77,11 @@ const CONSTANTS: &[(&str, i64)] = &[
     ("False", 0),
 ];
 
+/// A field of a connection's state as a number.
+type Field = fn(&Info) -> i64;
+
 /// Fields of a connection's state by their names in Linux `tcp_info`; times in microseconds.
-const FIELDS: &[(&str, fn(&Info) -> i64)] = &[
+const FIELDS: &[(&str, Field)] = &[
     ("tcpi_state", |info| state(info.state)),
     ("tcpi_ca_state", |info| match info.phase {
         Phase::Open => 0,

@@ -23,6 +23,7 @@ pub use report::{Failure, Verdict};
 pub use script::Problem;
 
 /// How strictly a script is judged.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, named where it is set")]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Strictness {
     /// Times must hold to the nanosecond, instead of within the script's tolerance.

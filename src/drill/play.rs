@@ -514,6 +514,9 @@ impl Play<'_> {
         let value = match option {
             Getting::Error => self.stack.take_error(handle).map_or(0, |errno| errno.name().1),
             Getting::MaxSegment => self.stack.info(handle).map_or(i64::from(config.mss()), |info| info.snd_mss.into()),
+            // The size of a buffer that the script has not set is the system's own.
+            Getting::ReceiveBuffer if config.receive_buffer == self.stack.config.receive_buffer => return Ok(Now::Done(0)),
+            Getting::SendBuffer if config.send_buffer == self.stack.config.send_buffer => return Ok(Now::Done(0)),
             Getting::ReceiveBuffer => bytes(config.receive_buffer.saturating_mul(2)),
             Getting::SendBuffer => bytes(config.send_buffer),
             Getting::NoDelay => i64::from(!config.nagle),

@@ -68,6 +68,7 @@ pub(super) struct Script {
     pub(super) tolerance_share: u64,
     /// MTU of the interface in bytes.
     pub(super) mtu: u32,
+    pub(super) ipv6: bool,
     /// Length of a tick of the timestamp clock; zero where timestamps are not compared.
     pub(super) tick: Span,
     /// Each packet expected is one segment.
@@ -75,12 +76,15 @@ pub(super) struct Script {
     pub(super) events: Vec<Event>,
 }
 
+const DEFAULT_MTU: u32 = 1500;
+
 /// Reads a script.
 pub(super) fn parse(text: &str) -> Result<Script, Problem> {
     let mut script = Script {
         tolerance: Span::from_millis(4),
         tolerance_share: 12_500,
-        mtu: 1500,
+        mtu: DEFAULT_MTU,
+        ipv6: false,
         tick: Span::ZERO,
         strict_segments: false,
         events: Vec::new(),
@@ -88,6 +92,10 @@ pub(super) fn parse(text: &str) -> Result<Script, Problem> {
     let mut cursor = Cursor::new(text, 1);
     while cursor.eat("--") {
         option(&mut cursor, &mut script)?;
+    }
+    // The machine's headers are those of IPv4: under IPv6 as much less is left of the MTU (but a size given counts as IPv4's).
+    if script.ipv6 && script.mtu == DEFAULT_MTU {
+        script.mtu -= 20;
     }
     let mut names = BTreeSet::new();
     while !cursor.at_end() {
@@ -114,6 +122,7 @@ fn option(cursor: &mut Cursor<'_>, script: &mut Script) -> Result<(), Problem> {
         "tcp_ts_tick_usecs" => script.tick = Span::from_micros(number()?.into()),
         "strict_segments" => script.strict_segments = true,
         "ip_version" if value == "ipv4" => {}
+        "ip_version" if value == "ipv6" => script.ipv6 = true,
         "local_ip" | "remote_ip" | "gateway_ip" | "netmask_ip" | "non_fatal" | "define" | "D" | "wire_client_dev" => {}
         _ => return Err(start.unsupported(format!("the option --{name}={value}"))),
     }

@@ -188,7 +188,9 @@ impl Stack {
             self.take_syn(listener, &segment, now);
             return;
         }
-        if let Some(reset) = tcp::reset_for(&segment) {
+        // A listening socket answers what acknowledges something, and lets the rest go by (RFC 9293 3.10.7.2).
+        let unheard = listener.is_some() && !segment.flags.has(Flags::ACK);
+        if let Some(reset) = tcp::reset_for(&segment).filter(|_| !unheard) {
             self.out.push_back(Emitted { segment: reset, ecn: Ecn::NotCapable, at: now });
         }
     }
@@ -390,9 +392,12 @@ impl Stack {
             Kind::Fresh => {}
             Kind::Listening { .. } => {
                 for index in 0..self.peers.len() {
-                    if self.peers[index].listener == Some(handle) {
-                        self.peers[index].listener = None;
-                        self.peers[index].machine.abort(now);
+                    let peer = &mut self.peers[index];
+                    if peer.listener == Some(handle) {
+                        peer.listener = None;
+                        peer.machine.abort(now);
+                        // Half-open ones go without a word, as in Linux.
+                        while !peer.connected && peer.machine.poll_transmit(now).is_some() {}
                         self.drain(index, now);
                     }
                 }
