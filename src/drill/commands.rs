@@ -110,8 +110,8 @@ fn command(words: &[&str], at: &Cursor<'_>, settings: &mut Vec<Setting>) -> Resu
                 settings.extend(sysctl(key, value, at)?);
             }
         }
-        "sysctl_restore" | "sysctl_restore.sh" | "true" | "kldload" if !args.iter().any(|arg| arg.contains("tcp_")) => {}
-        "sysctl_restore_all" => {}
+        "kldload" if !args.iter().any(|arg| arg.contains("tcp_")) => {}
+        restore if restore.starts_with("sysctl_restore") => {}
         "tc" if args.contains(&"pfifo") && !args.ends_with(&["limit", "0"]) => {}
         "ethtool" if args.first() == Some(&"-K") && !args.contains(&"on") => {}
         "ip" if args.first() == Some(&"tcp_metrics") => {}
