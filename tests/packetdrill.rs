@@ -107,9 +107,8 @@ fn mutants(line: &str) -> Vec<(&'static str, String)> {
         }
     }
     if let Some(sack) = code.find("sack ").filter(|_| outbound) {
-        let edges = (sack + 5..code.len()).filter(|&at| {
-            digits(code, at) != "" && !code[..at].ends_with(|c: char| c.is_ascii_digit())
-        });
+        let edges = (sack + 5..code.len())
+            .filter(|&at| digits(code, at) != "" && !code[..at].ends_with(|c: char| c.is_ascii_digit()));
         all.extend(edges.map(|at| ("an edge of a SACK block", raised(code, at, 1))));
     }
     if outbound && let Some(rest) = code.trim_start().strip_prefix("+0 ") {
@@ -130,14 +129,16 @@ fn mutants(line: &str) -> Vec<(&'static str, String)> {
 }
 
 /// Lines whose segment means the same a little further on or longer: it lies beyond the window, or is for nobody.
-const INDIFFERENT: &[(&str, usize)] = &[("close/data-after-close-resets.pkt", 15), ("window/beyond-our-window.pkt", 12)];
+const INDIFFERENT: &[(&str, usize)] =
+    &[("close/data-after-close-resets.pkt", 15), ("window/beyond-our-window.pkt", 12)];
 
 #[test]
 fn every_number_matters() {
     let mut survivors = Vec::new();
     let mut count = 0;
     for (name, text) in scripts() {
-        let chosen = ["loss", "close", "send", "handshake", "window", "ack", "order/2", "order/f", "overlap/from-25", "0"];
+        let chosen =
+            ["loss", "close", "send", "handshake", "window", "ack", "order/2", "order/f", "overlap/from-25", "0"];
         if !chosen.iter().any(|start| name.starts_with(start)) || run(&text, EXACT) != Verdict::Pass {
             continue;
         }
@@ -182,7 +183,9 @@ fn what_is_not_supported_is_named() {
     ];
     for (line, construct) in cases {
         match run(&with(line), TOLERANT) {
-            Verdict::Unsupported(problem) => assert_eq!((problem.construct.as_str(), problem.line), (construct, 11), "{line}"),
+            Verdict::Unsupported(problem) => {
+                assert_eq!((problem.construct.as_str(), problem.line), (construct, 11), "{line}")
+            }
             other => panic!("{line}: {other:?}"),
         }
     }
@@ -211,7 +214,8 @@ fn tolerance_is_what_the_script_says() {
 
 #[test]
 fn extra_acknowledgments_may_be_passed_over() {
-    let text = with("+.1 < . 1:1001(1000) ack 1 win 400\n+.1 < . 1001:2001(1000) ack 1 win 400\n  * > . 1:1(0) ack 2001");
+    let text =
+        with("+.1 < . 1:1001(1000) ack 1 win 400\n+.1 < . 1001:2001(1000) ack 1 win 400\n  * > . 1:1(0) ack 2001");
     assert!(matches!(run(&text, TOLERANT), Verdict::Fail(_)));
     assert_eq!(run(&text, Strictness { extra_acks: true, ..TOLERANT }), Verdict::Pass);
 }

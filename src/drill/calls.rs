@@ -210,8 +210,8 @@ impl Args<'_> {
         if self.has(0, "AF_INET6") && !self.has(1, "SOCK_STREAM") {
             return Err(self.start.unsupported("a socket that is not TCP"));
         }
-        let tcp = self.has(1, "SOCK_STREAM")
-            && (self.has(2, "IPPROTO_TCP") || self.all.get(2) == Some(&Arg::Number(0)));
+        let tcp =
+            self.has(1, "SOCK_STREAM") && (self.has(2, "IPPROTO_TCP") || self.all.get(2) == Some(&Arg::Number(0)));
         if !tcp {
             return Err(self.start.unsupported("a socket that is not TCP"));
         }
@@ -276,9 +276,8 @@ impl Args<'_> {
     fn setting(&self) -> Result<Setting, Problem> {
         let name = self.option_name()?;
         let number = || self.value().ok_or_else(|| self.start.unsupported(format!("{name} without a number")));
-        let count = || {
-            u64::try_from(number()?).map_err(|_| self.start.unsupported(format!("{name} with a negative number")))
-        };
+        let count =
+            || u64::try_from(number()?).map_err(|_| self.start.unsupported(format!("{name} with a negative number")));
         let setting = match name {
             "SO_REUSEADDR" | "SO_REUSEPORT" | "SO_DEBUG" | "SO_PRIORITY" => Setting::Ignored,
             "SO_RCVBUF" => Setting::ReceiveBuffer(count()?),

@@ -151,8 +151,13 @@ fn sysctl(key: &str, value: &str, at: &Cursor<'_>) -> Result<Option<Setting>, Pr
         "tcp_ecn" if number()? != 1 => return Ok(None),
         "tcp_reordering" if number()? == 3 => return Ok(None),
         "tcp_notsent_lowat" if number()? >= 1 << 31 => return Ok(None),
-        "tcp_tso_win_divisor" | "tcp_min_tso_segs" | "tcp_fack" | "tcp_frto" | "tcp_pacing_ss_ratio"
-        | "tcp_pacing_ca_ratio" | "tcp_no_metrics_save" => return Ok(None),
+        "tcp_tso_win_divisor"
+        | "tcp_min_tso_segs"
+        | "tcp_fack"
+        | "tcp_frto"
+        | "tcp_pacing_ss_ratio"
+        | "tcp_pacing_ca_ratio"
+        | "tcp_no_metrics_save" => return Ok(None),
         _ => return Err(refused()),
     };
     Ok(Some(setting))

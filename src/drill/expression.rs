@@ -312,7 +312,13 @@ impl Scope<'_> {
         let field = FIELDS.iter().find(|(known, _)| *known == name).map(|(_, field)| field);
         match (&self.info, field) {
             (Some(info), Some(field)) => field(info),
-            _ if name == "tcpi_state" => if self.listening { 10 } else { 7 },
+            _ if name == "tcpi_state" => {
+                if self.listening {
+                    10
+                } else {
+                    7
+                }
+            }
             _ => 0,
         }
     }

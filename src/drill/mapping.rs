@@ -117,7 +117,8 @@ mod tests {
     fn there_and_back_across_the_wrap() {
         let mut mapping = Mapping::default();
         mapping.learn(0, Seq(u32::MAX - 10));
-        let mut segment = Segment { seq: mapping.own(2000), ack: Mapping::peer(5000), flags: Flags::ACK, ..Segment::default() };
+        let mut segment =
+            Segment { seq: mapping.own(2000), ack: Mapping::peer(5000), flags: Flags::ACK, ..Segment::default() };
         segment.options.sack.push(Mapping::peer(6000), Mapping::peer(7000));
         let packet = mapping.outbound(&segment);
         assert_eq!((packet.seq, packet.ack), (2000, Some(5000)));

@@ -466,7 +466,11 @@ impl Play<'_> {
                 if matches!(call.what, What::Accept { .. }) {
                     return self.opened(usize::try_from(value).unwrap_or(0), call);
                 }
-                if value == call.result { Ok(()) } else { fail(format!("the call returned {value}, not {}", call.result)) }
+                if value == call.result {
+                    Ok(())
+                } else {
+                    fail(format!("the call returned {value}, not {}", call.result))
+                }
             }
             Now::Failed(errno) => {
                 let (name, _) = errno.name();
@@ -515,7 +519,9 @@ impl Play<'_> {
             Getting::Error => self.stack.take_error(handle).map_or(0, |errno| errno.name().1),
             Getting::MaxSegment => self.stack.info(handle).map_or(i64::from(config.mss()), |info| info.snd_mss.into()),
             // The size of a buffer that the script has not set is the system's own.
-            Getting::ReceiveBuffer if config.receive_buffer == self.stack.config.receive_buffer => return Ok(Now::Done(0)),
+            Getting::ReceiveBuffer if config.receive_buffer == self.stack.config.receive_buffer => {
+                return Ok(Now::Done(0));
+            }
             Getting::SendBuffer if config.send_buffer == self.stack.config.send_buffer => return Ok(Now::Done(0)),
             Getting::ReceiveBuffer => bytes(config.receive_buffer.saturating_mul(2)),
             Getting::SendBuffer => bytes(config.send_buffer),

@@ -176,11 +176,8 @@ fn time(cursor: &mut Cursor<'_>) -> Result<(When, Option<Span>), Problem> {
             return Err(cursor.expected("the end of a range like its start"));
         }
         let last = cursor.seconds()?;
-        let when = if relative {
-            When::Within(first, last)
-        } else {
-            When::Between(Time::ZERO + first, Time::ZERO + last)
-        };
+        let when =
+            if relative { When::Within(first, last) } else { When::Between(Time::ZERO + first, Time::ZERO + last) };
         return Ok((when, None));
     }
     let until = if cursor.eat("...") {

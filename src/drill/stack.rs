@@ -404,7 +404,11 @@ impl Stack {
             }
             Kind::Connection(index) => {
                 let machine = &mut self.peers[index].machine;
-                if resets { machine.abort(now) } else { machine.close(now) }
+                if resets {
+                    machine.abort(now)
+                } else {
+                    machine.close(now)
+                }
                 self.drain(index, now);
             }
         }

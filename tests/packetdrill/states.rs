@@ -17,8 +17,18 @@ const STATES: &[State] = &[
         "syn-sent",
         "",
         &[
-            ("syn-ack", "S. 0:0(0) ack 1 win 60000 <mss 1000>", "> . 1:1(0) ack 1", "assert tcpi_state == TCP_ESTABLISHED"),
-            ("syn-ack-of-what-was-not-sent", "S. 0:0(0) ack 2 win 60000 <mss 1000>", "> R 2:2(0)", "assert tcpi_state == TCP_SYN_SENT"),
+            (
+                "syn-ack",
+                "S. 0:0(0) ack 1 win 60000 <mss 1000>",
+                "> . 1:1(0) ack 1",
+                "assert tcpi_state == TCP_ESTABLISHED",
+            ),
+            (
+                "syn-ack-of-what-was-not-sent",
+                "S. 0:0(0) ack 2 win 60000 <mss 1000>",
+                "> R 2:2(0)",
+                "assert tcpi_state == TCP_SYN_SENT",
+            ),
             ("syn", "S 0:0(0) win 60000 <mss 1000>", "> S. 0:0(0) ack 1 <...>", "assert tcpi_state == TCP_SYN_RECV"),
             ("rst-ack", "R. 0:0(0) ack 1 win 0", "", "assert tcpi_state == TCP_CLOSE"),
             ("rst-ack-of-what-was-not-sent", "R. 0:0(0) ack 2 win 0", "", "assert tcpi_state == TCP_SYN_SENT"),
@@ -68,7 +78,12 @@ const STATES: &[State] = &[
             ("rst-inside", "R 2:2(0) win 0", "> . 2:2(0) ack 1", "assert tcpi_state == TCP_FIN_WAIT1"),
             ("rst-outside", "R 900000:900000(0) win 0", "", "assert tcpi_state == TCP_FIN_WAIT1"),
             ("ack", ". 1:1(0) ack 2 win 400", "", "assert tcpi_state == TCP_FIN_WAIT2"),
-            ("ack-of-what-was-not-sent", ". 1:1(0) ack 3 win 400", "> . 2:2(0) ack 1", "assert tcpi_state == TCP_FIN_WAIT1"),
+            (
+                "ack-of-what-was-not-sent",
+                ". 1:1(0) ack 3 win 400",
+                "> . 2:2(0) ack 1",
+                "assert tcpi_state == TCP_FIN_WAIT1",
+            ),
             ("fin", "F. 1:1(0) ack 1 win 400", "~ > . 2:2(0) ack 2", "assert tcpi_state == TCP_CLOSING"),
             ("fin-and-ack", "F. 1:1(0) ack 2 win 400", "~ > . 2:2(0) ack 2", ""),
             ("data", "P. 1:101(100) ack 1 win 400", "~ > . 2:2(0) ack 101", "assert tcpi_state == TCP_FIN_WAIT1"),
@@ -82,9 +97,19 @@ const STATES: &[State] = &[
             ("rst-exact", "R 1:1(0) win 0", "", "assert tcpi_state == TCP_CLOSE"),
             ("rst-inside", "R 2:2(0) win 0", "> . 2:2(0) ack 1", "assert tcpi_state == TCP_FIN_WAIT2"),
             ("rst-outside", "R 900000:900000(0) win 0", "", "assert tcpi_state == TCP_FIN_WAIT2"),
-            ("ack-of-what-was-not-sent", ". 1:1(0) ack 3 win 400", "> . 2:2(0) ack 1", "assert tcpi_state == TCP_FIN_WAIT2"),
+            (
+                "ack-of-what-was-not-sent",
+                ". 1:1(0) ack 3 win 400",
+                "> . 2:2(0) ack 1",
+                "assert tcpi_state == TCP_FIN_WAIT2",
+            ),
             ("fin", "F. 1:1(0) ack 2 win 400", "~ > . 2:2(0) ack 2", ""),
-            ("fin-above-a-hole", "F. 1001:1001(0) ack 2 win 400", "> . 2:2(0) ack 1 <nop,nop,sack 1001:1002>", "assert tcpi_state == TCP_FIN_WAIT2"),
+            (
+                "fin-above-a-hole",
+                "F. 1001:1001(0) ack 2 win 400",
+                "> . 2:2(0) ack 1 <nop,nop,sack 1001:1002>",
+                "assert tcpi_state == TCP_FIN_WAIT2",
+            ),
         ],
     ),
     (
@@ -95,9 +120,19 @@ const STATES: &[State] = &[
             ("rst-exact", "R 2:2(0) win 0", "", "assert tcpi_state == TCP_CLOSE"),
             ("rst-inside", "R 3:3(0) win 0", "> . 1:1(0) ack 2", "assert tcpi_state == TCP_CLOSE_WAIT"),
             ("rst-outside", "R 900000:900000(0) win 0", "", "assert tcpi_state == TCP_CLOSE_WAIT"),
-            ("fin-again", "F. 1:1(0) ack 1 win 400", "> . 1:1(0) ack 2 <nop,nop,sack 1:2>", "assert tcpi_state == TCP_CLOSE_WAIT"),
+            (
+                "fin-again",
+                "F. 1:1(0) ack 1 win 400",
+                "> . 1:1(0) ack 2 <nop,nop,sack 1:2>",
+                "assert tcpi_state == TCP_CLOSE_WAIT",
+            ),
             ("data-behind-the-fin", "P. 2:102(100) ack 1 win 400", "", "assert tcpi_state == TCP_CLOSE_WAIT"),
-            ("ack-of-what-was-not-sent", ". 2:2(0) ack 2 win 400", "> . 1:1(0) ack 2", "assert tcpi_state == TCP_CLOSE_WAIT"),
+            (
+                "ack-of-what-was-not-sent",
+                ". 2:2(0) ack 2 win 400",
+                "> . 1:1(0) ack 2",
+                "assert tcpi_state == TCP_CLOSE_WAIT",
+            ),
         ],
     ),
     (
@@ -107,7 +142,12 @@ const STATES: &[State] = &[
             ("syn-inside", "S 2:2(0) win 400", "> . 2:2(0) ack 2", "assert tcpi_state == TCP_CLOSING"),
             ("rst-exact", "R 2:2(0) win 0", "", "assert tcpi_state == TCP_CLOSE"),
             ("rst-inside", "R 3:3(0) win 0", "> . 2:2(0) ack 2", "assert tcpi_state == TCP_CLOSING"),
-            ("fin-again", "F. 1:1(0) ack 1 win 400", "> . 2:2(0) ack 2 <nop,nop,sack 1:2>", "assert tcpi_state == TCP_CLOSING"),
+            (
+                "fin-again",
+                "F. 1:1(0) ack 1 win 400",
+                "> . 2:2(0) ack 2 <nop,nop,sack 1:2>",
+                "assert tcpi_state == TCP_CLOSING",
+            ),
             ("ack", ". 2:2(0) ack 2 win 400", "", ""),
         ],
     ),
@@ -118,7 +158,12 @@ const STATES: &[State] = &[
             ("syn-inside", "S 2:2(0) win 400", "> . 2:2(0) ack 2", "assert tcpi_state == TCP_LAST_ACK"),
             ("rst-exact", "R 2:2(0) win 0", "", "assert tcpi_state == TCP_CLOSE"),
             ("rst-inside", "R 3:3(0) win 0", "> . 2:2(0) ack 2", "assert tcpi_state == TCP_LAST_ACK"),
-            ("fin-again", "F. 1:1(0) ack 1 win 400", "> . 2:2(0) ack 2 <nop,nop,sack 1:2>", "assert tcpi_state == TCP_LAST_ACK"),
+            (
+                "fin-again",
+                "F. 1:1(0) ack 1 win 400",
+                "> . 2:2(0) ack 2 <nop,nop,sack 1:2>",
+                "assert tcpi_state == TCP_LAST_ACK",
+            ),
             ("ack", ". 2:2(0) ack 2 win 400", "", "assert tcpi_state == TCP_CLOSE"),
         ],
     ),
@@ -196,7 +241,9 @@ fn epilogue(state: &str, name: &str) -> &'static str {
             "  +0 read(4, ..., 100) = -1 ECONNRESET (Connection reset by peer)\n  +0 read(4, ..., 100) = 0\n  \
              +0 write(4, ..., 100) = -1 EPIPE (Broken pipe)\n+.05 < . 1:1(0) ack 1 win 400\n  +0 > R 1:1(0)\n"
         }
-        ("established", "fin") => "  +0 read(4, ..., 100) = 0\n  +0 write(4, ..., 100) = 100\n  +0 > P. 1:101(100) ack 2\n",
+        ("established", "fin") => {
+            "  +0 read(4, ..., 100) = 0\n  +0 write(4, ..., 100) = 100\n  +0 > P. 1:101(100) ack 2\n"
+        }
         ("established", "fin-above-a-hole") => {
             "+.05 < . 1:1001(1000) ack 1 win 400\n  +0 > . 1:1(0) ack 1002\n  \
              +0 %{ assert tcpi_state == TCP_CLOSE_WAIT }%\n  +0 read(4, ..., 2000) = 1000\n  +0 read(4, ..., 2000) = 0\n"
@@ -205,7 +252,9 @@ fn epilogue(state: &str, name: &str) -> &'static str {
             "+.05 < P. 1:101(100) ack 1 win 400\n+.0~+.2 > . 1:1(0) ack 101\n  +0 read(4, ..., 1000) = 100\n  \
              +0 write(4, ..., 100) = 100\n  +0 > P. 1:101(100) ack 101\n"
         }
-        ("fin-wait-1" | "fin-wait-2", "rst-exact") => "  +0 read(4, ..., 100) = -1 ECONNRESET (Connection reset by peer)\n",
+        ("fin-wait-1" | "fin-wait-2", "rst-exact") => {
+            "  +0 read(4, ..., 100) = -1 ECONNRESET (Connection reset by peer)\n"
+        }
         ("fin-wait-1", "fin") => "+.05 < . 2:2(0) ack 2 win 400\n  +0 read(4, ..., 100) = 0\n",
         ("fin-wait-1", "data") => "  +0 read(4, ..., 1000) = 100\n",
         ("fin-wait-1" | "fin-wait-2", "fin-and-ack" | "fin") => {
