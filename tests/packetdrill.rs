@@ -1,5 +1,7 @@
 //! Packet scripts: every one passes, every number in them matters, and what is not supported is named.
 
+#![expect(clippy::disallowed_methods, reason = "scripts are files")]
+
 #[path = "packetdrill/generate.rs"]
 mod generate;
 #[path = "packetdrill/states.rs"]
@@ -81,7 +83,7 @@ fn raised(line: &str, at: usize, more: u64) -> String {
 
 /// The place of `SEQ:END(LEN)` in a packet line: where each of its three numbers begins.
 fn range(line: &str) -> Option<[usize; 3]> {
-    let open = line.char_indices().find(|&(at, c)| c == '(' && digits(line, at + 1) != "").map(|(at, _)| at)?;
+    let open = line.char_indices().find(|&(at, c)| c == '(' && !digits(line, at + 1).is_empty()).map(|(at, _)| at)?;
     let end = line[..open].rfind(':')? + 1;
     let seq = line[..end - 1].rfind(|c: char| !c.is_ascii_digit())? + 1;
     Some([seq, end, open + 1])
@@ -108,7 +110,7 @@ fn mutants(line: &str) -> Vec<(&'static str, String)> {
     }
     if let Some(sack) = code.find("sack ").filter(|_| outbound) {
         let edges = (sack + 5..code.len())
-            .filter(|&at| digits(code, at) != "" && !code[..at].ends_with(|c: char| c.is_ascii_digit()));
+            .filter(|&at| !digits(code, at).is_empty() && !code[..at].ends_with(|c: char| c.is_ascii_digit()));
         all.extend(edges.map(|at| ("an edge of a SACK block", raised(code, at, 1))));
     }
     if outbound && let Some(rest) = code.trim_start().strip_prefix("+0 ") {
@@ -117,12 +119,12 @@ fn mutants(line: &str) -> Vec<(&'static str, String)> {
     if let Some(rest) = code.strip_prefix("+.3~+.33 ") {
         all.push(("the times", format!("+.4~+.43 {rest}")));
     }
-    if let Some(result) = code.rfind(") = ").filter(|_| code.contains("read(") || code.contains("write(")) {
-        if digits(code, result + 4) != "" {
-            all.push(("the result", raised(code, result + 4, 1)));
-        }
+    if let Some(result) = code.rfind(") = ").filter(|_| code.contains("read(") || code.contains("write("))
+        && !digits(code, result + 4).is_empty()
+    {
+        all.push(("the result", raised(code, result + 4, 1)));
     }
-    if let Some(at) = code.find(" == ").filter(|&at| digits(code, at + 4) != "") {
+    if let Some(at) = code.find(" == ").filter(|&at| !digits(code, at + 4).is_empty()) {
         all.push(("the value", raised(code, at + 4, 1)));
     }
     all
@@ -184,7 +186,7 @@ fn what_is_not_supported_is_named() {
     for (line, construct) in cases {
         match run(&with(line), TOLERANT) {
             Verdict::Unsupported(problem) => {
-                assert_eq!((problem.construct.as_str(), problem.line), (construct, 11), "{line}")
+                assert_eq!((problem.construct.as_str(), problem.line), (construct, 11), "{line}");
             }
             other => panic!("{line}: {other:?}"),
         }

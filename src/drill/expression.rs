@@ -381,7 +381,9 @@ impl Scope<'_> {
             }
             Expr::Chain(first, rest) => {
                 self.explain(first, into);
-                rest.iter().for_each(|(_, right)| self.explain(right, into));
+                for (_, right) in rest {
+                    self.explain(right, into);
+                }
             }
         }
     }

@@ -405,9 +405,9 @@ impl Stack {
             Kind::Connection(index) => {
                 let machine = &mut self.peers[index].machine;
                 if resets {
-                    machine.abort(now)
+                    machine.abort(now);
                 } else {
-                    machine.close(now)
+                    machine.close(now);
                 }
                 self.drain(index, now);
             }

@@ -4,13 +4,13 @@
 use std::fmt::Write;
 
 /// A script: its path below the directory of scripts, and its text.
-pub type Script = (String, String);
+pub(crate) type Script = (String, String);
 
 /// Bytes of a full segment in these scripts.
 const MSS: u32 = 1000;
 
 /// Every script of every family.
-pub fn all() -> Vec<Script> {
+pub(crate) fn all() -> Vec<Script> {
     let mut all = orders();
     all.extend(overlaps());
     all.extend(many_blocks());
@@ -19,7 +19,7 @@ pub fn all() -> Vec<Script> {
 }
 
 /// Lines that open a connection passively with a round trip of 100 ms; the program's socket is 4.
-pub fn opened(title: &str, options: &str) -> String {
+pub(crate) fn opened(title: &str, options: &str) -> String {
     format!(
         "{title}`sysctl -q net.ipv4.tcp_timestamps=0`\n\n   0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n  \
          +0 bind(3, ..., ...) = 0\n  +0 listen(3, 1) = 0\n +.1 < S 0:0(0) win 60000 <mss 1000{options}>\n  \
@@ -28,7 +28,7 @@ pub fn opened(title: &str, options: &str) -> String {
 }
 
 /// With SACK and window scaling.
-pub const USUAL: &str = ",nop,nop,sackOK,nop,wscale 9";
+pub(crate) const USUAL: &str = ",nop,nop,sackOK,nop,wscale 9";
 
 /// What a receiver has and what it reports.
 struct Receiver {

@@ -182,7 +182,7 @@ const STATES: &[State] = &[
 ];
 
 /// A script for each case of each state.
-pub fn all() -> Vec<Script> {
+pub(crate) fn all() -> Vec<Script> {
     let mut scripts = Vec::new();
     for (state, way, cases) in STATES {
         for (name, inbound, answer, after) in *cases {
