@@ -7,6 +7,7 @@ mod generate;
 #[path = "packetdrill/states.rs"]
 mod states;
 
+use lightlag::base::Rng;
 use lightlag::drill::{Strictness, Verdict, run};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -161,6 +162,67 @@ fn every_number_matters() {
     }
     assert!(count > 1000, "{count} mutants");
     assert!(survivors.is_empty(), "{} of {count} mutants pass:\n{}", survivors.len(), survivors.join("\n"));
+}
+
+/// A machine without one of its parts does otherwise, and the scripts that say so are those that fail on Linux without it.
+#[test]
+fn a_broken_machine_fails_the_scripts_about_the_part() {
+    let failing = |setting: &str| -> Vec<String> {
+        let seven = scripts().into_iter().filter(|(name, _)| name.starts_with('0'));
+        let broken = seven.map(|(name, text)| {
+            let with = text.replacen("net.ipv4.tcp_timestamps=0", &format!("net.ipv4.tcp_timestamps=0 {setting}"), 1);
+            assert_ne!(with, text);
+            (name, with)
+        });
+        broken.filter(|(_, text)| run(text, TOLERANT) != Verdict::Pass).map(|(name, _)| name[..2].to_owned()).collect()
+    };
+    assert_eq!(failing("net.ipv4.tcp_sack=0"), ["02", "04", "05"]);
+    assert_eq!(failing("net.ipv4.tcp_early_retrans=0"), ["04"]);
+    assert_eq!(failing("net.ipv4.tcp_recovery=0"), [""; 0]);
+}
+
+#[test]
+fn no_text_makes_it_panic() {
+    let scripts = scripts();
+    let mut rng = Rng::stream(1, "test/packetdrill");
+    let pieces = [
+        "0",
+        "9999999999",
+        "~",
+        "+",
+        "...",
+        "*",
+        "<",
+        ">",
+        "(",
+        "-1",
+        ":",
+        ".",
+        " ",
+        "\n",
+        "ack",
+        "F",
+        "=",
+        "`",
+        "%{",
+        "é",
+    ];
+    let pick = |rng: &mut Rng, most: usize| usize::try_from(rng.below(most as u64)).unwrap();
+    for _ in 0..3000 {
+        let mut text = scripts[pick(&mut rng, scripts.len())].1.clone();
+        text.truncate(4000);
+        for _ in 0..=rng.below(3) {
+            let at = pick(&mut rng, text.len());
+            let end = (at + pick(&mut rng, 5)).min(text.len());
+            text.replace_range(at..end, pieces[pick(&mut rng, pieces.len())]);
+            // Every script is ASCII; where a piece is not, it stays whole.
+            if !text.is_ascii() {
+                break;
+            }
+        }
+        let verdict = run(&text, TOLERANT);
+        assert!(verdict.status() <= 2 && !verdict.to_text("x").is_empty());
+    }
 }
 
 /// A script that would pass but for one line.

@@ -16,19 +16,63 @@ pub(super) struct Call {
 /// The call itself; numbers of files are labels of the script.
 #[derive(Clone, Debug)]
 pub(super) enum What {
-    Socket { nonblocking: bool },
-    Bind { fd: i64 },
-    Listen { fd: i64, backlog: i64 },
-    Accept { fd: i64, nonblocking: bool },
-    Connect { fd: i64 },
-    Read { fd: i64, max: u64, peek: bool, dontwait: bool },
-    Write { fd: i64, len: u64, dontwait: bool },
-    Shutdown { fd: i64, read: bool, write: bool },
-    Close { fd: i64 },
-    SetNonblocking { fd: i64, on: bool },
-    GetFlags { fd: i64 },
-    Set { fd: i64, option: Setting },
-    Get { fd: i64, option: Getting, value: Option<i64> },
+    Socket {
+        nonblocking: bool,
+    },
+    Bind {
+        fd: i64,
+    },
+    Listen {
+        fd: i64,
+        backlog: i64,
+    },
+    Accept {
+        fd: i64,
+        nonblocking: bool,
+    },
+    Connect {
+        fd: i64,
+    },
+    Read {
+        fd: i64,
+        max: u64,
+        peek: bool,
+        dontwait: bool,
+    },
+    Write {
+        fd: i64,
+        len: u64,
+        dontwait: bool,
+    },
+    Shutdown {
+        fd: i64,
+        read: bool,
+        write: bool,
+    },
+    Close {
+        fd: i64,
+    },
+    SetNonblocking {
+        fd: i64,
+        on: bool,
+    },
+    GetFlags {
+        fd: i64,
+    },
+    Set {
+        fd: i64,
+        option: Setting,
+    },
+    /// How many bytes can be read.
+    Waiting {
+        fd: i64,
+        value: Option<i64>,
+    },
+    Get {
+        fd: i64,
+        option: Getting,
+        value: Option<i64>,
+    },
 }
 
 /// A socket option that can be set.
@@ -199,8 +243,11 @@ impl Args<'_> {
                 What::SetNonblocking { fd: self.number(0)?, on: self.has(2, "O_NONBLOCK") }
             }
             "fcntl" if self.has(1, "F_GETFL") => What::GetFlags { fd: self.number(0)? },
+            "ioctl" if self.has(1, "SIOCINQ") || self.has(1, "FIONREAD") => {
+                What::Waiting { fd: self.number(0)?, value: self.value(2) }
+            }
             "setsockopt" => What::Set { fd: self.number(0)?, option: self.setting()? },
-            "getsockopt" => What::Get { fd: self.number(0)?, option: self.getting()?, value: self.value() },
+            "getsockopt" => What::Get { fd: self.number(0)?, option: self.getting()?, value: self.value(3) },
             other => return Err(self.start.unsupported(format!("the call {other}()"))),
         };
         Ok(what)
@@ -245,8 +292,8 @@ impl Args<'_> {
         u64::try_from(self.number(index)?).map_err(|_| self.start.unsupported("a negative count"))
     }
 
-    /// The number that the option's value holds.
-    fn value(&self) -> Option<i64> {
+    /// The number that an argument holds, alone or in a list of one.
+    fn value(&self, index: usize) -> Option<i64> {
         let names_error = |name: &str| match name {
             "ECONNRESET" => Some(104),
             "ECONNREFUSED" => Some(111),
@@ -255,7 +302,7 @@ impl Args<'_> {
             "EHOSTUNREACH" => Some(113),
             _ => None,
         };
-        match self.all.get(3)? {
+        match self.all.get(index)? {
             &Arg::Number(number) => Some(number),
             Arg::List(list) => match list.as_slice() {
                 [Arg::Number(number)] => Some(*number),
@@ -275,7 +322,7 @@ impl Args<'_> {
 
     fn setting(&self) -> Result<Setting, Problem> {
         let name = self.option_name()?;
-        let number = || self.value().ok_or_else(|| self.start.unsupported(format!("{name} without a number")));
+        let number = || self.value(3).ok_or_else(|| self.start.unsupported(format!("{name} without a number")));
         let count =
             || u64::try_from(number()?).map_err(|_| self.start.unsupported(format!("{name} with a negative number")));
         let setting = match name {

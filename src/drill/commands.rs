@@ -16,7 +16,6 @@ pub(super) enum Setting {
     Congestion(Algorithm),
     RestartAfterIdle(bool),
     TailLossProbe(bool),
-    Rack(bool),
     ReceiveBuffer(u64),
     SendBuffer(u64),
 }
@@ -35,7 +34,6 @@ impl Setting {
             Self::Congestion(ref algorithm) => config.congestion = algorithm.clone(),
             Self::RestartAfterIdle(on) => config.restart_after_idle = Some(on),
             Self::TailLossProbe(on) => config.tail_loss_probe = on,
-            Self::Rack(on) => config.rack = on,
             Self::ReceiveBuffer(bytes) => config.receive_buffer = bytes,
             Self::SendBuffer(bytes) => config.send_buffer = bytes,
         }
@@ -145,9 +143,10 @@ fn sysctl(key: &str, value: &str, at: &Cursor<'_>) -> Result<Option<Setting>, Pr
         "tcp_congestion_control" => Setting::Congestion(controller(value, at)?),
         "tcp_slow_start_after_idle" => Setting::RestartAfterIdle(number()? != 0),
         "tcp_early_retrans" => Setting::TailLossProbe(number()? >= 3),
-        "tcp_recovery" => Setting::Rack(number()? & 1 != 0),
         "tcp_rmem" => Setting::ReceiveBuffer(largest()?),
         "tcp_wmem" => Setting::SendBuffer(largest()?),
+        // Its first bit, RACK, does nothing any more: Linux has had no other detection of losses by SACK since 6.17.
+        "tcp_recovery" if number()? <= 1 => return Ok(None),
         "tcp_ecn" if number()? != 1 => return Ok(None),
         "tcp_reordering" if number()? == 3 => return Ok(None),
         "tcp_notsent_lowat" if number()? >= 1 << 31 => return Ok(None),

@@ -125,7 +125,7 @@ impl Play<'_> {
         if self.strictness.exact {
             return Span::ZERO;
         }
-        let share = at.since(self.previous).as_nanos() / 100_000 * self.script.tolerance_share;
+        let share = (at.since(self.previous).as_nanos() / 100_000).saturating_mul(self.script.tolerance_share);
         self.script.tolerance.max(Span::from_nanos(share))
     }
 
@@ -133,10 +133,10 @@ impl Play<'_> {
     fn reach(&mut self, event: &Event) -> Result<(), Stop> {
         let at = match event.when {
             When::At(at) => at,
-            When::After(span) => self.previous + span,
+            When::After(span) => self.previous.saturating_add(span),
             When::Any | When::Between(..) | When::Within(..) => self.now,
         };
-        if self.now > at + self.tolerance(at) {
+        if self.now > at.saturating_add(self.tolerance(at)) {
             return fail(format!("`{}` is due at {}, and it is {}", event.text, instant(at), instant(self.now)));
         }
         self.advance(at)
@@ -187,11 +187,11 @@ impl Play<'_> {
         };
         let least = if self.strictness.exact { Span::ZERO } else { self.script.tolerance };
         let (first, last) = match when {
-            When::Any => return (Time::ZERO, self.now + PATIENCE, "at any time".into()),
+            When::Any => return (Time::ZERO, self.now.saturating_add(PATIENCE), "at any time".into()),
             When::At(at) => (at, at),
-            When::After(span) => (self.previous + span, self.previous + span),
+            When::After(span) => (self.previous.saturating_add(span), self.previous.saturating_add(span)),
             When::Between(first, last) => (first, last),
-            When::Within(first, last) => (self.previous + first, self.previous + last),
+            When::Within(first, last) => (self.previous.saturating_add(first), self.previous.saturating_add(last)),
         };
         if first == last {
             let (earliest, latest) = around(first, last, self.tolerance(first));
@@ -310,10 +310,10 @@ impl Play<'_> {
         for _ in 0..MOST_WAKES {
             self.settle()?;
             let Some(waiting) = &self.waiting else { return Ok(()) };
-            let latest = waiting.until[0].max(waiting.until[1]) + waiting.tolerance;
+            let latest = waiting.until[0].max(waiting.until[1]).saturating_add(waiting.tolerance);
             let wake = self.stack.next_wake();
             if wake > latest {
-                return self.advance(latest + Span::from_nanos(1));
+                return self.advance(latest.saturating_add(Span::from_nanos(1)));
             }
             self.wake(wake)?;
         }
@@ -326,7 +326,7 @@ impl Play<'_> {
         let line = Some(waiting.line);
         match self.attempt(&waiting.call.what, waiting.handle, &mut waiting.written, true) {
             Now::Waits => {
-                let latest = waiting.until[0].max(waiting.until[1]) + waiting.tolerance;
+                let latest = waiting.until[0].max(waiting.until[1]).saturating_add(waiting.tolerance);
                 if self.now > latest {
                     return Err(Stop::Fail(line, format!("the call has not returned by {}", instant(latest))));
                 }
@@ -377,6 +377,16 @@ impl Play<'_> {
                 Ok(handle) => self.set(handle, option).map(Ok)?,
                 Err(errno) => Err(errno),
             },
+            What::Waiting { fd, value } => match self.file(fd) {
+                Ok(handle) => {
+                    let readable = self.stack.machine(handle).map_or(0, |machine| machine.readable().cast_signed());
+                    if value.is_some_and(|wanted| wanted != readable) {
+                        return fail(format!("{readable} bytes can be read"));
+                    }
+                    Ok(Now::Done(0))
+                }
+                Err(errno) => Err(errno),
+            },
             What::Get { fd, option, value } => match self.file(fd) {
                 Ok(handle) => self.get(handle, option, value).map(Ok)?,
                 Err(errno) => Err(errno),
@@ -403,7 +413,7 @@ impl Play<'_> {
         if let Some(until) = event.until {
             let relative = matches!(event.when, When::After(_));
             let base = if relative { self.previous } else { Time::ZERO };
-            let until = [base + until, Time::ZERO + until];
+            let until = [base.saturating_add(until), Time::ZERO + until];
             let tolerance = self.tolerance(until[0]);
             self.waiting = Some(Waiting { line: event.line, call: call.clone(), handle, written: 0, until, tolerance });
             return self.settle();

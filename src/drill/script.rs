@@ -78,6 +78,9 @@ pub(super) struct Script {
 
 const DEFAULT_MTU: u32 = 1500;
 
+/// What an IPv4 packet has room for beside the two headers without options.
+const LARGEST_PAYLOAD: u32 = 65_495;
+
 /// Reads a script.
 pub(super) fn parse(text: &str) -> Result<Script, Problem> {
     let mut script = Script {
@@ -126,8 +129,8 @@ fn option(cursor: &mut Cursor<'_>, script: &mut Script) -> Result<(), Problem> {
         "local_ip" | "remote_ip" | "gateway_ip" | "netmask_ip" | "non_fatal" | "define" | "D" | "wire_client_dev" => {}
         _ => return Err(start.unsupported(format!("the option --{name}={value}"))),
     }
-    if script.mtu < 128 {
-        return Err(start.unsupported("an MTU below 128"));
+    if !(128..=65_535).contains(&script.mtu) {
+        return Err(start.unsupported("an MTU outside 128..=65535"));
     }
     Ok(())
 }
@@ -148,7 +151,11 @@ fn event(cursor: &mut Cursor<'_>, names: &mut BTreeSet<String>) -> Result<Event,
         let at = cursor.line();
         Action::Assert(expression::parse(cursor.take_until("}%")?, at, names)?)
     } else if cursor.eat_here("<") {
-        Action::Inject(packets::parse(cursor)?)
+        let packet = packets::parse(cursor)?;
+        if packet.len > LARGEST_PAYLOAD {
+            return Err(start.unsupported("a packet larger than IP carries"));
+        }
+        Action::Inject(packet)
     } else if cursor.eat_here(">") {
         Action::Expect(packets::parse(cursor)?)
     } else {
