@@ -29,7 +29,7 @@ impl Connection {
             if ack <= 0 || ack > self.next.cast_signed() {
                 if self.timers.timeouts == 0 && self.constants.probe_slack > Span::ZERO {
                     // Perhaps it answers an earlier connection: Linux sends the SYN again soon (`TCP_TIMEOUT_MIN`).
-                    self.timers.set(Alarm::Retransmit, now + self.constants.probe_slack);
+                    self.timers.set(Alarm::Retransmit, self.constants.probe_slack, now);
                 }
                 if !flags.has(Flags::RST) {
                     let reset = Segment {
