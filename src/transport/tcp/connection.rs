@@ -214,7 +214,7 @@ impl Connection {
             control,
             phase: Phase::Open,
             recovery: Recovery::default(),
-            timers: Timers::new(constants.rto.initial, constants.ticks),
+            timers: Timers::new(constants.rto.initial, config.ticks.unwrap_or(constants.ticks)),
             receiver,
             acks: Acks::new(now),
             ts_recent: 0,
