@@ -6,6 +6,7 @@
 pub mod app;
 pub mod base;
 pub mod cli;
+pub mod drill;
 pub mod engine;
 pub mod host;
 pub mod ip;

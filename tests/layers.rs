@@ -15,6 +15,7 @@ const STOREYS: &[(&str, &[&str])] = &[
     ("link", &["base", "wire", "trace"]),
     ("ip", &["base", "wire", "topo", "trace"]),
     ("transport", &["base", "wire", "trace"]),
+    ("drill", &["base", "wire", "transport"]),
     ("host", &["base", "wire", "trace"]),
     ("app", &["base", "wire", "trace", "host"]),
     ("service", &["base", "wire", "trace", "host", "app"]),

@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Plot(Plot),
     /// List what a scenario can name
     List(List),
+    /// Run packet scripts against the TCP machine, on virtual time
+    Packetdrill(Packetdrill),
 }
 
 #[derive(Debug, Args)]
@@ -185,4 +187,32 @@ pub(crate) enum Listing {
     Forms,
     /// Codes of errors and warnings
     Diagnostics,
+}
+
+/// Exit codes: 0 every script passes, 1 one fails, 2 none fails but one holds something not supported, 3 one could not be read.
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+pub(crate) struct Packetdrill {
+    /// Scripts in the language of packetdrill
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Print one JSON object a script: file, status (pass, fail, unsupported), line, reason
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Times must hold to the nanosecond, whatever tolerance a script allows
+    #[arg(long)]
+    pub(crate) exact: bool,
+    /// Fail where a segment is left at the end that nobody expected
+    #[arg(long)]
+    pub(crate) strict_end: bool,
+    /// Do not compare windows
+    #[arg(long)]
+    pub(crate) no_win: bool,
+    /// Let plain acknowledgments of in-order data come where the script has none
+    #[arg(long)]
+    pub(crate) extra_acks: bool,
+    /// Compare PSH and the value of the window scale too
+    #[arg(long)]
+    pub(crate) strict: bool,
 }

@@ -6,6 +6,7 @@ mod explain;
 mod list;
 mod load;
 mod output;
+mod packetdrill;
 mod plot;
 mod run;
 
@@ -34,6 +35,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::run(args, &terminal),
         Command::Plot(args) => plot::run(args),
         Command::List(args) => list::run(args, terminal.out),
+        Command::Packetdrill(args) => packetdrill::run(args, &terminal),
     };
     let status = done.unwrap_or_else(|failure| terminal.failed(&failure));
     ExitCode::from(status as u8)

@@ -75,6 +75,7 @@ fn tcp_config(tcp: &plan::Tcp) -> tcp::Config {
         receive_buffer: tcp.receive_buffer,
         send_buffer: tcp.send_buffer,
         restart_after_idle: tcp.restart_after_idle,
+        ticks: None,
         user_timeout: tcp.user_timeout,
         keep_alive: None,
     }

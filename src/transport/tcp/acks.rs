@@ -158,6 +158,11 @@ impl Connection {
     /// Linux `tcp_send_delayed_ack`.
     fn delay_ack(&mut self, now: Time) {
         let minimum = self.constants.delayed_ack_min;
+        if self.acks.ato.is_zero() {
+            // A FIN before any data: no delay has been measured, and Linux waits for none.
+            self.acks.now = true;
+            return;
+        }
         let mut ato = self.acks.ato.max(minimum);
         if ato > minimum {
             let mut most = Span::from_millis(500);

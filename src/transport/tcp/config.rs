@@ -151,6 +151,8 @@ pub struct Config {
     pub send_buffer: u64,
     /// Whether the window starts again after idling; `None`: as the profile says.
     pub restart_after_idle: Option<bool>,
+    /// Whether timers expire on a kernel's ticks; `None`: as the profile says.
+    pub ticks: Option<bool>,
     /// Give up when sent data stays unacknowledged for so long (RFC 5482; `TCP_USER_TIMEOUT`).
     pub user_timeout: Option<Span>,
     /// Probe an idle connection after so long, so often, and give up after so many (RFC 9293 3.8.4).
@@ -172,6 +174,7 @@ impl Default for Config {
             receive_buffer: 64 << 20,
             send_buffer: 16 << 20,
             restart_after_idle: None,
+            ticks: None,
             user_timeout: None,
             keep_alive: None,
         }

@@ -214,7 +214,7 @@ impl Connection {
             control,
             phase: Phase::Open,
             recovery: Recovery::default(),
-            timers: Timers::new(constants.rto.initial, constants.ticks),
+            timers: Timers::new(constants.rto.initial, config.ticks.unwrap_or(constants.ticks)),
             receiver,
             acks: Acks::new(now),
             ts_recent: 0,
@@ -255,6 +255,8 @@ impl Connection {
     pub(super) fn take_syn(&mut self, syn: &Segment) {
         let options = &syn.options;
         self.receiver.start(syn.seq);
+        // What we send next acknowledges it: the timestamp of the segment that follows counts (RFC 7323 4.3).
+        self.acks.acked = self.receiver.next;
         self.timestamps &= options.timestamps.is_some();
         self.sack &= options.sack_permitted;
         self.scaling &= options.window_scale.is_some();
@@ -319,6 +321,21 @@ impl Connection {
     /// Rate samples of what is in flight say what the program, or the controller itself, allowed, not what the path can carry.
     pub(super) fn mark_app_limited(&mut self) {
         self.app_limited_until = (self.board.delivered + u64::from(self.board.in_flight())).max(1);
+    }
+
+    /// The send buffer holds so many bytes from now on; what it holds already stays.
+    pub const fn set_send_buffer(&mut self, bytes: u64) {
+        self.buffer_limit = bytes;
+    }
+
+    /// Nagle's algorithm on or off (`TCP_NODELAY`); what it held back may go at once.
+    pub const fn set_nagle(&mut self, on: bool) {
+        self.nagle = on;
+    }
+
+    /// Gives up when sent data stays unacknowledged for so long (RFC 5482).
+    pub const fn set_user_timeout(&mut self, timeout: Option<Span>) {
+        self.user_timeout = timeout;
     }
 
     /// Bytes in the send buffer, acknowledged ones taken out.

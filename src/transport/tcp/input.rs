@@ -27,6 +27,10 @@ impl Connection {
         if flags.has(Flags::ACK) {
             let ack = self.offset(segment.ack);
             if ack <= 0 || ack > self.next.cast_signed() {
+                if self.timers.timeouts == 0 && self.constants.probe_slack > Span::ZERO {
+                    // Perhaps it answers an earlier connection: Linux sends the SYN again soon (`TCP_TIMEOUT_MIN`).
+                    self.timers.set(Alarm::Retransmit, self.constants.probe_slack, now);
+                }
                 if !flags.has(Flags::RST) {
                     let reset = Segment {
                         src_port: self.local_port,
@@ -48,7 +52,6 @@ impl Connection {
             return;
         }
         self.take_syn(&segment);
-        self.acks.acked = self.receiver.next;
         if !flags.has(Flags::ACK) {
             // Simultaneous open (RFC 9293 3.5, figure 8).
             self.state = State::SynReceived;
@@ -86,6 +89,23 @@ impl Connection {
         }
     }
 
+    /// Whether a SYN may open a connection anew over this one, which is in TIME-WAIT (RFC 9293 3.6.1, RFC 6191): by its
+    /// sequence number or its timestamp it is no old one.
+    #[must_use]
+    pub fn accepts_reopening(&self, syn: &Segment) -> bool {
+        if self.state != State::TimeWait {
+            return false;
+        }
+        let beyond = self.receiver.offset(syn.seq) > self.receiver.next.cast_signed();
+        match syn.options.timestamps.filter(|_| self.timestamps) {
+            Some((value, _)) => {
+                let newer = (value.wrapping_sub(self.ts_recent)).cast_signed();
+                newer > 0 || (newer == 0 && beyond)
+            }
+            None => beyond,
+        }
+    }
+
     fn in_time_wait(&mut self, segment: &Segment, now: Time) {
         if segment.flags.has(Flags::RST) {
             if self.receiver.offset(segment.seq) == self.receiver.next.cast_signed() {
@@ -93,11 +113,13 @@ impl Connection {
             }
             return;
         }
-        // A FIN again, or anything else with sequence space: the peer has not seen our ACK.
-        if segment.seq_len() > 0 || segment.flags.has(Flags::SYN) {
-            if segment.flags.has(Flags::FIN) {
-                self.timers.linger = now + self.constants.time_wait;
-            }
+        // Linux `tcp_timewait_state_process`: only a bare ACK just where it belongs needs no answer. The wait begins anew, but
+        // not for a SYN without ACK, which may be old.
+        if segment.flags.has(Flags::ACK) {
+            self.timers.linger = now + self.constants.time_wait;
+        }
+        let bare = segment.seq_len() == 0 && self.receiver.offset(segment.seq) == self.receiver.next.cast_signed();
+        if !bare {
             self.acks.owed = true;
             self.acks.now = true;
         }
@@ -120,7 +142,7 @@ impl Connection {
             return;
         }
         if segment.flags.has(Flags::SYN) {
-            if self.state == State::SynReceived && !segment.flags.has(Flags::ACK) {
+            if self.state == State::SynReceived && !segment.flags.has(Flags::ACK) && start == 0 {
                 // Our SYN-ACK was lost: again (RFC 9293 3.10.7.4 leaves the choice; Linux answers).
                 self.recovery.syn_due = true;
                 return;
@@ -195,7 +217,7 @@ impl Connection {
                 self.challenge(now);
                 return false;
             }
-            if segment.flags.has(Flags::SYN) {
+            if segment.flags.has(Flags::SYN) && start == 0 {
                 return true;
             }
             self.answer_old(start, end, now);
@@ -227,7 +249,10 @@ impl Connection {
     fn acknowledge(&mut self, segment: &Segment, now: Time) -> bool {
         let ack = self.offset(segment.ack);
         if ack > self.next.cast_signed() {
-            self.challenge(now);
+            // RFC 5961 5.2 asks for an answer; Linux gives it in every state but this.
+            if self.state != State::Established {
+                self.challenge(now);
+            }
             return false;
         }
         let prior_una = self.una;
@@ -484,14 +509,16 @@ impl Connection {
         let open = matches!(self.state, State::Established | State::FinWait1 | State::FinWait2);
         if !open {
             // After their FIN nothing new can come; what was sent again is acknowledged again.
-            if end + i64::from(fin) <= self.receiver.next.cast_signed() {
+            let end = end + i64::from(fin);
+            if end <= self.receiver.next.cast_signed() {
                 self.answer_old(start, end, now);
             }
             return;
         }
         if self.orphan && len > 0 && end > self.receiver.next.cast_signed() {
-            // Nobody will read it (RFC 9293 3.10.7.4, Linux).
-            self.abort(now);
+            // Nobody will read it (RFC 9293 3.10.7.4). As Linux does, the reset answers the segment and acknowledges nothing.
+            self.control_out.extend(super::reset_for(&segment));
+            self.finish(Reason::Aborted, now);
             return;
         }
         if start < 0 {
@@ -514,6 +541,7 @@ impl Connection {
             self.acks.now = true;
             return;
         }
+        let had_holes = self.receiver.reports_holes();
         if fin && !cut {
             self.receiver.fin = Some(start + len);
         }
@@ -538,6 +566,7 @@ impl Connection {
         }
         if self.receiver.fin == Some(self.receiver.next) {
             self.take_fin(now);
+            self.acks.now |= had_holes;
         } else if fin && len == 0 && self.receiver.fin.is_some_and(|fin| fin < self.receiver.next) {
             self.acks.owed = true;
             self.acks.now = true;

@@ -70,6 +70,12 @@ impl Connection {
         let first = std::mem::take(&mut self.recovery.syn_due);
         let again = std::mem::take(&mut self.recovery.timeout_due);
         if !first && !again {
+            // What does not belong to the handshake is answered with what we expect (RFC 9293 3.10.7.4).
+            if self.acks.now && self.state == State::SynReceived {
+                self.acks.stop();
+                let ack = self.bare(Flags::ACK, self.next, now);
+                return Some(Self::transmit(ack, now));
+            }
             return None;
         }
         let answer = self.state == State::SynReceived;

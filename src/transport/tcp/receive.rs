@@ -278,6 +278,11 @@ impl Receiver {
         self.blocks.insert(0, block);
     }
 
+    /// Whether something above a hole is reported.
+    pub(super) fn reports_holes(&self) -> bool {
+        !self.blocks.is_empty()
+    }
+
     /// A segment that had arrived before is reported in the next ACK.
     pub(super) fn set_duplicate(&mut self, start: u64, end: u64) {
         self.duplicate = Some((start, end));

@@ -1,0 +1,185 @@
+//! Commands in backticks: never executed, only understood as settings of the machine, or refused.
+
+use super::calls::controller;
+use super::cursor::Cursor;
+use super::script::Problem;
+use crate::transport::tcp::{Algorithm, Config};
+
+/// What a command changes for connections that open later.
+#[derive(Clone, Debug)]
+pub(super) enum Setting {
+    /// The settings that the public Linux scripts begin with.
+    LinuxDefaults,
+    Timestamps(bool),
+    Scaling(bool),
+    Sack(bool),
+    Congestion(Algorithm),
+    RestartAfterIdle(bool),
+    TailLossProbe(bool),
+    ReceiveBuffer(u64),
+    SendBuffer(u64),
+}
+
+impl Setting {
+    /// Changes `config`.
+    pub(super) fn apply(&self, config: &mut Config) {
+        match *self {
+            Self::LinuxDefaults => {
+                config.restart_after_idle = Some(false);
+                config.receive_buffer = 15_728_640;
+            }
+            Self::Timestamps(on) => config.timestamps = on,
+            Self::Scaling(on) => config.window_scaling = on,
+            Self::Sack(on) => config.sack = on,
+            Self::Congestion(ref algorithm) => config.congestion = algorithm.clone(),
+            Self::RestartAfterIdle(on) => config.restart_after_idle = Some(on),
+            Self::TailLossProbe(on) => config.tail_loss_probe = on,
+            Self::ReceiveBuffer(bytes) => config.receive_buffer = bytes,
+            Self::SendBuffer(bytes) => config.send_buffer = bytes,
+        }
+    }
+}
+
+/// Understands the text between two backticks that begins at `line`.
+pub(super) fn parse(text: &str, line: usize) -> Result<Vec<Setting>, Problem> {
+    let mut settings = Vec::new();
+    for (number, words) in commands(text) {
+        let at = Cursor::new("", line + number);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        command(&words, &at, &mut settings)?;
+    }
+    Ok(settings)
+}
+
+/// The words of each command, with its line counted from zero: commands end at `;`, `&&`, `||` and the line's end, words may be
+/// quoted, `#` begins a comment and a backslash joins lines.
+fn commands(text: &str) -> Vec<(usize, Vec<String>)> {
+    let mut all = Vec::new();
+    let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
+    let (mut line, mut started, mut in_comment) = (0, 0, false);
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let newline = c == '\n';
+        if in_comment && !newline {
+            continue;
+        }
+        in_comment = false;
+        match (quote, c) {
+            (Some(open), _) if c == open => quote = None,
+            (Some(_), _) => word.push(c),
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '\\') => {
+                if chars.next_if_eq(&'\n').is_some() {
+                    line += 1;
+                }
+            }
+            (None, '#') if word.is_empty() => in_comment = true,
+            (None, ';' | '\n' | '&' | '|') => {
+                words.extend((!word.is_empty()).then(|| std::mem::take(&mut word)));
+                if !words.is_empty() {
+                    all.push((started, std::mem::take(&mut words)));
+                }
+            }
+            (None, _) if c.is_whitespace() => words.extend((!word.is_empty()).then(|| std::mem::take(&mut word))),
+            (None, _) => {
+                if words.is_empty() && word.is_empty() {
+                    started = line;
+                }
+                word.push(c);
+            }
+        }
+        line += usize::from(newline);
+    }
+    words.extend((!word.is_empty()).then_some(word));
+    if !words.is_empty() {
+        all.push((started, words));
+    }
+    all
+}
+
+fn command(words: &[&str], at: &Cursor<'_>, settings: &mut Vec<Setting>) -> Result<(), Problem> {
+    let Some((&program, args)) = words.split_first() else { return Ok(()) };
+    let refused = || at.unsupported(format!("the command `{}`", words.join(" ")));
+    match program.rsplit('/').next().unwrap_or(program) {
+        "defaults.sh" => settings.push(Setting::LinuxDefaults),
+        "sysctl" | "set_sysctls.py" => {
+            for arg in args.iter().filter(|arg| !arg.starts_with('-')) {
+                let (key, value) = arg.split_once('=').ok_or_else(refused)?;
+                settings.extend(sysctl(key, value, at)?);
+            }
+        }
+        "kldload" if !args.iter().any(|arg| arg.contains("tcp_")) => {}
+        restore if restore.starts_with("sysctl_restore") => {}
+        "tc" if args.contains(&"pfifo") && !args.ends_with(&["limit", "0"]) => {}
+        "ethtool" if args.first() == Some(&"-K") && !args.contains(&"on") => {}
+        "ip" if args.first() == Some(&"tcp_metrics") => {}
+        "echo" if args.last().is_some_and(|file| file.ends_with("hystart_detect")) => {}
+        _ => return Err(refused()),
+    }
+    Ok(())
+}
+
+fn sysctl(key: &str, value: &str, at: &Cursor<'_>) -> Result<Option<Setting>, Problem> {
+    let refused = || at.unsupported(format!("the setting {key}={value}"));
+    let name = key.trim_start_matches("/proc/sys/").replace('/', ".");
+    let number = || value.trim().parse::<u64>().map_err(|_| refused());
+    // "min default max": the last is how far the buffer may grow.
+    let largest = || value.split_whitespace().nth(2).and_then(|max| max.parse::<u64>().ok()).ok_or_else(refused);
+    if name.starts_with("kern.ipc.") {
+        return Ok(None);
+    }
+    if let Some(freebsd) = name.strip_prefix("net.inet.") {
+        return match freebsd {
+            "tcp.insecure_rst" if number()? != 0 => Err(refused()),
+            "tcp.rfc1323" if number()? == 0 => Ok(Some(Setting::Scaling(false))),
+            "tcp.sack.enable" => Ok(Some(Setting::Sack(number()? != 0))),
+            _ => Ok(None),
+        };
+    }
+    let setting = match name.strip_prefix("net.ipv4.").ok_or_else(refused)? {
+        "tcp_timestamps" => Setting::Timestamps(number()? != 0),
+        "tcp_window_scaling" => Setting::Scaling(number()? != 0),
+        "tcp_sack" => Setting::Sack(number()? != 0),
+        "tcp_congestion_control" => Setting::Congestion(controller(value, at)?),
+        "tcp_slow_start_after_idle" => Setting::RestartAfterIdle(number()? != 0),
+        "tcp_early_retrans" => Setting::TailLossProbe(number()? >= 3),
+        "tcp_rmem" => Setting::ReceiveBuffer(largest()?),
+        "tcp_wmem" => Setting::SendBuffer(largest()?),
+        // Its first bit, RACK, does nothing any more: Linux has had no other detection of losses by SACK since 6.17.
+        "tcp_recovery" if number()? <= 1 => return Ok(None),
+        "tcp_ecn" if number()? != 1 => return Ok(None),
+        "tcp_reordering" if number()? == 3 => return Ok(None),
+        "tcp_notsent_lowat" if number()? >= 1 << 31 => return Ok(None),
+        "tcp_tso_win_divisor"
+        | "tcp_min_tso_segs"
+        | "tcp_fack"
+        | "tcp_frto"
+        | "tcp_pacing_ss_ratio"
+        | "tcp_pacing_ca_ratio"
+        | "tcp_no_metrics_save" => return Ok(None),
+        _ => return Err(refused()),
+    };
+    Ok(Some(setting))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_cut_as_a_shell_cuts_them() {
+        let text = "sysctl -q a=\"1 2 3\" \\\n b=2 # gone; c=3\ntc qdisc; ip x && ip y";
+        let all = commands(text);
+        let words: Vec<_> = all.iter().map(|(line, words)| (*line, words.join("|"))).collect();
+        let wanted = [(0, "sysctl|-q|a=1 2 3|b=2"), (2, "tc|qdisc"), (2, "ip|x"), (2, "ip|y")];
+        assert_eq!(words, wanted.map(|(line, words)| (line, words.to_owned())));
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused_with_its_line() {
+        let problem = parse("sysctl -q net.ipv4.tcp_sack=0\nreboot now", 5).unwrap_err();
+        assert_eq!((problem.line, problem.construct.as_str()), (6, "the command `reboot now`"));
+        assert!(parse("sysctl -q net.ipv4.tcp_ecn=1", 1).is_err());
+        assert!(parse("tc qdisc add dev tun0 root pfifo limit 0", 1).is_err());
+    }
+}
