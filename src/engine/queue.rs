@@ -119,25 +119,28 @@ impl<E: Copy> Queue<E> {
         self.heap[hole] = (key, event);
     }
 
+    #[inline]
     fn sift_down(&mut self, key: Key, event: E) {
         let heap = &mut self.heap[..];
         let mut hole = 0;
         loop {
             let child = hole * ARITY + 1;
-            let Some(children) = heap.get(child..heap.len().min(child + ARITY)) else { break };
-            let mut least = 0;
-            let Some(&(mut least_key, _)) = children.first() else { break };
-            for (index, &(candidate, _)) in children.iter().enumerate().skip(1) {
-                if candidate < least_key {
-                    least = index;
-                    least_key = candidate;
-                }
-            }
-            if key <= least_key {
+            // The usual case, four children, takes three comparisons and no loop.
+            let least = if let Some([a, b, c, d]) = heap.get(child..child + ARITY) {
+                let (first, first_key) = if b.0 < a.0 { (1, b.0) } else { (0, a.0) };
+                let (second, second_key) = if d.0 < c.0 { (3, d.0) } else { (2, c.0) };
+                child + if second_key < first_key { second } else { first }
+            } else {
+                let last = heap.get(child..).unwrap_or_default();
+                let Some(least) = (0..last.len()).min_by_key(|&index| last[index].0) else { break };
+                child + least
+            };
+            let entry = heap[least];
+            if key <= entry.0 {
                 break;
             }
-            heap[hole] = heap[child + least];
-            hole = child + least;
+            heap[hole] = entry;
+            hole = least;
         }
         heap[hole] = (key, event);
     }

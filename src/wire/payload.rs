@@ -50,18 +50,27 @@ impl Chunk {
 }
 
 /// A sequence of chunks: nothing, one chunk (which allocates nothing), or several.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Payload {
     len: u64,
     first: Option<Chunk>,
-    rest: VecDeque<Chunk>,
+    /// Chunks behind the first; boxed, because there are none in nearly every packet.
+    rest: Option<Box<VecDeque<Chunk>>>,
 }
+
+impl PartialEq for Payload {
+    fn eq(&self, other: &Self) -> bool {
+        self.len == other.len && self.chunks().eq(other.chunks())
+    }
+}
+
+impl Eq for Payload {}
 
 impl Payload {
     /// No bytes.
     #[must_use]
     pub const fn empty() -> Self {
-        Self { len: 0, first: None, rest: VecDeque::new() }
+        Self { len: 0, first: None, rest: None }
     }
 
     /// `n` bytes of filler.
@@ -70,7 +79,7 @@ impl Payload {
         if n == 0 {
             return Self::empty();
         }
-        Self { len: n, first: Some(Chunk::Filler(n)), rest: VecDeque::new() }
+        Self { len: n, first: Some(Chunk::Filler(n)), rest: None }
     }
 
     /// Real bytes.
@@ -97,7 +106,7 @@ impl Payload {
 
     /// The chunks in order.
     pub fn chunks(&self) -> impl Iterator<Item = &Chunk> {
-        self.first.iter().chain(&self.rest)
+        self.first.iter().chain(self.rest.iter().flat_map(|rest| rest.iter()))
     }
 
     /// Appends a chunk; filler next to filler becomes one chunk.
@@ -107,18 +116,18 @@ impl Payload {
             return;
         }
         self.len += more;
-        if let (Some(Chunk::Filler(have)), &Chunk::Filler(n)) = (self.rest.back_mut().or(self.first.as_mut()), &chunk) {
-            *have += n;
-        } else if self.first.is_none() {
-            self.first = Some(chunk);
-        } else {
-            self.rest.push_back(chunk);
+        let last = self.rest.as_mut().and_then(|rest| rest.back_mut()).or(self.first.as_mut());
+        match (last, chunk) {
+            (Some(Chunk::Filler(have)), Chunk::Filler(n)) => *have += n,
+            (Some(_), chunk) => self.rest.get_or_insert_default().push_back(chunk),
+            (None, chunk) => self.first = Some(chunk),
         }
     }
 
     /// Appends everything in `other`.
     pub fn append(&mut self, other: Self) {
-        other.first.into_iter().chain(other.rest).for_each(|chunk| self.push(chunk));
+        other.first.into_iter().for_each(|chunk| self.push(chunk));
+        other.rest.into_iter().flat_map(|rest| *rest).for_each(|chunk| self.push(chunk));
     }
 
     /// Takes the first `n` bytes off the front, or all if there are fewer.
@@ -133,7 +142,8 @@ impl Payload {
             let want = n - taken.len;
             if first.len() <= want {
                 self.len -= first.len();
-                if let Some(chunk) = std::mem::replace(&mut self.first, self.rest.pop_front()) {
+                let next = self.rest.as_mut().and_then(|rest| rest.pop_front());
+                if let Some(chunk) = std::mem::replace(&mut self.first, next) {
                     taken.push(chunk);
                 }
             } else {
@@ -151,8 +161,9 @@ impl Payload {
         if start >= end {
             return Self::empty();
         }
-        if let (Some(chunk), true) = (&self.first, self.rest.is_empty()) {
-            return Self { len: end - start, first: Some(chunk.slice(start, end - start)), rest: VecDeque::new() };
+        let single = self.rest.as_ref().is_none_or(|rest| rest.is_empty());
+        if let (Some(chunk), true) = (&self.first, single) {
+            return Self { len: end - start, first: Some(chunk.slice(start, end - start)), rest: None };
         }
         let mut slice = Self::empty();
         let mut at = 0;

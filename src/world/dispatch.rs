@@ -160,8 +160,7 @@ impl World {
     fn offer(&mut self, node: u32, egress: Egress, id: PacketId) {
         let direction = egress.number();
         let link = &mut self.directions[egress.index()].link;
-        let packet = self.packets.get_mut(id);
-        let size = packet.wire_len();
+        let (packet, size) = self.packets.sized_mut(id);
         let before = link.wake();
         match link.offer(id, size, &mut packet.transit, self.now) {
             Ok(()) => {

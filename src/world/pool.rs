@@ -8,6 +8,8 @@ pub(super) type PacketId = u32;
 struct Entry {
     packet: Packet,
     serial: u64,
+    /// Length on the wire in bytes.
+    size: u32,
 }
 
 /// All packets in flight. Slots are reused, so a steady flow allocates nothing.
@@ -22,7 +24,8 @@ impl Pool {
     /// Takes a packet in and gives it the next serial number.
     #[inline]
     pub(super) fn insert(&mut self, packet: Packet) -> PacketId {
-        let entry = Some(Entry { packet, serial: self.next_serial });
+        let size = packet.wire_len();
+        let entry = Some(Entry { packet, serial: self.next_serial, size });
         self.next_serial += 1;
         if let Some(id) = self.free.pop() {
             self.entries[id as usize] = entry;
@@ -36,6 +39,13 @@ impl Pool {
     #[inline]
     pub(super) fn get_mut(&mut self, id: PacketId) -> &mut Packet {
         &mut self.entries[id as usize].as_mut().expect("a link carries only packets that are in flight").packet
+    }
+
+    /// The packet and its length on the wire in bytes, which does not change on its way.
+    #[inline]
+    pub(super) fn sized_mut(&mut self, id: PacketId) -> (&mut Packet, u32) {
+        let entry = self.entries[id as usize].as_mut().expect("a link carries only packets that are in flight");
+        (&mut entry.packet, entry.size)
     }
 
     /// Takes the packet out.
