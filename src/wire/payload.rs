@@ -55,6 +55,7 @@ pub struct Payload {
     len: u64,
     first: Option<Chunk>,
     /// Chunks behind the first; boxed, because there are none in nearly every packet.
+    #[expect(clippy::box_collection, reason = "three words less in every packet")]
     rest: Option<Box<VecDeque<Chunk>>>,
 }
 

@@ -221,6 +221,11 @@ impl Connection {
 
     /// New data, or FIN alone (Linux `tcp_write_xmit`).
     fn poll_data(&mut self, now: Time) -> Option<Transmit> {
+        let nothing = self.next > self.written() || (self.next == self.written() && !self.fin);
+        if nothing && self.recovery.sent_now == 0 {
+            // As in Linux, the use of the window is judged only when there is something to send.
+            return None;
+        }
         if self.board.in_flight() >= self.window.cwnd {
             self.sending_over(true, now);
             return None;
