@@ -153,7 +153,8 @@ fn explain_tells_where_the_time_of_one_request_went() {
     failed(&["explain", SHOP], "explain which traffic? choose with --traffic among pages, ping");
     failed(&["explain", SHOP, "--traffic", "page"], "no traffic is called `page`; there is pages, ping");
     let missing = ["explain", SHOP, "--traffic", "ping", "--request", "10"];
-    failed(&missing, "`ping` has no number 10 that had ended when the run did; 10 had");
+    // How many had depends on which packets the line lost.
+    failed(&missing, "`ping` has no number 10 that had ended when the run did; [..] had");
 }
 
 #[test]
