@@ -49,7 +49,7 @@ pub(super) fn read(value: Option<&Value>, nodes: &Nodes<'_>, plan: &mut Plan, pr
         let Some(traffic) = traffic(name, span, entry, nodes, plan, problems) else {
             // So that expectations about it are not wrong too.
             plan.written.traffic[position] = u32::MAX;
-            plan.traffic.push(placeholder(name, span));
+            plan.traffic.push(unreadable(name, span));
             continue;
         };
         plan.written.traffic[position] = index;
@@ -58,7 +58,7 @@ pub(super) fn read(value: Option<&Value>, nodes: &Nodes<'_>, plan: &mut Plan, pr
 }
 
 /// Stands for traffic that could not be read; the plan that holds it is thrown away.
-fn placeholder(name: &str, span: Span) -> Traffic {
+fn unreadable(name: &str, span: Span) -> Traffic {
     let kind = TrafficKind::Ping(others::no_pings());
     Traffic { name: name.to_owned(), declared: span, start: Time::ZERO, kind }
 }
