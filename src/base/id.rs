@@ -141,6 +141,17 @@ impl<T> Arena<T> {
         Some(value)
     }
 
+    /// Drops the value where it is; its id is dead from here on.
+    #[inline]
+    pub fn free(&mut self, id: Id<T>) {
+        let Some(slot) = self.slots.get_mut(id.index()) else { return };
+        if slot.generation == id.generation && slot.value.is_some() {
+            slot.value = None;
+            slot.generation = slot.generation.wrapping_add(1);
+            self.free.push(id.index);
+        }
+    }
+
     /// The value, unless it has been removed.
     #[must_use]
     #[inline]

@@ -171,7 +171,7 @@ impl Stack {
 
     /// A segment of the peer arrives.
     pub(super) fn inject(&mut self, segment: Segment, ecn: Ecn, now: Time) {
-        let segment = Segment { src_port: REMOTE.1, dst_port: LOCAL.1, ..segment };
+        let mut segment = Segment { src_port: REMOTE.1, dst_port: LOCAL.1, ..segment };
         let opens = segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK) && !segment.flags.has(Flags::RST);
         let listener = self.sockets.iter().rposition(|socket| matches!(socket.kind, Kind::Listening { .. }));
         if let Some((index, peer)) = self.peers.iter_mut().enumerate().next_back()
@@ -180,7 +180,7 @@ impl Stack {
         {
             peer.before = peer.machine.state();
             let marked = ecn == Ecn::CongestionExperienced;
-            peer.machine.handle_segment(segment, &Transit::default(), marked, now);
+            peer.machine.handle_segment(&mut segment, &Transit::default(), marked, now);
             self.drain(index, now);
             return;
         }

@@ -1,11 +1,11 @@
 //! The calls that programs make of the world, and its answers.
 
+use super::executor::Waiter;
 use crate::base::{Id, Span, Time};
 use crate::trace::Arrival;
 use crate::wire::Payload;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::task::Waker;
 
 /// A call that has not been answered yet, or whose answer has not been taken.
 #[derive(Debug, Default)]
@@ -13,7 +13,7 @@ pub struct Slot {
     /// The answer, once there is one.
     pub(super) answer: Option<Answer>,
     /// Who waits for it.
-    pub(super) waker: Option<Waker>,
+    pub(super) waiter: Waiter,
 }
 
 /// Names a call that waits for its answer.

@@ -5,7 +5,6 @@ use super::task::Host;
 use crate::base::{Arena, Id, Time};
 use crate::trace::Record;
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::future::Future;
 use std::net::Ipv4Addr;
 use std::pin::Pin;
@@ -14,22 +13,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// A task's future and its waker.
+/// A task.
 pub(super) struct Running {
     node: u32,
-    future: Pin<Box<dyn Future<Output = ()>>>,
-    waker: Arc<TaskWaker>,
+    /// Its future and the waker that it is polled with; taken out while it is being polled.
+    body: Option<(Pin<Box<dyn Future<Output = ()>>>, Waker)>,
+    state: Arc<TaskWaker>,
 }
 
 pub(super) type TaskId = Id<Option<Running>>;
 
 /// Tasks in the order in which they were woken. `Waker` must be `Send`, hence the lock; nobody ever contends for it.
-type Woken = Arc<Mutex<VecDeque<TaskId>>>;
+#[derive(Default)]
+struct Woken {
+    any: AtomicBool,
+    queue: Mutex<Vec<TaskId>>,
+}
 
-pub(super) struct TaskWaker {
+struct TaskWaker {
     task: TaskId,
     queued: AtomicBool,
-    woken: Woken,
+    woken: Arc<Woken>,
 }
 
 impl Wake for TaskWaker {
@@ -37,53 +41,77 @@ impl Wake for TaskWaker {
         self.wake_by_ref();
     }
 
+    #[inline]
     fn wake_by_ref(self: &Arc<Self>) {
         if !self.queued.swap(true, Ordering::Relaxed) {
-            self.woken.lock().unwrap_or_else(PoisonError::into_inner).push_back(self.task);
+            self.woken.queue.lock().unwrap_or_else(PoisonError::into_inner).push(self.task);
+            self.woken.any.store(true, Ordering::Relaxed);
         }
     }
+}
+
+/// Who waits for an answer.
+#[derive(Debug, Default)]
+pub(super) enum Waiter {
+    #[default]
+    Nobody,
+    /// A task, woken by its number: the usual case.
+    Task(TaskId),
+    /// Whatever a combinator between the task and the call has made of the task's waker.
+    Other(Waker),
 }
 
 /// What programs and the world share.
 pub(super) struct Shared {
     pub(super) now: Cell<Time>,
     pub(super) seed: u64,
-    calls: RefCell<VecDeque<(u32, Call)>>,
+    calls: RefCell<Vec<(u32, Call)>>,
     /// Records for the observers: not calls, as nothing happens because of them.
     records: RefCell<Vec<Record>>,
+    /// Whether anybody wants them.
+    recording: Cell<bool>,
     slots: RefCell<Arena<Slot>>,
-    /// Tasks; a slot is empty while its task is being polled.
+    /// Tasks; a slot is empty while its task is being made.
     tasks: RefCell<Arena<Option<Running>>>,
-    woken: Woken,
+    /// The task that is being polled, and the address by which its waker is known.
+    current: Cell<(Option<TaskId>, *const ())>,
+    woken: Arc<Woken>,
 }
 
 impl Shared {
     /// Puts a call of `node` in the mailbox.
+    #[inline]
     pub(super) fn call(&self, node: u32, call: Call) {
-        self.calls.borrow_mut().push_back((node, call));
+        self.calls.borrow_mut().push((node, call));
     }
 
     /// Keeps a record for the observers.
+    #[inline]
     pub(super) fn record(&self, record: Record) {
-        self.records.borrow_mut().push(record);
+        if self.recording.get() {
+            self.records.borrow_mut().push(record);
+        }
     }
 
     /// A ticket for a call about to be made.
+    #[inline]
     pub(super) fn ticket(&self) -> Ticket {
         self.slots.borrow_mut().insert(Slot::default())
     }
 
-    /// Takes the answer, or leaves the waker to be woken when it comes.
+    /// Takes the answer, or remembers whom to wake when it comes.
+    #[inline]
     pub(super) fn poll(&self, ticket: Ticket, waker: &Waker) -> Poll<Answer> {
         let mut slots = self.slots.borrow_mut();
         let slot = slots.get_mut(ticket).expect("a ticket lives as long as the future that holds it");
         if let Some(answer) = slot.answer.take() {
-            slots.remove(ticket);
+            slots.free(ticket);
             return Poll::Ready(answer);
         }
-        if !slot.waker.as_ref().is_some_and(|old| old.will_wake(waker)) {
-            slot.waker = Some(waker.clone());
-        }
+        slot.waiter = match self.current.get() {
+            (Some(task), address) if std::ptr::eq(waker.data(), address) => Waiter::Task(task),
+            _ => Waiter::Other(waker.clone()),
+        };
         Poll::Pending
     }
 
@@ -93,14 +121,28 @@ impl Shared {
         slot.and_then(|slot| slot.answer)
     }
 
+    #[inline]
+    fn wake(&self, waiter: Waiter) {
+        match waiter {
+            Waiter::Nobody => {}
+            Waiter::Task(task) => {
+                if let Some(Some(running)) = self.tasks.borrow().get(task) {
+                    running.state.wake_by_ref();
+                }
+            }
+            Waiter::Other(waker) => waker.wake(),
+        }
+    }
+
     /// Starts a task on `node`.
     pub(super) fn spawn(&self, node: u32, future: Pin<Box<dyn Future<Output = ()>>>) -> TaskId {
         let mut tasks = self.tasks.borrow_mut();
         let task = tasks.insert(None);
-        let waker = Arc::new(TaskWaker { task, queued: AtomicBool::new(false), woken: Arc::clone(&self.woken) });
-        waker.wake_by_ref();
+        let state = Arc::new(TaskWaker { task, queued: AtomicBool::new(false), woken: Arc::clone(&self.woken) });
+        state.wake_by_ref();
+        let body = Some((future, Waker::from(Arc::clone(&state))));
         if let Some(slot) = tasks.get_mut(task) {
-            *slot = Some(Running { node, future, waker });
+            *slot = Some(Running { node, body, state });
         }
         task
     }
@@ -110,15 +152,30 @@ impl Shared {
         // The future's own drop may call back into `Shared`: let go of the table first.
         let running = {
             let mut tasks = self.tasks.borrow_mut();
-            if tasks.get(task).is_some_and(Option::is_some) { tasks.remove(task) } else { None }
+            let idle = tasks.get(task).and_then(Option::as_ref).is_some_and(|running| running.body.is_some());
+            if idle { tasks.remove(task) } else { None }
         };
         drop(running);
+    }
+}
+
+/// Calls that programs have made, each with the number of its node, in the order made.
+#[derive(Debug, Default)]
+pub struct Calls(Vec<(u32, Call)>);
+
+impl Calls {
+    /// The calls, each to be taken out of its place.
+    pub fn drain(&mut self, mut take: impl FnMut(u32, &mut Call)) {
+        self.0.iter_mut().for_each(|(node, call)| take(*node, call));
+        self.0.clear();
     }
 }
 
 /// The world's half: polls woken tasks, hands out calls, takes answers.
 pub struct Executor {
     shared: Rc<Shared>,
+    /// Tasks woken together, kept for its memory.
+    batch: RefCell<Vec<TaskId>>,
 }
 
 impl Executor {
@@ -131,11 +188,19 @@ impl Executor {
                 seed,
                 calls: RefCell::default(),
                 records: RefCell::default(),
+                recording: Cell::new(true),
                 slots: RefCell::default(),
                 tasks: RefCell::default(),
-                woken: Woken::default(),
+                current: Cell::new((None, std::ptr::null())),
+                woken: Arc::default(),
             }),
+            batch: RefCell::default(),
         }
+    }
+
+    /// Whether the records of programs are kept.
+    pub fn keep_records(&self, keep: bool) {
+        self.shared.recording.set(keep);
     }
 
     /// The handle that programs on node number `node` are given.
@@ -150,62 +215,72 @@ impl Executor {
         self.shared.now.set(now);
     }
 
-    /// Polls every woken task once, in the order woken, including those woken meanwhile. False if there were none.
-    #[expect(clippy::must_use_candidate, reason = "what happened is also in the mailbox")]
-    pub fn run(&self) -> bool {
-        let mut any = false;
-        while let Some(task) = self.next_woken() {
-            any = true;
-            self.poll(task);
+    /// Polls every woken task once, in the order woken, including those woken meanwhile.
+    #[inline]
+    pub fn run(&self) {
+        let woken = &self.shared.woken;
+        while woken.any.load(Ordering::Relaxed) {
+            let mut batch = self.batch.borrow_mut();
+            std::mem::swap(&mut *batch, &mut woken.queue.lock().unwrap_or_else(PoisonError::into_inner));
+            woken.any.store(false, Ordering::Relaxed);
+            batch.drain(..).for_each(|task| self.poll(task));
         }
-        any
-    }
-
-    fn next_woken(&self) -> Option<TaskId> {
-        self.shared.woken.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
     fn poll(&self, task: TaskId) {
-        let Some(mut running) = self.shared.tasks.borrow_mut().get_mut(task).and_then(Option::take) else { return };
-        running.waker.queued.store(false, Ordering::Relaxed);
-        let waker = Waker::from(Arc::clone(&running.waker));
-        if running.future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
-            self.shared.tasks.borrow_mut().remove(task);
-        } else if let Some(slot) = self.shared.tasks.borrow_mut().get_mut(task) {
-            *slot = Some(running);
+        let shared = &*self.shared;
+        let taken = shared.tasks.borrow_mut().get_mut(task).and_then(Option::as_mut).and_then(|running| {
+            running.state.queued.store(false, Ordering::Relaxed);
+            running.body.take()
+        });
+        let Some((mut future, waker)) = taken else { return };
+        shared.current.set((Some(task), waker.data()));
+        let done = future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
+        shared.current.set((None, std::ptr::null()));
+        let mut tasks = shared.tasks.borrow_mut();
+        if done {
+            let ended = tasks.remove(task);
+            // What the future still holds may call back into `Shared` as it is dropped.
+            drop(tasks);
+            drop((ended, future));
+        } else if let Some(Some(running)) = tasks.get_mut(task) {
+            running.body = Some((future, waker));
         }
     }
 
-    /// The next call that a program has made, with the number of its node.
+    /// Exchanges the calls that programs have made for an empty list. False if there were none.
     #[inline]
     #[must_use]
-    pub fn next_call(&self) -> Option<(u32, Call)> {
-        self.shared.calls.borrow_mut().pop_front()
+    pub fn take_calls(&self, into: &mut Calls) -> bool {
+        let mut calls = self.shared.calls.borrow_mut();
+        if calls.is_empty() {
+            return false;
+        }
+        std::mem::swap(&mut *calls, &mut into.0);
+        true
     }
 
     /// Hands over what programs have recorded since the last time, in order.
     #[inline]
-    pub fn drain_records(&self, take: impl FnMut(Record)) {
-        self.shared.records.borrow_mut().drain(..).for_each(take);
-    }
-
-    /// Whether a call still waits for its answer.
-    #[must_use]
-    pub fn is_waiting(&self, ticket: Ticket) -> bool {
-        self.shared.slots.borrow().get(ticket).is_some_and(|slot| slot.answer.is_none())
+    pub fn take_records(&self, into: &mut Vec<Record>) {
+        let mut records = self.shared.records.borrow_mut();
+        if into.is_empty() {
+            std::mem::swap(&mut *records, into);
+        } else {
+            into.append(&mut records);
+        }
     }
 
     /// Answers a call and wakes who waits for it; an answer that nobody waits for any more is dropped.
+    #[inline]
     pub fn answer(&self, ticket: Ticket, answer: Answer) {
-        let waker = {
+        let waiter = {
             let mut slots = self.shared.slots.borrow_mut();
             let Some(slot) = slots.get_mut(ticket) else { return };
             slot.answer = Some(answer);
-            slot.waker.take()
+            std::mem::take(&mut slot.waiter)
         };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        self.shared.wake(waiter);
     }
 
     /// Ends every task of a node, as a crash does: their futures are dropped where they stand.

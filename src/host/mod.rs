@@ -13,6 +13,6 @@ pub mod sync;
 mod task;
 
 pub use call::{Answer, Call, Echoed, NetError, Opened, Place, Received, SocketId, Ticket, Want};
-pub use executor::Executor;
+pub use executor::{Calls, Executor};
 pub use sockets::{EchoSocket, TcpListener, TcpStream, UdpSocket};
 pub use task::{Elapsed, Host, Sleep, Task};

@@ -52,10 +52,10 @@ impl Router {
         &self.fib
     }
 
-    /// Decides about a packet that arrived on a link. `mtu` gives the MTU of a direction in bytes. A packet that goes on has
+    /// Decides about a packet of `size` bytes that arrived on a link. `mtu` gives the MTU of a direction in bytes. A packet that goes on has
     /// lost one of its TTL.
     #[inline]
-    pub fn receive(&self, packet: &mut Packet, mtu: impl FnOnce(Egress) -> u32) -> Verdict {
+    pub fn receive(&self, packet: &mut Packet, size: u32, mtu: impl FnOnce(Egress) -> u32) -> Verdict {
         if packet.dst == self.address {
             return Verdict::Deliver;
         }
@@ -67,22 +67,22 @@ impl Router {
         if packet.ttl <= 1 {
             return self.refuse(packet, Cause::TtlExpired, Icmp::TimeExceeded);
         }
-        let verdict = self.way_out(packet, mtu);
+        let verdict = self.way_out(packet, size, mtu);
         if let Verdict::Forward(_) = verdict {
             packet.ttl -= 1;
         }
         verdict
     }
 
-    /// Decides about a packet that this node itself made: to itself, out, or refused with an ICMP error that stands for the
+    /// Decides about a packet of `size` bytes that this node itself made: to itself, out, or refused with an ICMP error that stands for the
     /// error its program would get.
     #[inline]
-    pub fn send(&self, packet: &Packet, mtu: impl FnOnce(Egress) -> u32) -> Verdict {
-        if packet.dst == self.address { Verdict::Deliver } else { self.way_out(packet, mtu) }
+    pub fn send(&self, packet: &Packet, size: u32, mtu: impl FnOnce(Egress) -> u32) -> Verdict {
+        if packet.dst == self.address { Verdict::Deliver } else { self.way_out(packet, size, mtu) }
     }
 
     #[inline]
-    fn way_out(&self, packet: &Packet, mtu: impl FnOnce(Egress) -> u32) -> Verdict {
+    fn way_out(&self, packet: &Packet, size: u32, mtu: impl FnOnce(Egress) -> u32) -> Verdict {
         let Some(egress) = self.fib.egress(packet) else {
             // RFC 1812 5.2.7.1: host unreachable where the address is of an attached network.
             let attached = self.fib.connected().is_some_and(|prefix| prefix.contains(packet.dst));
@@ -90,7 +90,7 @@ impl Router {
             return self.refuse(packet, Cause::NoRoute, |quote| Icmp::Unreachable(code, quote));
         };
         let mtu = mtu(egress);
-        if packet.wire_len() > mtu {
+        if size > mtu {
             // Every packet forbids fragmentation, as TCP's and most UDP's do today (RFC 1191, RFC 8899).
             let mtu = u16::try_from(mtu).unwrap_or(u16::MAX);
             return self.refuse(packet, Cause::TooBig, |quote| Icmp::PacketTooBig { mtu, quote });
@@ -154,14 +154,14 @@ mod tests {
     #[test]
     fn a_packet_goes_on_with_one_hop_less() {
         let mut packet = packet(SERVER, 2);
-        assert_eq!(router(Role::Router).receive(&mut packet, wide), Verdict::Forward(Egress::from_number(9)));
+        assert_eq!(router(Role::Router).receive(&mut packet, 128, wide), Verdict::Forward(Egress::from_number(9)));
         assert_eq!(packet.ttl, 1);
     }
 
     #[test]
     fn the_last_hop_is_refused_and_the_sender_told() {
         let mut late = packet(SERVER, 1);
-        let (cause, reply) = dropped(router(Role::Router).receive(&mut late, wide));
+        let (cause, reply) = dropped(router(Role::Router).receive(&mut late, 128, wide));
         let reply = reply.unwrap();
         assert_eq!((cause, reply.src, reply.dst, reply.ttl), (Cause::TtlExpired, ROUTER, USER, 64));
         assert!(matches!(reply.body, Body::Icmp(Icmp::TimeExceeded(_))));
@@ -170,13 +170,13 @@ mod tests {
         // Ports 5000 and 7, length 108: enough for the sender to know its socket.
         assert_eq!(quote.head[..6], [0x13, 0x88, 0, 7, 0, 108]);
         assert_eq!(reply.transit, late.transit, "the round trip's account goes on");
-        assert_eq!(router(Role::Router).receive(&mut packet(ROUTER, 1), wide), Verdict::Deliver);
+        assert_eq!(router(Role::Router).receive(&mut packet(ROUTER, 1), 128, wide), Verdict::Deliver);
     }
 
     #[test]
     fn no_route_is_said_in_the_words_of_rfc_1812() {
         let code = |dst: [u8; 4]| {
-            let (cause, reply) = dropped(router(Role::Router).receive(&mut packet(dst.into(), 64), wide));
+            let (cause, reply) = dropped(router(Role::Router).receive(&mut packet(dst.into(), 64), 128, wide));
             assert_eq!(cause, Cause::NoRoute);
             match reply.unwrap().body {
                 Body::Icmp(Icmp::Unreachable(code, _)) => code,
@@ -190,9 +190,9 @@ mod tests {
     #[test]
     fn a_packet_fits_up_to_the_last_byte() {
         let router = router(Role::Router);
-        assert!(matches!(router.receive(&mut packet(SERVER, 64), |_| 128), Verdict::Forward(_)));
+        assert!(matches!(router.receive(&mut packet(SERVER, 64), 128, |_| 128), Verdict::Forward(_)));
         let mut big = packet(SERVER, 64);
-        let (cause, reply) = dropped(router.receive(&mut big, |_| 127));
+        let (cause, reply) = dropped(router.receive(&mut big, 128, |_| 127));
         assert_eq!((cause, big.ttl), (Cause::TooBig, 64));
         assert!(matches!(reply.unwrap().body, Body::Icmp(Icmp::PacketTooBig { mtu: 127, .. })));
     }
@@ -200,29 +200,29 @@ mod tests {
     #[test]
     fn errors_are_never_about_errors_nor_to_crowds() {
         let router = router(Role::Router);
-        let (_, reply) = dropped(router.receive(&mut packet(SERVER, 1), wide));
+        let (_, reply) = dropped(router.receive(&mut packet(SERVER, 1), 128, wide));
         let mut error = reply.unwrap();
         (error.dst, error.ttl) = (SERVER, 1);
-        assert_eq!(dropped(router.receive(&mut error, wide)), (Cause::TtlExpired, None));
-        let to = |dst: [u8; 4]| dropped(router.receive(&mut packet(dst.into(), 1), wide)).1;
+        assert_eq!(dropped(router.receive(&mut error, 128, wide)), (Cause::TtlExpired, None));
+        let to = |dst: [u8; 4]| dropped(router.receive(&mut packet(dst.into(), 1), 128, wide)).1;
         assert_eq!(to([224, 0, 0, 1]), None);
         assert_eq!(to([255, 255, 255, 255]), None);
         let mut from_nobody = packet(SERVER, 1);
         from_nobody.src = Ipv4Addr::UNSPECIFIED;
-        assert_eq!(dropped(router.receive(&mut from_nobody, wide)).1, None);
+        assert_eq!(dropped(router.receive(&mut from_nobody, 128, wide)).1, None);
         let mut echo = packet(SERVER, 1);
         echo.body = Body::Icmp(Icmp::EchoRequest { identifier: 1, sequence: 2, data_len: 56 });
-        assert!(dropped(router.receive(&mut echo, wide)).1.is_some(), "echoes are no errors");
+        assert!(dropped(router.receive(&mut echo, 128, wide)).1.is_some(), "echoes are no errors");
     }
 
     #[test]
     fn a_host_forwards_nothing_but_sends_its_own() {
         let host = router(Role::Host);
-        assert_eq!(dropped(host.receive(&mut packet(SERVER, 64), wide)), (Cause::NoListener, None));
+        assert_eq!(dropped(host.receive(&mut packet(SERVER, 64), 128, wide)), (Cause::NoListener, None));
         let mine = packet(SERVER, 1);
-        assert_eq!(host.send(&mine, wide), Verdict::Forward(Egress::from_number(9)));
-        assert_eq!(host.send(&packet(ROUTER, 64), wide), Verdict::Deliver);
-        assert_eq!(dropped(host.send(&packet(Prefix::PRIVATE.last(), 64), wide)).0, Cause::NoRoute);
+        assert_eq!(host.send(&mine, 128, wide), Verdict::Forward(Egress::from_number(9)));
+        assert_eq!(host.send(&packet(ROUTER, 64), 128, wide), Verdict::Deliver);
+        assert_eq!(dropped(host.send(&packet(Prefix::PRIVATE.last(), 64), 128, wide)).0, Cause::NoRoute);
     }
 
     #[test]

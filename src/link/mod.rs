@@ -2,18 +2,20 @@
 //!
 //! On a FIFO link everything is known when a packet is offered: it departs when the line is free and its last bit has been
 //! put on, and arrives one propagation later. So a packet costs one event per hop, at its arrival; the queue is those
-//! packets that have not departed yet. Only links that let packets overtake each other keep their flights sorted.
+//! packets that have not departed yet. Only links whose delay varies keep their flights sorted.
 
-mod flights;
+mod fifo;
 pub mod loss;
 pub mod queue;
+mod shifting;
 
 use crate::base::{BitRate, Dist, Ratio, Rng, Serialiser, Span, Time};
 use crate::trace::Cause;
 use crate::wire::Transit;
-use flights::{Flight, Flights};
+use fifo::Fifo;
 use loss::Loss;
 use queue::Queue;
+use shifting::Shifting;
 
 /// Everything about one direction of a link.
 #[derive(Clone, PartialEq, Debug)]
@@ -62,16 +64,26 @@ impl Config {
         self.reorder.is_some() || (self.jitter.is_some() && self.jitter_reorders)
     }
 
-    fn is_plain(&self) -> bool {
-        self.jitter.is_none() && self.reorder.is_none() && self.duplicate.is_zero() && self.corrupt.is_zero()
+    /// Whether packets have different delays.
+    const fn shifts(&self) -> bool {
+        self.jitter.is_some() || self.reorder.is_some()
     }
+
+    fn is_plain(&self) -> bool {
+        !self.shifts() && self.duplicate.is_zero() && self.corrupt.is_zero()
+    }
+}
+
+/// What waits for the line at an instant, the packet in service included.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Backlog {
+    packets: u64,
+    bytes: u64,
 }
 
 /// What a direction has carried so far.
 #[derive(Clone, Debug, Default)]
 pub struct Counters {
-    /// Packets offered.
-    pub offered: u64,
     /// Packets accepted: their bits were put on the line.
     pub sent: u64,
     /// Bytes of those.
@@ -90,6 +102,14 @@ pub struct Counters {
     pub queue_integral: u128,
 }
 
+impl Counters {
+    /// Packets offered: accepted, or refused by the queue.
+    #[must_use]
+    pub const fn offered(&self) -> u64 {
+        self.sent + self.dropped[Cause::QueueFull as usize]
+    }
+}
+
 /// What becomes of a packet at the far end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fate {
@@ -101,13 +121,16 @@ pub enum Fate {
     Dropped(Cause),
 }
 
-/// Draws for the rare troubles, each from a stream of its own.
+/// What only links have that are not plain: the rare troubles, their draws, each from a stream of its own, and packets with
+/// different delays.
 #[derive(Debug)]
-struct Troubles {
+struct Special<P> {
+    config: Config,
     jitter: Rng,
     reorder: Rng,
     duplicate: Rng,
     corrupt: Rng,
+    shifting: Option<Shifting<P>>,
 }
 
 /// One direction of a link. `P` names a packet and is carried, never looked at.
@@ -119,8 +142,8 @@ pub struct Link<P> {
     free: Time,
     queue: Queue,
     loss: Loss,
-    flights: Flights<P>,
-    troubles: Option<Box<(Config, Troubles)>>,
+    fifo: Fifo<P>,
+    special: Option<Box<Special<P>>>,
     counters: Counters,
     mtu: u32,
 }
@@ -130,16 +153,15 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
     #[must_use]
     pub fn new(config: &Config, seed: u64, name: &str) -> Self {
         let stream = |purpose| Rng::stream(seed, &format!("link/{name}/{purpose}"));
-        let troubles = (!config.is_plain()).then(|| {
-            Box::new((
-                config.clone(),
-                Troubles {
-                    jitter: stream("jitter"),
-                    reorder: stream("reorder"),
-                    duplicate: stream("duplicate"),
-                    corrupt: stream("corrupt"),
-                },
-            ))
+        let special = (!config.is_plain()).then(|| {
+            Box::new(Special {
+                config: config.clone(),
+                jitter: stream("jitter"),
+                reorder: stream("reorder"),
+                duplicate: stream("duplicate"),
+                corrupt: stream("corrupt"),
+                shifting: config.shifts().then(Shifting::new),
+            })
         });
         Self {
             line: Serialiser::new(config.rate),
@@ -147,11 +169,15 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
             free: Time::ZERO,
             queue: Queue::new(&config.queue),
             loss: Loss::new(&config.loss, stream("loss")),
-            flights: Flights::new(config.reorders()),
-            troubles,
+            fifo: Fifo::new(),
+            special,
             counters: Counters::default(),
             mtu: config.mtu,
         }
+    }
+
+    fn shifting(&self) -> Option<&Shifting<P>> {
+        self.special.as_ref()?.shifting.as_ref()
     }
 
     /// Largest IP packet that fits, in bytes.
@@ -167,6 +193,12 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
         self.line.rate()
     }
 
+    /// How long the largest packet is under way when nothing is before it.
+    #[must_use]
+    pub fn usual_wait(&self) -> Span {
+        self.line.rate().time_for(u64::from(self.mtu)) + self.delay
+    }
+
     /// What it has carried so far.
     #[must_use]
     pub const fn counters(&self) -> &Counters {
@@ -176,18 +208,31 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
     /// Packets on the line or waiting for it.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.flights.len()
+        self.shifting().map_or(self.fifo.len(), Shifting::len)
     }
 
-    /// Offers a packet of `size` bytes. Accepted, its way so far is brought up to its arrival; refused, it is the caller's to
-    /// drop. The packets that the link loses are accepted: they use their time on the line and vanish at the far end.
+    /// Offers a packet of `size` bytes. Accepted, its way so far is brought up to its arrival, and if it is now the first to
+    /// arrive, [`Link::wake`] has changed to the instant returned; refused, it is the caller's to drop. The packets that
+    /// the link loses are accepted: they use their time on the line and vanish at the far end.
     #[inline]
-    pub fn offer(&mut self, packet: P, size: u32, transit: &mut Transit, now: Time) -> Result<(), Cause> {
-        self.counters.offered += 1;
-        if !self.queue.admit(size, now) {
-            self.count_drop(Cause::QueueFull);
-            return Err(Cause::QueueFull);
+    pub fn offer(&mut self, packet: P, size: u16, transit: &mut Transit, now: Time) -> Result<Option<Time>, Cause> {
+        if self.special.is_some() {
+            return self.offer_special(packet, size, transit, now);
         }
+        let backlog = self.fifo.backlog(self.delay, now);
+        if !self.queue.admits(size, backlog) {
+            return Err(self.refuse());
+        }
+        let departure = self.line_up(size, backlog, transit, now);
+        let fate = if self.loss.takes() { Fate::Dropped(Cause::Loss) } else { Fate::Arrives };
+        transit.propagation += self.delay;
+        let arrival = departure + self.delay;
+        Ok(self.fifo.push(arrival, packet, size, fate).then_some(arrival))
+    }
+
+    /// Puts a packet of `size` bytes on the line behind the backlog, counts it, and says when its last bit has departed.
+    #[inline]
+    fn line_up(&mut self, size: u16, backlog: Backlog, transit: &mut Transit, now: Time) -> Time {
         let start = if self.free > now {
             self.free
         } else {
@@ -196,82 +241,146 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
             }
             now
         };
-        let serialisation = self.line.occupy(size);
+        let serialisation = self.line.occupy(u32::from(size));
         let departure = start + serialisation;
         self.free = departure;
-        self.queue.add(size, departure, &mut self.counters.max_queue);
-
-        let mut fate = if self.loss.takes() { Fate::Dropped(Cause::Loss) } else { Fate::Arrives };
-        let mut delay = self.delay;
-        if self.troubles.is_some() {
-            self.trouble(&mut fate, &mut delay, departure);
-        }
-
         transit.queueing += start - now;
         transit.serialisation += serialisation;
-        transit.propagation += delay;
-        self.counters.sent += 1;
-        self.counters.sent_bytes += u64::from(size);
-        self.counters.busy += serialisation;
-        self.counters.queue_integral += u128::from(size) * u128::from((departure - now).as_nanos());
-        self.flights.push(Flight { arrival: departure + delay, packet, fate });
-        Ok(())
+        let counters = &mut self.counters;
+        counters.sent += 1;
+        counters.sent_bytes += u64::from(size);
+        counters.busy += serialisation;
+        counters.queue_integral += u128::from(size) * u128::from((departure - now).as_nanos());
+        counters.max_queue = counters.max_queue.max(backlog.bytes + u64::from(size));
+        departure
     }
 
-    /// The rare things that may happen to a packet beside plain loss.
-    #[cold]
-    fn trouble(&mut self, fate: &mut Fate, delay: &mut Span, departure: Time) {
-        let Some((config, draws)) = self.troubles.as_deref_mut() else { return };
-        if let Some(jitter) = &config.jitter {
-            *delay += jitter.sample(&mut draws.jitter);
+    /// Offers a packet to a link that is not plain.
+    #[inline(never)]
+    fn offer_special(
+        &mut self,
+        packet: P,
+        size: u16,
+        transit: &mut Transit,
+        now: Time,
+    ) -> Result<Option<Time>, Cause> {
+        let Some(mut special) = self.special.take() else { return Ok(None) };
+        let accepted = self.offer_to(&mut special, packet, size, transit, now);
+        self.special = Some(special);
+        accepted
+    }
+
+    fn offer_to(
+        &mut self,
+        special: &mut Special<P>,
+        packet: P,
+        size: u16,
+        transit: &mut Transit,
+        now: Time,
+    ) -> Result<Option<Time>, Cause> {
+        let backlog = match &mut special.shifting {
+            Some(shifting) => shifting.backlog(now),
+            None => self.fifo.backlog(self.delay, now),
+        };
+        if !self.queue.admits(size, backlog) {
+            return Err(self.refuse());
         }
-        if let Some((share, extra)) = config.reorder
-            && draws.reorder.chance(share.get())
-        {
-            *delay += extra;
-        }
-        if !config.reorders() {
-            // In order: not before the one ahead.
-            let ahead = self.flights.last_arrival();
-            if departure + *delay < ahead {
-                *delay = ahead - departure;
-            }
-        }
-        // Every draw is made for every packet, so that one trouble does not shift another's.
-        let corrupted = !config.corrupt.is_zero() && draws.corrupt.chance(config.corrupt.get());
-        let duplicated = !config.duplicate.is_zero() && draws.duplicate.chance(config.duplicate.get());
-        if *fate == Fate::Arrives && corrupted {
-            *fate = Fate::Dropped(Cause::Corrupted);
-        }
-        if *fate == Fate::Arrives && duplicated {
-            *fate = Fate::ArrivesTwice;
-        }
+        let departure = self.line_up(size, backlog, transit, now);
+        let mut fate = if self.loss.takes() { Fate::Dropped(Cause::Loss) } else { Fate::Arrives };
+        let delay = special.trouble(&mut fate, self.delay, departure);
+        transit.propagation += delay;
+        let arrival = departure + delay;
+        let first = match &mut special.shifting {
+            Some(shifting) => shifting.push(departure, arrival, packet, size, fate),
+            None => self.fifo.push(arrival, packet, size, fate),
+        };
+        Ok(first.then_some(arrival))
     }
 
     /// When the next packet comes out at the far end.
     #[must_use]
     #[inline]
     pub fn wake(&self) -> Option<Time> {
-        self.flights.first_arrival()
+        if self.special.is_some()
+            && let Some(shifting) = self.shifting()
+        {
+            return shifting.first_arrival();
+        }
+        self.fifo.first_arrival()
     }
 
-    /// The packet that comes out at `now`, which is what [`Link::wake`] said, and what becomes of it.
+    /// The packet that comes out now, at the instant that [`Link::wake`] has named, and what becomes of it.
     #[inline]
-    pub fn take(&mut self, now: Time) -> Option<(P, Fate)> {
-        let flight = self.flights.pop(now)?;
-        match flight.fate {
-            Fate::Arrives => self.counters.arrived += 1,
+    pub fn take(&mut self) -> Option<(P, Fate)> {
+        let (packet, fate) = if self.special.is_some() { self.take_special() } else { self.fifo.pop() }?;
+        if fate == Fate::Arrives {
+            self.counters.arrived += 1;
+        } else {
+            self.count_fate(fate);
+        }
+        Some((packet, fate))
+    }
+
+    #[inline(never)]
+    fn take_special(&mut self) -> Option<(P, Fate)> {
+        match self.special.as_mut().and_then(|special| special.shifting.as_mut()) {
+            Some(shifting) => shifting.pop(),
+            None => self.fifo.pop(),
+        }
+    }
+
+    #[cold]
+    fn count_fate(&mut self, fate: Fate) {
+        match fate {
+            Fate::Arrives => {}
             Fate::ArrivesTwice => {
                 self.counters.arrived += 1;
                 self.counters.duplicated += 1;
             }
-            Fate::Dropped(cause) => self.count_drop(cause),
+            Fate::Dropped(cause) => self.counters.dropped[cause as usize] += 1,
         }
-        Some((flight.packet, flight.fate))
     }
 
-    fn count_drop(&mut self, cause: Cause) {
-        self.counters.dropped[cause as usize] += 1;
+    /// Counts a packet that the queue has no room for.
+    #[cold]
+    fn refuse(&mut self) -> Cause {
+        self.counters.dropped[Cause::QueueFull as usize] += 1;
+        Cause::QueueFull
+    }
+}
+
+impl<P> Special<P> {
+    /// The rare things that may happen to a packet beside plain loss; returns its delay.
+    fn trouble(&mut self, fate: &mut Fate, delay: Span, departure: Time) -> Span {
+        let Self { config, jitter, reorder, duplicate, corrupt, shifting } = self;
+        let mut delay = delay;
+        if let Some(spread) = &config.jitter {
+            delay += spread.sample(jitter);
+        }
+        if let Some((share, extra)) = config.reorder
+            && reorder.chance(share.get())
+        {
+            delay += extra;
+        }
+        if let Some(shifting) = shifting
+            && !config.reorders()
+        {
+            // In order: not before the one ahead.
+            let ahead = shifting.last_arrival();
+            if departure + delay < ahead {
+                delay = ahead - departure;
+            }
+        }
+        // Every draw is made for every packet, so that one trouble does not shift another's.
+        let corrupted = !config.corrupt.is_zero() && corrupt.chance(config.corrupt.get());
+        let duplicated = !config.duplicate.is_zero() && duplicate.chance(config.duplicate.get());
+        if *fate == Fate::Arrives && corrupted {
+            *fate = Fate::Dropped(Cause::Corrupted);
+        }
+        if *fate == Fate::Arrives && duplicated {
+            *fate = Fate::ArrivesTwice;
+        }
+        delay
     }
 }
 

@@ -137,7 +137,7 @@ fn drops(link: &LinkCounters, way: Option<Way>, cause: Option<Cause>, bounds: Bo
         Cause::ALL.iter().zip(counters.dropped).filter(|(cause, _)| wanted(**cause)).map(|(_, n)| n).sum::<u64>()
     };
     let dropped: u64 = directions.iter().map(|counters| of(counters)).sum();
-    let offered: u64 = directions.iter().map(|counters| counters.offered).sum();
+    let offered: u64 = directions.iter().map(|counters| counters.offered()).sum();
     let counted = |quantity: Option<Quantity>| match quantity {
         Some(Quantity::Count(n)) => (Some(n), None),
         Some(Quantity::Share(ratio)) => (None, Some(ratio)),
@@ -196,7 +196,7 @@ mod tests {
     fn judged(traffic: &Traffic, measure: Measure) -> Expectation {
         let (a_to_b, b_to_a) = Default::default();
         let mut link = LinkCounters { name: "l".into(), a: "a".into(), b: "b".into(), a_to_b, b_to_a };
-        link.a_to_b = Counters { offered: 1_000, busy: Span::from_millis(250), ..Counters::default() };
+        link.a_to_b = Counters { sent: 995, busy: Span::from_millis(250), ..Counters::default() };
         link.a_to_b.dropped[Cause::Loss as usize] = 20;
         link.a_to_b.dropped[Cause::QueueFull as usize] = 5;
         let evidence = Evidence {

@@ -69,6 +69,12 @@ impl Trace {
         }
     }
 
+    /// The records waiting, for others to be appended in their order.
+    #[inline]
+    pub const fn records(&mut self) -> &mut Vec<Record> {
+        &mut self.records
+    }
+
     /// Appends what happened to a packet, built by `event` only if wanted.
     #[inline]
     pub fn packet(&mut self, event: impl FnOnce() -> PacketRecord) {

@@ -4,9 +4,9 @@ use super::blueprint::{Blueprint, Layout};
 use super::node::{Node, Stack};
 use super::pool::Pool;
 use super::{Direction, Tally, World};
-use crate::base::{Arena, Digest, Id, Time};
-use crate::engine::Queue;
-use crate::host::{Executor, Host};
+use crate::base::{Arena, Digest, Id, Span, Time};
+use crate::engine::{Queue, Wheel};
+use crate::host::{Calls, Executor, Host};
 use crate::link::Link;
 use crate::topo::{Egress, Graph};
 use crate::trace::{Cause, Mask, Trace};
@@ -19,6 +19,7 @@ impl World {
     pub fn new(blueprint: &Blueprint, layout: Layout, seed: u64, mask: Mask) -> Self {
         let graph = blueprint.graph();
         let executor = Executor::new(seed);
+        executor.keep_records(mask.wants(Mask::TRAFFIC));
         let nodes = graph
             .nodes()
             .zip(layout.routers)
@@ -33,7 +34,7 @@ impl World {
                 }
             })
             .collect();
-        let directions = graph
+        let directions: Vec<Direction> = graph
             .links()
             .flat_map(|link| [Egress::forward(link), Egress::forward(link).reversed()])
             .map(|egress| {
@@ -42,10 +43,14 @@ impl World {
                 Direction { link: Link::new(blueprint.direction(egress), seed, &direction_name(graph, egress)), to }
             })
             .collect();
+        let mut waits: Vec<Span> = directions.iter().map(|direction| direction.link.usual_wait()).collect();
+        waits.sort_unstable();
+        let median = waits.get(waits.len() / 2).copied().unwrap_or_default();
         Self {
             now: Time::ZERO,
             seed,
             queue: Queue::new(),
+            arrivals: Wheel::new(directions.len(), median),
             nodes,
             directions,
             packets: Pool::default(),
@@ -53,6 +58,7 @@ impl World {
             listeners: Arena::new(),
             datagrams: Arena::new(),
             executor,
+            calls: Calls::default(),
             trace: Trace::new(mask),
             digest: Digest::default(),
             events: 0,

@@ -14,8 +14,8 @@ use std::rc::Rc;
 
 impl World {
     /// Does what a program on `node` asks.
-    pub(super) fn call(&mut self, node: u32, call: Call) {
-        match call {
+    pub(super) fn call(&mut self, node: u32, call: &mut Call) {
+        match *call {
             Call::Connect { ticket, to, congestion, nodelay } => {
                 self.tcp_connect(node, ticket, to, congestion, nodelay);
             }
@@ -35,8 +35,8 @@ impl World {
                 };
                 self.answer(ticket, Answer::Read(Ok((Payload::empty(), count, Arrival::default()))));
             }
-            Call::Write { ticket, socket, payload } => match Socket::of(socket) {
-                Socket::Connection(id) => self.tcp_write(id, ticket, payload),
+            Call::Write { ticket, socket, ref mut payload } => match Socket::of(socket) {
+                Socket::Connection(id) => self.tcp_write(id, ticket, std::mem::take(payload)),
                 _ => self.answer(ticket, Answer::Wrote(Err(NetError::Closed))),
             },
             Call::Shutdown { socket } => {
@@ -55,9 +55,9 @@ impl World {
                 Socket::Datagrams(id) => self.udp_close(id),
             },
             Call::Bind { ticket, port } => self.udp_bind(node, ticket, port),
-            Call::SendTo { socket, to, payload, flow } => {
+            Call::SendTo { socket, to, ref mut payload, flow } => {
                 if let Socket::Datagrams(id) = Socket::of(socket) {
-                    self.udp_send(id, to, payload, flow);
+                    self.udp_send(id, to, std::mem::take(payload), flow);
                 }
             }
             Call::ReceiveFrom { ticket, socket } => match Socket::of(socket) {

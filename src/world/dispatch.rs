@@ -7,58 +7,95 @@
 
 use super::pool::PacketId;
 use super::{Event, World};
+use crate::base::Time;
 use crate::engine::Key;
 use crate::host::{Answer, Echoed};
 use crate::ip::{self, Verdict};
 use crate::link::Fate;
 use crate::topo::Egress;
-use crate::trace::{Cause, PacketEvent, PacketRecord};
+use crate::trace::{Cause, Mask, PacketEvent, PacketRecord};
 use crate::wire::{Body, Icmp, Packet, Quote};
 
 impl World {
-    /// The one place where time moves: the earliest event happens.
-    pub(super) fn step(&mut self, key: Key, event: Event) {
-        self.now = key.time();
-        self.events += 1;
-        self.digest.fold(self.now.as_nanos());
-        self.digest.fold(key.origin());
+    /// Time moves: an event of a node happens.
+    pub(super) fn node_event(&mut self, key: Key, event: Event) {
+        self.begin(key.time(), key.origin());
         match event {
-            Event::Link(direction) => self.link_event(direction),
-            Event::Connection(id) => {
-                self.queue.pop();
-                self.connection_event(id);
-            }
-            Event::Timer(ticket) => {
-                self.queue.pop();
-                self.answer(ticket, Answer::Slept);
-            }
-            Event::Loopback { node, packet } => {
-                self.queue.pop();
-                self.arrive(node, packet);
-            }
+            Event::Connection(id) => self.connection_event(id),
+            Event::Timer(ticket) => self.answer(ticket, Answer::Slept),
+            Event::Loopback { node, packet } => self.arrive_at(node, packet),
         }
         if self.answered {
             self.settle();
         }
     }
 
+    /// Time moves: a packet comes out of a link.
+    #[inline]
+    pub(super) fn link_event(&mut self, direction: u32, time: Time) {
+        // Nodes come before link directions in the order of sources.
+        self.begin(time, (self.nodes.len() as u64 + u64::from(direction)) << 32);
+        let end = &mut self.directions[direction as usize];
+        let to = end.to;
+        let Some((packet, fate)) = end.link.take() else { return };
+        if let Some(next) = end.link.wake() {
+            self.arrivals.set(direction, next);
+        }
+        self.hops += 1;
+        if fate == Fate::Arrives {
+            self.note(to, Some(direction), PacketEvent::Arrived, packet);
+            self.arrive(to, packet);
+        } else {
+            self.fate(to, direction, packet, fate);
+        }
+        if self.answered {
+            self.settle();
+        }
+    }
+
+    /// Something else than usual becomes of a packet at the end of a link.
+    #[cold]
+    fn fate(&mut self, to: u32, direction: u32, packet: PacketId, fate: Fate) {
+        match fate {
+            Fate::Arrives | Fate::ArrivesTwice => {
+                let copy = self.packets.copy(packet).0;
+                let copy = self.packets.insert(copy);
+                for packet in [packet, copy] {
+                    self.note(to, Some(direction), PacketEvent::Arrived, packet);
+                    self.arrive_at(to, packet);
+                }
+            }
+            Fate::Dropped(cause) => {
+                self.note(to, Some(direction), PacketEvent::Dropped(cause), packet);
+                self.packets.free(packet);
+            }
+        }
+    }
+
+    #[inline]
+    fn begin(&mut self, time: Time, origin: u64) {
+        self.now = time;
+        self.events += 1;
+        self.digest.fold(time.as_nanos());
+        self.digest.fold(origin);
+    }
+
     /// Lets woken programs run and does what they ask, until nobody has anything to do at this instant.
     pub(super) fn settle(&mut self) {
-        self.answered = false;
         self.executor.set_now(self.now);
+        let mut calls = std::mem::take(&mut self.calls);
         loop {
-            self.executor.run();
-            self.executor.drain_records(|record| self.trace.record(record));
-            let mut called = false;
-            while let Some((node, call)) = self.executor.next_call() {
-                called = true;
-                self.call(node, call);
-            }
-            if !called && !self.answered {
-                return;
-            }
             self.answered = false;
+            self.executor.run();
+            if !self.executor.take_calls(&mut calls) {
+                break;
+            }
+            calls.drain(|node, call| self.call(node, call));
+            if !self.answered {
+                break;
+            }
         }
+        self.calls = calls;
     }
 
     /// Answers a program's call; programs run before the event is over.
@@ -68,49 +105,6 @@ impl World {
         self.executor.answer(ticket, answer);
     }
 
-    /// A packet comes out of a link, or the entry is stale.
-    fn link_event(&mut self, direction: u32) {
-        let end = &mut self.directions[direction as usize];
-        let to = end.to;
-        let Some((packet, fate)) = end.link.take(self.now) else {
-            self.queue.pop();
-            return;
-        };
-        match end.link.wake() {
-            Some(next) => self.queue.replace_first(self.link_key(direction, next), Event::Link(direction)),
-            None => {
-                self.queue.pop();
-            }
-        }
-        self.hops += 1;
-        match fate {
-            Fate::Arrives => {
-                self.note(to, Some(direction), PacketEvent::Arrived, packet);
-                self.arrive(to, packet);
-            }
-            Fate::ArrivesTwice => {
-                let copy = self.packets.copy(packet).0;
-                let copy = self.packets.insert(copy);
-                for packet in [packet, copy] {
-                    self.note(to, Some(direction), PacketEvent::Arrived, packet);
-                    self.arrive(to, packet);
-                }
-            }
-            Fate::Dropped(cause) => {
-                self.note(to, Some(direction), PacketEvent::Dropped(cause), packet);
-                self.packets.remove(packet);
-            }
-        }
-    }
-
-    /// A link direction has at most one entry in the queue: that of its next arrival.
-    #[inline]
-    fn link_key(&self, direction: u32, time: crate::base::Time) -> Key {
-        #[expect(clippy::cast_possible_truncation, reason = "a plan has fewer than 2^32 nodes and links")]
-        let source = self.nodes.len() as u32 + direction;
-        Key::new(time, source, 0)
-    }
-
     /// Sends a packet that `node` has made.
     pub(super) fn send(&mut self, node: u32, mut packet: Packet) {
         self.tally.sent += 1;
@@ -118,33 +112,40 @@ impl World {
         packet.ident = machine.stack.next_ident();
         let id = self.packets.insert(packet);
         self.note(node, None, PacketEvent::Sent, id);
-        let directions = &self.directions;
+        let directions = &mut self.directions;
         let mtu = |egress: Egress| directions[egress.index()].link.mtu();
-        match self.nodes[node as usize].router.send(self.packets.get_mut(id), mtu) {
-            Verdict::Forward(egress) => self.offer(node, egress, id),
+        let (packet, size) = self.packets.sized_mut(id);
+        match self.nodes[node as usize].router.send(packet, u32::from(size), mtu) {
+            Verdict::Forward(egress) => self.set_out(node, egress, id),
             Verdict::Deliver => self.schedule(node, self.now, Event::Loopback { node, packet: id }),
             Verdict::Drop { cause, reply } => {
                 self.drop_at(node, id, cause);
                 // The error stands for the one that the program's call would return: it crosses no link.
                 if let Some(reply) = reply {
-                    self.deliver(node, *reply);
+                    self.icmp_input(node, *reply);
                 }
             }
         }
     }
 
+    #[inline(never)]
+    fn arrive_at(&mut self, node: u32, id: PacketId) {
+        self.arrive(node, id);
+    }
+
     /// A packet has reached a node.
-    #[inline]
-    pub(super) fn arrive(&mut self, node: u32, id: PacketId) {
+    #[expect(clippy::inline_always, reason = "the one hot path of every packet-hop")]
+    #[inline(always)]
+    fn arrive(&mut self, node: u32, id: PacketId) {
         let directions = &self.directions;
         let mtu = |egress: Egress| directions[egress.index()].link.mtu();
-        match self.nodes[node as usize].router.receive(self.packets.get_mut(id), mtu) {
+        let (packet, size) = self.packets.sized_mut(id);
+        match self.nodes[node as usize].router.receive(packet, u32::from(size), mtu) {
             Verdict::Forward(egress) => self.offer(node, egress, id),
             Verdict::Deliver => {
                 self.note(node, None, PacketEvent::Delivered, id);
                 self.tally.delivered += 1;
-                let (packet, _) = self.packets.remove(id);
-                self.deliver(node, packet);
+                self.deliver(node, id);
             }
             Verdict::Drop { cause, reply } => {
                 self.drop_at(node, id, cause);
@@ -155,54 +156,69 @@ impl World {
         }
     }
 
+    #[inline(never)]
+    fn set_out(&mut self, node: u32, egress: Egress, id: PacketId) {
+        self.offer(node, egress, id);
+    }
+
     /// Offers a packet to a link direction.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "the one hot path of every packet-hop")]
+    #[inline(always)]
     fn offer(&mut self, node: u32, egress: Egress, id: PacketId) {
         let direction = egress.number();
         let link = &mut self.directions[egress.index()].link;
         let (packet, size) = self.packets.sized_mut(id);
-        let before = link.wake();
         match link.offer(id, size, &mut packet.transit, self.now) {
-            Ok(()) => {
-                let next = link.wake();
-                if next != before
-                    && let Some(next) = next
-                {
-                    self.queue.push(self.link_key(direction, next), Event::Link(direction));
+            Ok(first) => {
+                if let Some(arrival) = first {
+                    self.arrivals.set(direction, arrival);
                 }
                 self.note(node, Some(direction), PacketEvent::Offered, id);
             }
-            Err(cause) => {
-                self.note(node, Some(direction), PacketEvent::Dropped(cause), id);
-                self.packets.remove(id);
-            }
+            Err(cause) => self.refused(node, direction, id, cause),
         }
     }
 
+    /// Drops a packet that a link's queue has no room for.
+    #[cold]
+    fn refused(&mut self, node: u32, direction: u32, id: PacketId, cause: Cause) {
+        self.note(node, Some(direction), PacketEvent::Dropped(cause), id);
+        self.packets.free(id);
+    }
+
     /// Drops a packet at a node.
+    #[cold]
     fn drop_at(&mut self, node: u32, id: PacketId, cause: Cause) {
         self.note(node, None, PacketEvent::Dropped(cause), id);
         self.nodes[node as usize].dropped[cause as usize] += 1;
         self.tally.dropped[cause as usize] += 1;
-        self.packets.remove(id);
+        self.packets.free(id);
     }
 
     /// Hands a packet to the transport that it is for.
-    fn deliver(&mut self, node: u32, packet: Packet) {
-        match packet.body {
-            Body::Tcp(_) => self.tcp_input(node, packet),
-            Body::Udp(_) => self.udp_input(node, packet),
-            Body::Icmp(ref message) => match *message {
-                Icmp::EchoRequest { .. } => {
-                    if let Some(reply) = ip::reply_to_echo(&packet) {
-                        self.send(node, reply);
-                    }
+    fn deliver(&mut self, node: u32, id: PacketId) {
+        match self.packets.sized_mut(id).0.body {
+            Body::Tcp(_) => self.tcp_input(node, id),
+            Body::Udp(_) => self.udp_input(node, id),
+            Body::Icmp(_) => {
+                let packet = self.packets.remove(id).0;
+                self.icmp_input(node, packet);
+            }
+        }
+    }
+
+    fn icmp_input(&mut self, node: u32, packet: Packet) {
+        let Body::Icmp(ref message) = packet.body else { return };
+        match *message {
+            Icmp::EchoRequest { .. } => {
+                if let Some(reply) = ip::reply_to_echo(&packet) {
+                    self.send(node, reply);
                 }
-                Icmp::EchoReply { sequence, .. } => self.echo_answer(node, sequence, &packet),
-                Icmp::TimeExceeded(quote) | Icmp::Unreachable(_, quote) | Icmp::PacketTooBig { quote, .. } => {
-                    self.icmp_error(node, &packet, &quote);
-                }
-            },
+            }
+            Icmp::EchoReply { sequence, .. } => self.echo_answer(node, sequence, &packet),
+            Icmp::TimeExceeded(quote) | Icmp::Unreachable(_, quote) | Icmp::PacketTooBig { quote, .. } => {
+                self.icmp_error(node, &packet, &quote);
+            }
         }
     }
 
@@ -235,10 +251,14 @@ impl World {
     /// Tells the observers, if any of them wants packets.
     #[inline]
     pub(super) fn note(&mut self, node: u32, link: Option<u32>, event: PacketEvent, id: PacketId) {
-        let (now, packets) = (self.now, &self.packets);
-        self.trace.packet(|| {
-            let (packet, serial) = packets.copy(id);
-            PacketRecord { time: now, node, link, event, serial, packet }
-        });
+        if self.trace.wants(Mask::PACKETS) {
+            self.note_packet(node, link, event, id);
+        }
+    }
+
+    #[cold]
+    fn note_packet(&mut self, node: u32, link: Option<u32>, event: PacketEvent, id: PacketId) {
+        let (packet, serial) = self.packets.copy(id);
+        self.trace.packet(|| PacketRecord { time: self.now, node, link, event, serial, packet });
     }
 }

@@ -15,9 +15,9 @@ mod udp;
 
 pub use blueprint::{Blueprint, Layout};
 
-use crate::base::{Arena, Digest, Id, Time};
-use crate::engine::{Key, Queue};
-use crate::host::{Executor, Ticket};
+use crate::base::{Arena, Digest, Id, Span, Time};
+use crate::engine::{Key, Queue, Wheel};
+use crate::host::{Calls, Executor, Ticket};
 use crate::link::{Counters, Link};
 use crate::trace::{Cause, Trace};
 use node::Node;
@@ -27,8 +27,6 @@ use sockets::{Connection, Datagrams, Listener};
 /// Something that will happen.
 #[derive(Clone, Copy, Debug)]
 enum Event {
-    /// A packet comes out of a link direction.
-    Link(u32),
     /// A connection may want to be woken.
     Connection(Id<Connection>),
     /// A program's sleep ends.
@@ -70,7 +68,10 @@ impl Tally {
 pub struct World {
     now: Time,
     seed: u64,
+    /// What happens at nodes.
     queue: Queue<Event>,
+    /// When the next packet comes out of each link direction.
+    arrivals: Wheel,
     nodes: Vec<Node>,
     directions: Vec<Direction>,
     packets: Pool,
@@ -78,6 +79,8 @@ pub struct World {
     listeners: Arena<Listener>,
     datagrams: Arena<Datagrams>,
     executor: Executor,
+    /// Calls under way, kept for its memory.
+    calls: Calls,
     trace: Trace,
     digest: Digest,
     events: u64,
@@ -140,7 +143,8 @@ impl World {
     }
 
     /// Records that wait to be read.
-    pub const fn trace(&mut self) -> &mut Trace {
+    pub fn trace(&mut self) -> &mut Trace {
+        self.executor.take_records(self.trace.records());
         &mut self.trace
     }
 
@@ -150,20 +154,25 @@ impl World {
         if self.answered || self.events == 0 {
             self.settle();
         }
+        let end = until.saturating_add(Span::from_nanos(1));
         for _ in 0..budget {
-            let Some((key, event)) = self.queue.peek() else { return false };
-            if key.time() > until {
-                return false;
+            let timer = self.queue.next_time();
+            // At equal times nodes come before links.
+            match self.arrivals.pop(timer.min(end)) {
+                Some((direction, time)) => self.link_event(direction, time),
+                None if timer > until => return false,
+                None => {
+                    let Some((key, event)) = self.queue.pop() else { return false };
+                    self.node_event(key, event);
+                }
             }
-            self.step(key, event);
         }
         true
     }
 
     /// Makes the instant `until` the present, after everything up to it has happened.
     pub fn finish(&mut self, until: Time) {
-        debug_assert!(self.queue.peek().is_none_or(|(key, _)| key.time() > until));
-        if self.now < until && !self.queue.is_empty() {
+        if self.now < until && !(self.queue.is_empty() && self.arrivals.is_empty()) {
             self.now = until;
         }
     }

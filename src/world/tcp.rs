@@ -1,6 +1,7 @@
 //! TCP in the world: segments in, drain, calls served, wakes scheduled. The order of the drain exists once, here.
 
 use super::node::FourTuple;
+use super::pool::PacketId;
 use super::sockets::{Connection, Listener, Reading, Socket};
 use super::{Event, World};
 use crate::base::{Id, Time};
@@ -94,8 +95,8 @@ impl World {
     }
 
     /// A segment has reached its host.
-    pub(super) fn tcp_input(&mut self, node: u32, packet: Packet) {
-        let Packet { src, ecn, body, transit, .. } = packet;
+    pub(super) fn tcp_input(&mut self, node: u32, packet: PacketId) {
+        let Packet { src, ecn, ref mut body, transit, .. } = *self.packets.sized_mut(packet).0;
         let Body::Tcp(segment) = body else { return };
         let stack = &self.nodes[node as usize].stack;
         let tuple = FourTuple::new(segment.dst_port, src, segment.src_port);
@@ -103,10 +104,14 @@ impl World {
             if let Some(connection) = self.connections.get_mut(id) {
                 let marked = ecn == crate::wire::Ecn::CongestionExperienced;
                 connection.machine.handle_segment(segment, &transit, marked, self.now);
+                self.packets.free(packet);
                 self.tcp_drain(id);
             }
             return;
         }
+        let segment = std::mem::take(segment);
+        self.packets.free(packet);
+        let stack = &self.nodes[node as usize].stack;
         let opens = segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK) && !segment.flags.has(Flags::RST);
         if opens && let Some(&listener) = stack.listeners.get(&segment.dst_port) {
             self.tcp_accept(node, listener, src, &segment, &transit);

@@ -1,6 +1,7 @@
 //! UDP in the world: a socket is a port and a bounded queue of datagrams.
 
 use super::World;
+use super::pool::PacketId;
 use super::sockets::{DATAGRAM_BUFFER, Datagrams};
 use crate::base::Id;
 use crate::host::{Answer, NetError, Received, Ticket};
@@ -57,27 +58,30 @@ impl World {
     }
 
     /// A datagram has reached its host.
-    pub(super) fn udp_input(&mut self, node: u32, packet: Packet) {
+    pub(super) fn udp_input(&mut self, node: u32, id: PacketId) {
+        let packet = self.packets.sized_mut(id).0;
+        let Body::Udp(datagram) = &mut packet.body else { return };
         let stack = &self.nodes[node as usize].stack;
-        let Body::Udp(datagram) = &packet.body else { return };
-        let Some(&id) = stack.datagrams.get(&datagram.dst_port) else {
+        let socket = stack.datagrams.get(&datagram.dst_port).and_then(|&socket| self.datagrams.get_mut(socket));
+        let Some(socket) = socket else {
+            let reply = ip::port_unreachable(packet);
+            self.packets.free(id);
             self.nodes[node as usize].dropped[Cause::NoListener as usize] += 1;
-            if let Some(reply) = ip::port_unreachable(&packet) {
+            if let Some(reply) = reply {
                 self.send(node, reply);
             }
             return;
         };
-        let Some(socket) = self.datagrams.get_mut(id) else { return };
         let bytes = datagram.payload.len();
         if socket.received_bytes + bytes > DATAGRAM_BUFFER {
+            self.packets.free(id);
             self.nodes[node as usize].dropped[Cause::BufferFull as usize] += 1;
             return;
         }
-        let Packet { src, body, transit, .. } = packet;
-        let Body::Udp(datagram) = body else { return };
+        let transit = &packet.transit;
         let received = Received {
-            from: SocketAddrV4::new(src, datagram.src_port),
-            payload: datagram.payload,
+            from: SocketAddrV4::new(packet.src, datagram.src_port),
+            payload: std::mem::take(&mut datagram.payload),
             flow: transit.flow,
             arrival: Arrival {
                 first_sent: transit.first_sent,
@@ -89,6 +93,7 @@ impl World {
                 propagation: transit.propagation,
             },
         };
+        self.packets.free(id);
         if let Some(ticket) = socket.receives.pop_front() {
             self.answer(ticket, Answer::Received(Ok(received)));
         } else {

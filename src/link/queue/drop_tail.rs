@@ -1,42 +1,24 @@
-//! First in, first out, with a limit: the packets that have not departed yet are the queue.
+//! First in, first out, with a limit.
 
 use super::Limit;
-use crate::base::Time;
-use std::collections::VecDeque;
+use crate::link::Backlog;
 
 #[derive(Debug)]
 pub(in crate::link) struct DropTail {
     limit: Limit,
-    /// Departure and size of everything not known to have departed, first to depart first.
-    waiting: VecDeque<(Time, u32)>,
-    bytes: u64,
 }
 
 impl DropTail {
-    pub(super) fn new(limit: Limit) -> Self {
-        Self { limit, waiting: VecDeque::new(), bytes: 0 }
+    pub(super) const fn new(limit: Limit) -> Self {
+        Self { limit }
     }
 
     /// Bytes queued, in service and offered must fit into the limit together.
     #[inline]
-    pub(super) fn admit(&mut self, size: u32, now: Time) -> bool {
-        while let Some(&(departure, size)) = self.waiting.front()
-            && departure <= now
-        {
-            self.bytes -= u64::from(size);
-            self.waiting.pop_front();
-        }
+    pub(super) fn admits(&self, size: u16, backlog: Backlog) -> bool {
         match self.limit {
-            Limit::Bytes(limit) => self.bytes + u64::from(size) <= limit,
-            Limit::Packets(limit) => (self.waiting.len() as u64) < limit,
+            Limit::Bytes(limit) => backlog.bytes + u64::from(size) <= limit,
+            Limit::Packets(limit) => backlog.packets < limit,
         }
-    }
-
-    /// Adds a packet and returns the bytes now held.
-    #[inline]
-    pub(super) fn add(&mut self, size: u32, departure: Time) -> u64 {
-        self.waiting.push_back((departure, size));
-        self.bytes += u64::from(size);
-        self.bytes
     }
 }

@@ -4,7 +4,7 @@
 
 mod drop_tail;
 
-use crate::base::Time;
+use super::Backlog;
 use drop_tail::DropTail;
 
 /// How much a queue holds, the packet in service included.
@@ -40,19 +40,11 @@ impl Queue {
         }
     }
 
-    /// Whether a packet of `size` bytes may join at `now`.
+    /// Whether a packet of `size` bytes may join what waits.
     #[inline]
-    pub(super) fn admit(&mut self, size: u32, now: Time) -> bool {
+    pub(super) fn admits(&mut self, size: u16, backlog: Backlog) -> bool {
         match self {
-            Self::DropTail(queue) => queue.admit(size, now),
-        }
-    }
-
-    /// A packet of `size` bytes has joined and departs at `departure`; keeps the largest backlog in `max`.
-    #[inline]
-    pub(super) fn add(&mut self, size: u32, departure: Time, max: &mut u64) {
-        match self {
-            Self::DropTail(queue) => *max = (*max).max(queue.add(size, departure)),
+            Self::DropTail(queue) => queue.admits(size, backlog),
         }
     }
 }

@@ -9,20 +9,21 @@ use crate::transport::congestion::{Ack, RateSample};
 use crate::wire::{Flags, Segment, Transit};
 
 impl Connection {
-    /// Takes in a segment whose packet came by the way `transit`; `marked` if the packet was marked by a congested queue.
-    pub fn handle_segment(&mut self, segment: Segment, transit: &Transit, marked: bool, now: Time) {
+    /// Takes in a segment whose packet came by the way `transit`; `marked` if the packet was marked by a congested queue. What
+    /// of its payload is of use is taken out of it.
+    pub fn handle_segment(&mut self, segment: &mut Segment, transit: &Transit, marked: bool, now: Time) {
         let _ = marked;
         self.heard = now;
         self.timers.keep_alive_probes = 0;
         match self.state {
             State::Closed => {}
             State::SynSent => self.in_syn_sent(segment, transit, now),
-            State::TimeWait => self.in_time_wait(&segment, now),
+            State::TimeWait => self.in_time_wait(segment, now),
             _ => self.synchronised(segment, transit, now),
         }
     }
 
-    fn in_syn_sent(&mut self, segment: Segment, transit: &Transit, now: Time) {
+    fn in_syn_sent(&mut self, segment: &mut Segment, transit: &Transit, now: Time) {
         let flags = segment.flags;
         if flags.has(Flags::ACK) {
             let ack = self.offset(segment.ack);
@@ -51,7 +52,7 @@ impl Connection {
         if flags.has(Flags::RST) || !flags.has(Flags::SYN) {
             return;
         }
-        self.take_syn(&segment);
+        self.take_syn(segment);
         if !flags.has(Flags::ACK) {
             // Simultaneous open (RFC 9293 3.5, figure 8).
             self.state = State::SynReceived;
@@ -60,7 +61,7 @@ impl Connection {
         }
         self.state = State::Established;
         self.echo = self.timestamps.then(|| segment.options.timestamps.map(|stamps| stamps.1)).flatten();
-        self.acknowledged_syn(&segment, now);
+        self.acknowledged_syn(segment, now);
         // The ACK of the SYN-ACK goes at once, with data if there is some.
         self.acks.owed = true;
         self.acks.now = true;
@@ -126,8 +127,8 @@ impl Connection {
     }
 
     /// Everything from SYN-RECEIVED to LAST-ACK.
-    fn synchronised(&mut self, segment: Segment, transit: &Transit, now: Time) {
-        if !self.acceptable(&segment, now) {
+    fn synchronised(&mut self, segment: &mut Segment, transit: &Transit, now: Time) {
+        if !self.acceptable(segment, now) {
             return;
         }
         let start = self.receiver.offset(segment.seq);
@@ -180,10 +181,10 @@ impl Connection {
             }
             self.state = State::Established;
             self.acks.acked = self.receiver.next;
-            self.acknowledged_syn(&segment, now);
-            self.update_window(&segment, 1);
+            self.acknowledged_syn(segment, now);
+            self.update_window(segment, 1);
         }
-        if !self.acknowledge(&segment, now) {
+        if !self.acknowledge(segment, now) {
             return;
         }
         self.after_ack(now);
@@ -497,7 +498,7 @@ impl Connection {
     }
 
     /// The data and FIN of an acceptable segment (Linux `tcp_data_queue`).
-    fn take_data(&mut self, segment: Segment, transit: &Transit, now: Time) {
+    fn take_data(&mut self, segment: &mut Segment, transit: &Transit, now: Time) {
         let len = segment.payload.len();
         let fin = segment.flags.has(Flags::FIN);
         if (len == 0 && !fin) || self.state == State::Closed {
@@ -517,7 +518,7 @@ impl Connection {
         }
         if self.orphan && len > 0 && end > self.receiver.next.cast_signed() {
             // Nobody will read it (RFC 9293 3.10.7.4). As Linux does, the reset answers the segment and acknowledges nothing.
-            self.control_out.extend(super::reset_for(&segment));
+            self.control_out.extend(super::reset_for(segment));
             self.finish(Reason::Aborted, now);
             return;
         }
@@ -530,7 +531,7 @@ impl Connection {
             self.answer_old(start.cast_signed(), end, now);
             return;
         }
-        let mut payload = segment.payload;
+        let mut payload = std::mem::take(&mut segment.payload);
         let cut = start + len > right;
         if cut {
             payload = payload.split_to(right.saturating_sub(start));

@@ -133,10 +133,10 @@ impl Channel {
         true
     }
 
-    fn deliver(&mut self, to: usize, segment: Segment, transit: &Transit) {
+    fn deliver(&mut self, to: usize, mut segment: Segment, transit: &Transit) {
         match &mut self.ends[to] {
             Some(end) => {
-                end.handle_segment(segment, transit, false, self.now);
+                end.handle_segment(&mut segment, transit, false, self.now);
                 end.check();
             }
             None if segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK) => {
@@ -356,9 +356,9 @@ fn stray(channel: &mut Channel, flags: Flags, ahead: u32) -> Option<Segment> {
     };
     let stamp = (now.as_nanos() / 1_000_000) as u32 + 1;
     let options = Options { timestamps: Some((stamp, 0)), ..Options::default() };
-    let segment = Segment { seq: seq + ahead, ack, flags, options, window: 1000, ..Segment::default() };
+    let mut segment = Segment { seq: seq + ahead, ack, flags, options, window: 1000, ..Segment::default() };
     let server = channel.end(1);
-    server.handle_segment(segment, &Transit::default(), false, now);
+    server.handle_segment(&mut segment, &Transit::default(), false, now);
     server.poll_transmit(now).map(|transmit| transmit.segment)
 }
 

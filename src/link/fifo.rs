@@ -1,0 +1,107 @@
+//! Packets of a line on which nothing overtakes and the delay is fixed: one ring holds both those that wait for the line and
+//! those on it, as each departed one delay before it arrives.
+
+use super::{Backlog, Fate};
+use crate::base::{Span, Time};
+
+/// A packet on its way.
+#[derive(Clone, Copy, Debug)]
+struct Slot<P> {
+    arrival: Time,
+    packet: P,
+    size: u16,
+    fate: Fate,
+}
+
+/// The ring: from `head` on packets have departed, from `waiting` on they have not, `tail` is the next free slot. The three
+/// count on without bounds and are masked into the ring.
+#[derive(Debug)]
+pub(super) struct Fifo<P> {
+    slots: Vec<Slot<P>>,
+    head: u32,
+    waiting: u32,
+    tail: u32,
+    waiting_bytes: u64,
+}
+
+impl<P: Copy> Fifo<P> {
+    pub(super) const fn new() -> Self {
+        Self { slots: Vec::new(), head: 0, waiting: 0, tail: 0, waiting_bytes: 0 }
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.tail.wrapping_sub(self.head) as usize
+    }
+
+    #[inline]
+    fn slot(&self, at: u32) -> Option<&Slot<P>> {
+        self.slots.get(at as usize & self.slots.len().wrapping_sub(1))
+    }
+
+    /// What has not departed by `now`, on a line with this delay.
+    #[inline]
+    pub(super) fn backlog(&mut self, delay: Span, now: Time) -> Backlog {
+        let arrived = now.saturating_add(delay);
+        while self.waiting != self.tail
+            && let Some(slot) = self.slot(self.waiting)
+            && slot.arrival <= arrived
+        {
+            self.waiting_bytes -= u64::from(slot.size);
+            self.waiting = self.waiting.wrapping_add(1);
+        }
+        Backlog { packets: u64::from(self.tail.wrapping_sub(self.waiting)), bytes: self.waiting_bytes }
+    }
+
+    /// Adds a packet, which arrives after all others. True if it is alone.
+    #[inline]
+    pub(super) fn push(&mut self, arrival: Time, packet: P, size: u16, fate: Fate) -> bool {
+        let slot = Slot { arrival, packet, size, fate };
+        let at = self.tail as usize & self.slots.len().wrapping_sub(1);
+        if self.len() < self.slots.len()
+            && let Some(free) = self.slots.get_mut(at)
+        {
+            *free = slot;
+        } else {
+            self.grow(slot);
+        }
+        let alone = self.head == self.tail;
+        self.tail = self.tail.wrapping_add(1);
+        self.waiting_bytes += u64::from(size);
+        alone
+    }
+
+    /// Doubles the ring and puts `slot` at its tail.
+    #[cold]
+    fn grow(&mut self, slot: Slot<P>) {
+        let count = self.len();
+        let mut slots = Vec::with_capacity((2 * count).max(8));
+        slots.extend((0..count).filter_map(|index| self.slot(self.head.wrapping_add(index as u32)).copied()));
+        slots.resize((2 * count).max(8), slot);
+        self.waiting = self.waiting.wrapping_sub(self.head);
+        self.tail = count as u32;
+        self.head = 0;
+        self.slots = slots;
+    }
+
+    /// Arrival of the first packet.
+    #[inline]
+    pub(super) fn first_arrival(&self) -> Option<Time> {
+        if self.head == self.tail { None } else { self.slot(self.head).map(|slot| slot.arrival) }
+    }
+
+    /// Takes the first packet out, which has arrived.
+    #[inline]
+    pub(super) fn pop(&mut self) -> Option<(P, Fate)> {
+        if self.head == self.tail {
+            return None;
+        }
+        let Slot { packet, fate, size, .. } = *self.slot(self.head)?;
+        if self.waiting == self.head {
+            // Nothing has been offered since it departed.
+            self.waiting = self.waiting.wrapping_add(1);
+            self.waiting_bytes -= u64::from(size);
+        }
+        self.head = self.head.wrapping_add(1);
+        Some((packet, fate))
+    }
+}
