@@ -1,11 +1,13 @@
 //! The calls that programs make of the world, and its answers.
 
 use super::executor::Waiter;
+use super::inbox::Inbox;
 use crate::base::{Id, Span, Time};
 use crate::trace::Arrival;
 use crate::wire::Payload;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::rc::Rc;
 
 /// A call that has not been answered yet, or whose answer has not been taken.
 #[derive(Debug, Default)]
@@ -114,6 +116,8 @@ pub enum Call {
         ticket: Ticket,
         /// Local port; 0 asks for an ephemeral one.
         port: u16,
+        /// Where to put what it receives.
+        inbox: Rc<Inbox>,
     },
     /// Send a datagram.
     SendTo {
@@ -125,13 +129,6 @@ pub enum Call {
         payload: Payload,
         /// The flow to count it under, or 0 for the socket's own.
         flow: u64,
-    },
-    /// Take the next datagram of a UDP socket.
-    ReceiveFrom {
-        /// Answered by [`Answer::Received`].
-        ticket: Ticket,
-        /// The UDP socket.
-        socket: SocketId,
     },
     /// Send an ICMP echo request and wait for whatever answers it.
     Echo {
@@ -183,10 +180,9 @@ impl Call {
             Self::Sleep { .. } => Place::Timer,
             Self::Connect { .. } => Place::Connect,
             Self::Echo { .. } => Place::Echo,
-            Self::Accept { listener: socket, .. }
-            | Self::Read { socket, .. }
-            | Self::Write { socket, .. }
-            | Self::ReceiveFrom { socket, .. } => Place::Socket(*socket),
+            Self::Accept { listener: socket, .. } | Self::Read { socket, .. } | Self::Write { socket, .. } => {
+                Place::Socket(*socket)
+            }
             _ => Place::Nowhere,
         }
     }
@@ -244,8 +240,6 @@ pub enum Answer {
     Read(Result<(Payload, u64, Arrival), NetError>),
     /// To write.
     Wrote(Result<(), NetError>),
-    /// To receive.
-    Received(Result<Received, NetError>),
     /// To an echo request.
     Echoed(Echoed),
     /// To sleep.

@@ -1,6 +1,7 @@
 //! Runs tasks and keeps the mailbox between programs and the world; one per run, single-threaded, first woken first polled.
 
-use super::call::{Answer, Call, Slot, Ticket};
+use super::call::{Answer, Call, NetError, Received, Slot, Ticket};
+use super::inbox::Inbox;
 use super::task::Host;
 use crate::base::{Arena, Id, Time};
 use crate::trace::Record;
@@ -61,6 +62,17 @@ pub(super) enum Waiter {
     Other(Waker),
 }
 
+impl Waiter {
+    /// Whether waking both is waking one twice.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Task(one), Self::Task(other)) => one == other,
+            (Self::Other(one), Self::Other(other)) => one.will_wake(other),
+            _ => false,
+        }
+    }
+}
+
 /// What programs and the world share.
 pub(super) struct Shared {
     pub(super) now: Cell<Time>,
@@ -108,11 +120,17 @@ impl Shared {
             slots.free(ticket);
             return Poll::Ready(answer);
         }
-        slot.waiter = match self.current.get() {
+        slot.waiter = self.waiter(waker);
+        Poll::Pending
+    }
+
+    /// Whom to wake by `waker`.
+    #[inline]
+    pub(super) fn waiter(&self, waker: &Waker) -> Waiter {
+        match self.current.get() {
             (Some(task), address) if std::ptr::eq(waker.data(), address) => Waiter::Task(task),
             _ => Waiter::Other(waker.clone()),
-        };
-        Poll::Pending
+        }
     }
 
     /// Nobody will ask for the answer. Returns it if it had come.
@@ -281,6 +299,16 @@ impl Executor {
             std::mem::take(&mut slot.waiter)
         };
         self.shared.wake(waiter);
+    }
+
+    /// A datagram, or an error, for the program that holds the inbox. True if it waits for that.
+    #[inline]
+    pub fn deliver(&self, inbox: &Inbox, result: Result<Received, NetError>) -> bool {
+        let mut waiters = inbox.put(result);
+        let waits = !waiters.is_empty();
+        waiters.drain(..).for_each(|waiter| self.shared.wake(waiter));
+        inbox.give_back(waiters);
+        waits
     }
 
     /// Ends every task of a node, as a crash does: their futures are dropped where they stand.

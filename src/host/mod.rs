@@ -8,11 +8,13 @@
 
 mod call;
 mod executor;
+mod inbox;
 mod sockets;
 pub mod sync;
 mod task;
 
 pub use call::{Answer, Call, Echoed, NetError, Opened, Place, Received, SocketId, Ticket, Want};
 pub use executor::{Calls, Executor};
+pub use inbox::Inbox;
 pub use sockets::{EchoSocket, TcpListener, TcpStream, UdpSocket};
 pub use task::{Elapsed, Host, Sleep, Task};

@@ -1,10 +1,12 @@
 //! Sockets as programs hold them: dropped, they close.
 
 use super::call::{Answer, Call, Echoed, NetError, Opened, Received, SocketId, Want};
+use super::inbox::Inbox;
 use super::task::Host;
 use crate::trace::Arrival;
 use crate::wire::Payload;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::rc::Rc;
 
 /// A TCP connection. All methods take `&self`: one task may read while another writes, through an `Rc`.
 /// At most one read and one write should be under way at a time; further ones are served in order.
@@ -146,14 +148,17 @@ pub struct UdpSocket {
     host: Host,
     socket: SocketId,
     port: u16,
+    inbox: Rc<Inbox>,
 }
 
 impl UdpSocket {
     pub(super) async fn bind(host: &Host, port: u16) -> Result<Self, NetError> {
-        match host.ask(|ticket| Call::Bind { ticket, port }).await {
+        let inbox = Rc::new(Inbox::default());
+        let shared = Rc::clone(&inbox);
+        match host.ask(|ticket| Call::Bind { ticket, port, inbox: shared }).await {
             Answer::Bound(bound) => {
                 let (socket, port) = bound?;
-                Ok(Self { host: host.clone(), socket, port })
+                Ok(Self { host: host.clone(), socket, port, inbox })
             }
             answer => unreachable!("bind is answered by Bound, not {answer:?}"),
         }
@@ -177,11 +182,7 @@ impl UdpSocket {
 
     /// The next datagram; [`NetError::Refused`] when ICMP said that nobody listens where the last one went.
     pub async fn receive(&self) -> Result<Received, NetError> {
-        let socket = self.socket;
-        match self.host.ask(|ticket| Call::ReceiveFrom { ticket, socket }).await {
-            Answer::Received(received) => received,
-            answer => unreachable!("receive is answered by Received, not {answer:?}"),
-        }
+        std::future::poll_fn(|context| self.inbox.poll(self.host.shared(), context.waker())).await
     }
 }
 

@@ -151,6 +151,12 @@ impl Host {
         EchoSocket::new(self)
     }
 
+    #[inline]
+    pub(super) fn shared(&self) -> &Shared {
+        &self.0.shared
+    }
+
+    #[inline]
     pub(super) fn call(&self, call: Call) {
         self.0.shared.call(self.0.node, call);
     }

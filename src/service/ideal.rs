@@ -4,17 +4,20 @@
 //! judged in the world.
 
 use crate::base::{Span, Time};
-use crate::host::{Answer, Call, Calls, Executor, Host, NetError, Opened, Place, Received, SocketId, Ticket, Want};
+use crate::host::{
+    Answer, Call, Calls, Executor, Host, Inbox, NetError, Opened, Place, Received, SocketId, Ticket, Want,
+};
 use crate::trace::{Arrival, Record};
 use crate::wire::Payload;
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::rc::Rc;
 
 enum Socket {
     Listener { at: SocketAddrV4, ready: VecDeque<SocketId>, accepts: VecDeque<Ticket> },
     Stream(Stream),
-    Datagrams { at: SocketAddrV4, inbox: VecDeque<Received>, receives: VecDeque<Ticket> },
+    Datagrams { at: SocketAddrV4, inbox: Rc<Inbox> },
     Gone,
 }
 
@@ -203,10 +206,10 @@ impl Ideal {
                 self.end(socket, unread);
                 self.sockets[usize::try_from(socket.0).unwrap()] = Socket::Gone;
             }
-            Call::Bind { ticket, port } => {
+            Call::Bind { ticket, port, ref inbox } => {
                 let port = if port == 0 { self.port() } else { port };
                 let at = SocketAddrV4::new(addr(node), port);
-                let id = self.socket(Socket::Datagrams { at, inbox: VecDeque::new(), receives: VecDeque::new() });
+                let id = self.socket(Socket::Datagrams { at, inbox: Rc::clone(inbox) });
                 self.executor.answer(ticket, Answer::Bound(Ok((id, port))));
             }
             Call::SendTo { socket, to, ref mut payload, flow } => {
@@ -221,23 +224,13 @@ impl Ideal {
                     self.at(far, Event::Datagram(to, Received { from, payload, flow, arrival }));
                 }
             }
-            Call::ReceiveFrom { ticket, socket } => {
-                if let Socket::Datagrams { inbox, receives, .. } = &mut self.sockets[usize::try_from(socket.0).unwrap()]
-                {
-                    match inbox.pop_front() {
-                        Some(received) => self.executor.answer(ticket, Answer::Received(Ok(received))),
-                        None => receives.push_back(ticket),
-                    }
-                }
-            }
             Call::Sleep { ticket, until } => self.at(until.max(self.now), Event::Wake(ticket)),
             Call::Cancel { ticket, place } => {
                 let Place::Socket(socket) = place else { return };
                 match &mut self.sockets[usize::try_from(socket.0).unwrap()] {
                     Socket::Stream(stream) => stream.reads.retain(|read| read.0 != ticket),
-                    Socket::Datagrams { receives, .. } => receives.retain(|waiting| *waiting != ticket),
                     Socket::Listener { accepts, .. } => accepts.retain(|waiting| *waiting != ticket),
-                    Socket::Gone => {}
+                    Socket::Datagrams { .. } | Socket::Gone => {}
                 }
             }
             Call::Echo { .. } => {}
@@ -282,14 +275,12 @@ impl Ideal {
                 }
             }
             Event::Datagram(to, received) => {
-                let found = self.sockets.iter_mut().find_map(|socket| match socket {
-                    Socket::Datagrams { at, inbox, receives } if *at == to => Some((inbox, receives)),
+                let found = self.sockets.iter().find_map(|socket| match socket {
+                    Socket::Datagrams { at, inbox } if *at == to => Some(inbox),
                     _ => None,
                 });
-                let Some((inbox, receives)) = found else { return };
-                match receives.pop_front() {
-                    Some(ticket) => self.executor.answer(ticket, Answer::Received(Ok(received))),
-                    None => inbox.push_back(received),
+                if let Some(inbox) = found {
+                    self.executor.deliver(inbox, Ok(received));
                 }
             }
         }

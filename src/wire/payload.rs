@@ -133,10 +133,12 @@ impl Payload {
 
     /// Takes the first `n` bytes off the front, or all if there are fewer.
     #[must_use]
+    #[inline]
     pub fn split_to(&mut self, n: u64) -> Self {
-        if n >= self.len {
-            return std::mem::take(self);
-        }
+        if n >= self.len { std::mem::take(self) } else { self.split_short(n) }
+    }
+
+    fn split_short(&mut self, n: u64) -> Self {
         let mut taken = Self::empty();
         while taken.len < n {
             let Some(first) = &mut self.first else { break };
@@ -155,9 +157,31 @@ impl Payload {
         taken
     }
 
+    /// Drops the first `n` bytes, or all if there are fewer.
+    #[inline]
+    pub fn advance(&mut self, n: u64) {
+        match &mut self.first {
+            Some(Chunk::Filler(have)) if n < *have => {
+                *have -= n;
+                self.len -= n;
+            }
+            _ => drop(self.split_to(n)),
+        }
+    }
+
     /// A copy of the `len` bytes from `start` on, cut off at the end; real bytes are shared, not copied.
     #[must_use]
+    #[inline]
     pub fn slice(&self, start: u64, len: u64) -> Self {
+        if let Some(Chunk::Filler(have)) = &self.first
+            && start.saturating_add(len) <= *have
+        {
+            return Self::filler(len);
+        }
+        self.slice_of_chunks(start, len)
+    }
+
+    fn slice_of_chunks(&self, start: u64, len: u64) -> Self {
         let end = self.len.min(start.saturating_add(len));
         if start >= end {
             return Self::empty();

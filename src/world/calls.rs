@@ -54,16 +54,12 @@ impl World {
                 Socket::Listener(id) => self.close_listener(id),
                 Socket::Datagrams(id) => self.udp_close(id),
             },
-            Call::Bind { ticket, port } => self.udp_bind(node, ticket, port),
+            Call::Bind { ticket, port, ref inbox } => self.udp_bind(node, ticket, port, Rc::clone(inbox)),
             Call::SendTo { socket, to, ref mut payload, flow } => {
                 if let Socket::Datagrams(id) = Socket::of(socket) {
                     self.udp_send(id, to, std::mem::take(payload), flow);
                 }
             }
-            Call::ReceiveFrom { ticket, socket } => match Socket::of(socket) {
-                Socket::Datagrams(id) => self.udp_receive(id, ticket),
-                _ => self.answer(ticket, Answer::Received(Err(NetError::Closed))),
-            },
             Call::Echo { ticket, to, ttl, data_len } => self.echo(node, ticket, to, ttl, data_len),
             Call::Sleep { ticket, until } => {
                 if until <= self.now {
@@ -159,11 +155,8 @@ impl World {
                         listener.accepts.retain(|&waiting| waiting != ticket);
                     }
                 }
-                Socket::Datagrams(id) => {
-                    if let Some(socket) = self.datagrams.get_mut(id) {
-                        socket.receives.retain(|&waiting| waiting != ticket);
-                    }
-                }
+                // Nothing is asked of a UDP socket that has to wait.
+                Socket::Datagrams(_) => {}
             },
         }
     }

@@ -106,17 +106,23 @@ impl World {
     }
 
     /// Sends a packet that `node` has made.
-    pub(super) fn send(&mut self, node: u32, mut packet: Packet) {
+    pub(super) fn send(&mut self, node: u32, packet: Packet) {
+        let id = self.packets.insert(packet);
+        self.send_made(node, id);
+    }
+
+    /// Sends a packet of the pool that `node` has made.
+    pub(super) fn send_made(&mut self, node: u32, id: PacketId) {
         self.tally.sent += 1;
         let machine = &mut self.nodes[node as usize];
-        packet.ident = machine.stack.next_ident();
-        let id = self.packets.insert(packet);
-        self.note(node, None, PacketEvent::Sent, id);
-        let directions = &mut self.directions;
-        let mtu = |egress: Egress| directions[egress.index()].link.mtu();
         let (packet, size) = self.packets.sized_mut(id);
-        match self.nodes[node as usize].router.send(packet, u32::from(size), mtu) {
-            Verdict::Forward(egress) => self.set_out(node, egress, id),
+        packet.ident = machine.stack.next_ident();
+        let directions = &self.directions;
+        let mtu = |egress: Egress| directions[egress.index()].link.mtu();
+        let verdict = machine.router.send(packet, u32::from(size), mtu);
+        self.note(node, None, PacketEvent::Sent, id);
+        match verdict {
+            Verdict::Forward(egress) => self.offer(node, egress, id),
             Verdict::Deliver => self.schedule(node, self.now, Event::Loopback { node, packet: id }),
             Verdict::Drop { cause, reply } => {
                 self.drop_at(node, id, cause);
@@ -154,11 +160,6 @@ impl World {
                 }
             }
         }
-    }
-
-    #[inline(never)]
-    fn set_out(&mut self, node: u32, egress: Egress, id: PacketId) {
-        self.offer(node, egress, id);
     }
 
     /// Offers a packet to a link direction.

@@ -1,6 +1,7 @@
 //! Packets by number: links carry four bytes, the packet itself stays where it is until it is delivered or dropped.
 
-use crate::wire::Packet;
+use crate::wire::{Body, Ecn, Packet, Payload, Segment, Transit};
+use std::net::Ipv4Addr;
 
 /// Names a packet in the pool.
 pub(super) type PacketId = u32;
@@ -8,7 +9,7 @@ pub(super) type PacketId = u32;
 struct Entry {
     packet: Packet,
     serial: u64,
-    /// Length on the wire in bytes; what is longer than IP carries counts as 65,535, which no link lets pass.
+    /// Length on the wire in bytes.
     size: u16,
 }
 
@@ -18,21 +19,63 @@ pub(super) struct Pool {
     entries: Vec<Option<Entry>>,
     free: Vec<PacketId>,
     next_serial: u64,
+    /// A packet that is being made.
+    blank: Option<PacketId>,
 }
 
 impl Pool {
     /// Takes a packet in and gives it the next serial number.
-    #[inline]
     pub(super) fn insert(&mut self, packet: Packet) -> PacketId {
-        let size = u16::try_from(packet.wire_len()).unwrap_or(u16::MAX);
-        let entry = Some(Entry { packet, serial: self.next_serial, size });
+        let size = size_of(&packet);
+        let entry = Entry { packet, serial: self.next_serial, size };
         self.next_serial += 1;
+        self.place(entry)
+    }
+
+    fn place(&mut self, entry: Entry) -> PacketId {
         if let Some(id) = self.free.pop() {
-            self.entries[id as usize] = entry;
+            self.entries[id as usize] = Some(entry);
             return id;
         }
-        self.entries.push(entry);
+        self.entries.push(Some(entry));
         PacketId::try_from(self.entries.len() - 1).expect("fewer than 2^32 packets are in flight")
+    }
+
+    /// A packet to be made where it is to lie, and its TCP segment; it is the same one until [`Pool::finish_blank`].
+    #[inline]
+    pub(super) fn blank(&mut self) -> &mut Packet {
+        let id = match self.blank {
+            Some(id) => id,
+            None => self.new_blank(),
+        };
+        &mut self.entries[id as usize].as_mut().expect("the blank is no packet that could go").packet
+    }
+
+    #[inline(never)]
+    fn new_blank(&mut self) -> PacketId {
+        let packet = Packet {
+            src: Ipv4Addr::UNSPECIFIED,
+            dst: Ipv4Addr::UNSPECIFIED,
+            ttl: 0,
+            ecn: Ecn::NotCapable,
+            ident: 0,
+            body: Body::Tcp(Segment::default()),
+            transit: Transit::default(),
+        };
+        let id = self.place(Entry { packet, serial: 0, size: 0 });
+        self.blank = Some(id);
+        id
+    }
+
+    /// The blank has been made into a packet, which is given the next serial number.
+    #[inline]
+    pub(super) fn finish_blank(&mut self) -> PacketId {
+        let id = self.blank.take().expect("a blank has been asked for");
+        let entry = self.entries[id as usize].as_mut().expect("the blank is no packet that could go");
+        entry.size = size_of(&entry.packet);
+        entry.serial = self.next_serial;
+        self.next_serial += 1;
+        id
     }
 
     /// The packet and its length on the wire in bytes, which does not change on its way.
@@ -50,10 +93,18 @@ impl Pool {
         (entry.packet, entry.serial)
     }
 
-    /// The packet is of no more use.
+    /// The packet is of no more use. A segment becomes the next blank where it lies, if there is none.
     #[inline]
     pub(super) fn free(&mut self, id: PacketId) {
-        self.entries[id as usize] = None;
+        let entry = &mut self.entries[id as usize];
+        if self.blank.is_none()
+            && let Some(Entry { packet: Packet { body: Body::Tcp(segment), .. }, .. }) = entry
+        {
+            segment.payload = Payload::empty();
+            self.blank = Some(id);
+            return;
+        }
+        *entry = None;
         self.free.push(id);
     }
 
@@ -65,6 +116,12 @@ impl Pool {
 
     /// Packets in flight.
     pub(super) fn in_flight(&self) -> u64 {
-        (self.entries.len() - self.free.len()) as u64
+        (self.entries.len() - self.free.len()) as u64 - u64::from(self.blank.is_some())
     }
+}
+
+/// Length on the wire in bytes; what is longer than IP carries counts as 65,535, which no link lets pass.
+#[inline]
+fn size_of(packet: &Packet) -> u16 {
+    u16::try_from(packet.wire_len()).unwrap_or(u16::MAX)
 }

@@ -1,7 +1,7 @@
 //! Sockets as the world keeps them: the protocol machine, and the calls of programs that wait for it.
 
 use crate::base::{Id, Time};
-use crate::host::{NetError, Received, SocketId, Ticket, Want};
+use crate::host::{Inbox, NetError, SocketId, Ticket, Want};
 use crate::trace::Arrival;
 use crate::transport::tcp;
 use crate::wire::Payload;
@@ -23,6 +23,8 @@ pub(super) struct Reading {
 pub(super) struct Connection {
     pub(super) machine: tcp::Connection,
     pub(super) node: u32,
+    /// The machine's address.
+    pub(super) local: std::net::Ipv4Addr,
     pub(super) tuple: FourTuple,
     pub(super) remote: std::net::SocketAddrV4,
     pub(super) local_port: u16,
@@ -62,10 +64,8 @@ pub(super) struct Datagrams {
     pub(super) node: u32,
     pub(super) port: u16,
     pub(super) flow: u64,
-    pub(super) received: VecDeque<Received>,
-    pub(super) received_bytes: u64,
-    pub(super) receives: VecDeque<Ticket>,
-    pub(super) error: Option<NetError>,
+    /// What has come for its program.
+    pub(super) inbox: Rc<Inbox>,
 }
 
 /// Payload bytes that wait in a UDP socket before further datagrams are dropped (Linux `net.core.rmem_default`).

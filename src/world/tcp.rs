@@ -77,6 +77,7 @@ impl World {
         let id = self.connections.insert(Connection {
             machine,
             node,
+            local: self.nodes[node as usize].router.address(),
             tuple,
             remote,
             local_port,
@@ -175,9 +176,21 @@ impl World {
     fn tcp_drain(&mut self, id: ConnectionId) {
         loop {
             while let Some(connection) = self.connections.get_mut(id) {
-                let Some(transmit) = connection.machine.poll_transmit(self.now) else { break };
-                let (node, remote, flow) = (connection.node, *connection.remote.ip(), connection.flow);
-                self.tcp_send(node, remote, transmit.segment, flow, transmit.first_sent, transmit.ecn);
+                if connection.machine.is_quiet() {
+                    break;
+                }
+                let packet = self.packets.blank();
+                let Body::Tcp(segment) = &mut packet.body else { break };
+                let Some(departure) = connection.machine.poll_segment(self.now, segment) else { break };
+                packet.src = connection.local;
+                packet.dst = *connection.remote.ip();
+                packet.ttl = crate::ip::DEFAULT_TTL;
+                packet.ecn = departure.ecn;
+                let (flow, first_sent) = (connection.flow, departure.first_sent);
+                packet.transit = Transit { flow, first_sent, sent: self.now, ..Transit::default() };
+                let node = connection.node;
+                let packet = self.packets.finish_blank();
+                self.send_made(node, packet);
             }
             let mut again = false;
             while let Some(connection) = self.connections.get_mut(id) {
@@ -360,6 +373,9 @@ impl World {
                         let (count, arrival) = machine.discard(max - reading.count, self.now);
                         reading.count += count;
                         reading.arrival = arrival;
+                        if reading.count < max && !machine.at_eof() && connection.error.is_none() {
+                            break;
+                        }
                     }
                 }
             }

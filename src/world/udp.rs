@@ -4,18 +4,18 @@ use super::World;
 use super::pool::PacketId;
 use super::sockets::{DATAGRAM_BUFFER, Datagrams};
 use crate::base::Id;
-use crate::host::{Answer, NetError, Received, Ticket};
+use crate::host::{Answer, Inbox, NetError, Received, Ticket};
 use crate::ip;
 use crate::trace::{Arrival, Cause};
 use crate::wire::{Body, Datagram, Ecn, Icmp, Packet, Payload, Transit, UnreachableCode};
-use std::collections::VecDeque;
 use std::net::SocketAddrV4;
+use std::rc::Rc;
 
 use super::sockets::Socket;
 
 impl World {
     /// Opens a UDP socket for a program.
-    pub(super) fn udp_bind(&mut self, node: u32, ticket: Ticket, port: u16) {
+    pub(super) fn udp_bind(&mut self, node: u32, ticket: Ticket, port: u16, inbox: Rc<Inbox>) {
         let stack = &mut self.nodes[node as usize].stack;
         let port = if port == 0 {
             stack.datagram_port()
@@ -27,15 +27,7 @@ impl World {
             return;
         };
         let flow = stack.next_flow();
-        let id = self.datagrams.insert(Datagrams {
-            node,
-            port,
-            flow,
-            received: VecDeque::new(),
-            received_bytes: 0,
-            receives: VecDeque::new(),
-            error: None,
-        });
+        let id = self.datagrams.insert(Datagrams { node, port, flow, inbox });
         self.nodes[node as usize].stack.datagrams.insert(port, id);
         self.answer(ticket, Answer::Bound(Ok((Socket::Datagrams(id).id(), port))));
     }
@@ -62,7 +54,7 @@ impl World {
         let packet = self.packets.sized_mut(id).0;
         let Body::Udp(datagram) = &mut packet.body else { return };
         let stack = &self.nodes[node as usize].stack;
-        let socket = stack.datagrams.get(&datagram.dst_port).and_then(|&socket| self.datagrams.get_mut(socket));
+        let socket = stack.datagrams.get(&datagram.dst_port).and_then(|&socket| self.datagrams.get(socket));
         let Some(socket) = socket else {
             let reply = ip::port_unreachable(packet);
             self.packets.free(id);
@@ -73,7 +65,7 @@ impl World {
             return;
         };
         let bytes = datagram.payload.len();
-        if socket.received_bytes + bytes > DATAGRAM_BUFFER {
+        if socket.inbox.bytes() + bytes > DATAGRAM_BUFFER {
             self.packets.free(id);
             self.nodes[node as usize].dropped[Cause::BufferFull as usize] += 1;
             return;
@@ -94,46 +86,19 @@ impl World {
             },
         };
         self.packets.free(id);
-        if let Some(ticket) = socket.receives.pop_front() {
-            self.answer(ticket, Answer::Received(Ok(received)));
-        } else {
-            socket.received_bytes += bytes;
-            socket.received.push_back(received);
-        }
+        self.answered |= self.executor.deliver(&socket.inbox, Ok(received));
     }
 
     /// An ICMP error about one of our datagrams: a waiting program learns of it, as a connected UDP socket does.
     pub(super) fn udp_error(&mut self, node: u32, port: u16, packet: &Packet) {
         let Some(&id) = self.nodes[node as usize].stack.datagrams.get(&port) else { return };
-        let Some(socket) = self.datagrams.get_mut(id) else { return };
+        let Some(socket) = self.datagrams.get(id) else { return };
         let error = match packet.body {
             Body::Icmp(Icmp::Unreachable(UnreachableCode::Port, _)) => NetError::Refused,
             Body::Icmp(Icmp::PacketTooBig { .. }) => NetError::TooBig,
             _ => NetError::Unreachable,
         };
-        match socket.receives.pop_front() {
-            Some(ticket) => self.answer(ticket, Answer::Received(Err(error))),
-            None => socket.error = Some(error),
-        }
-    }
-
-    /// A program waits for a datagram.
-    pub(super) fn udp_receive(&mut self, id: Id<Datagrams>, ticket: Ticket) {
-        let answer = match self.datagrams.get_mut(id) {
-            None => Err(NetError::Closed),
-            Some(socket) => {
-                if let Some(error) = socket.error.take() {
-                    Err(error)
-                } else if let Some(received) = socket.received.pop_front() {
-                    socket.received_bytes -= received.payload.len();
-                    Ok(received)
-                } else {
-                    socket.receives.push_back(ticket);
-                    return;
-                }
-            }
-        };
-        self.answer(ticket, Answer::Received(answer));
+        self.answered |= self.executor.deliver(&socket.inbox, Err(error));
     }
 
     /// A program lets go of a UDP socket.

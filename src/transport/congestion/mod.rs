@@ -246,6 +246,18 @@ pub enum Controller {
 }
 
 impl Controller {
+    /// [`Control::pacing_rate`], asked for with every segment.
+    #[must_use]
+    #[inline]
+    pub fn pacing_rate(&self) -> Option<BitRate> {
+        match self {
+            Self::Reno(reno) => reno.pacing_rate(),
+            Self::Cubic(cubic) => cubic.pacing_rate(),
+            Self::Bbr(bbr) => bbr.pacing_rate(),
+            Self::Custom(custom) => custom.pacing_rate(),
+        }
+    }
+
     /// The controller behind the variant.
     #[inline]
     pub fn get(&mut self) -> &mut dyn Control {

@@ -91,6 +91,15 @@ pub struct Transmit {
     pub ecn: Ecn,
 }
 
+/// How a segment is to be sent, apart from its content.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Departure {
+    /// When its last payload byte was first sent: now, unless this is a retransmission.
+    pub first_sent: Time,
+    /// ECN bits for its packet.
+    pub ecn: Ecn,
+}
+
 /// Events that wait to be polled, each at most once.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Events {
@@ -291,6 +300,25 @@ impl Connection {
         self.state == State::Closed && self.control_out.is_empty()
     }
 
+    /// Whether [`Connection::poll_segment`] would find nothing to send and nothing to do: cheap to ask after every segment.
+    #[must_use]
+    #[inline]
+    pub fn is_quiet(&self) -> bool {
+        let recovery = &self.recovery;
+        let due = recovery.timeout_due
+            | recovery.keep_alive_due
+            | recovery.probe_due
+            | recovery.window_probe_due
+            | recovery.try_new
+            | recovery.retransmit
+            | self.acks.now;
+        let written = self.written();
+        !due && recovery.sent_now == 0
+            && (self.next > written || (self.next == written && !self.fin))
+            && self.state >= State::Established
+            && self.control_out.is_empty()
+    }
+
     /// The offset behind everything written.
     #[inline]
     pub(super) const fn written(&self) -> u64 {
@@ -418,7 +446,7 @@ impl Connection {
     /// Resets the connection.
     pub fn abort(&mut self, now: Time) {
         if self.state > State::SynSent && !matches!(self.state, State::TimeWait | State::Closed) {
-            let mut reset = self.bare(Flags::RST | Flags::ACK, self.next, now);
+            let mut reset = self.bare_segment(Flags::RST | Flags::ACK, self.next, now);
             reset.options = Options::default();
             self.control_out.push_back(reset);
         }

@@ -15,12 +15,60 @@ impl Connection {
         let _ = marked;
         self.heard = now;
         self.timers.keep_alive_probes = 0;
+        if self.is_next_data(segment) {
+            self.take_next_data(segment, transit, now);
+            return;
+        }
         match self.state {
             State::Closed => {}
             State::SynSent => self.in_syn_sent(segment, transit, now),
             State::TimeWait => self.in_time_wait(segment, now),
             _ => self.synchronised(segment, transit, now),
         }
+    }
+
+    /// Whether a segment is the next data of an established connection that itself has nothing in flight, and says nothing else:
+    /// what a receiver sees nearly always (header prediction; Jacobson, "Congestion avoidance and control", 1988).
+    #[inline]
+    fn is_next_data(&self, segment: &Segment) -> bool {
+        let len = segment.payload.len();
+        let flags = segment.flags.0 & !Flags::PSH.0;
+        self.state == State::Established
+            && flags == Flags::ACK.0
+            && len > 0
+            && segment.seq == self.receiver.seq(self.receiver.next)
+            && segment.ack == self.seq(self.una)
+            && self.board.is_empty()
+            && self.receiver.expects_nothing_else()
+            && len <= self.receiver.window()
+            && segment.options.sack.is_empty()
+            && self.timers.alarm == Alarm::Off
+            && !self.fin
+            && !self.orphan
+            && match segment.options.timestamps {
+                Some((value, _)) => self.timestamps && value.wrapping_sub(self.ts_recent).cast_signed() >= 0,
+                None => !self.timestamps,
+            }
+    }
+
+    /// What [`Connection::synchronised`] comes to for such a segment.
+    #[inline]
+    fn take_next_data(&mut self, segment: &mut Segment, transit: &Transit, now: Time) {
+        self.echo = None;
+        if let Some((value, echo)) = segment.options.timestamps {
+            self.echo = Some(echo);
+            if self.receiver.next <= self.acks.acked {
+                self.ts_recent = value;
+            }
+        }
+        self.update_window(segment, self.una);
+        self.timers.window_probes = 0;
+        let payload = std::mem::take(&mut segment.payload);
+        let len = payload.len();
+        self.receiver.release(payload, arrival_of(transit, now));
+        self.data_received(len, segment.flags.has(Flags::PSH), now);
+        self.events.readable = true;
+        self.check_ack(now);
     }
 
     fn in_syn_sent(&mut self, segment: &mut Segment, transit: &Transit, now: Time) {
@@ -377,7 +425,7 @@ impl Connection {
     fn drop_acknowledged(&mut self) {
         let data_end = self.una.min(self.written());
         if data_end > self.buffer_start {
-            drop(self.buffer.split_to(data_end - self.buffer_start));
+            self.buffer.advance(data_end - self.buffer_start);
             self.buffer_start = data_end;
             // Room for at least a third of the buffer, as Linux `sk_stream_write_space`.
             if self.starved && self.buffer.len() <= self.buffer_limit / 3 * 2 {

@@ -24,7 +24,7 @@ mod timers;
 
 pub use super::congestion::Algorithm;
 pub use config::{Config, Constants, Profile};
-pub use connection::{Connection, Event, Reason, State, Transmit, Wake};
+pub use connection::{Connection, Departure, Event, Reason, State, Transmit, Wake};
 pub use info::Info;
 
 use crate::wire::{Flags, Segment, Seq};

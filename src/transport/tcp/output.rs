@@ -1,6 +1,6 @@
 //! What is sent next: control segments, retransmissions, probes, new data, and at last a bare ACK.
 
-use super::connection::{Connection, State, Transmit};
+use super::connection::{Connection, Departure, State, Transmit};
 use super::scoreboard::{Marks, Sent};
 use super::timers::Alarm;
 use crate::base::{Span, Time};
@@ -10,6 +10,41 @@ use crate::wire::{Ecn, Flags, Options, Payload, Segment};
 impl Connection {
     /// The next segment to be sent; `None` when everything that may be sent has been.
     pub fn poll_transmit(&mut self, now: Time) -> Option<Transmit> {
+        let mut segment = Segment::default();
+        let Departure { first_sent, ecn } = self.poll_segment(now, &mut segment)?;
+        Some(Transmit { segment, first_sent, ecn })
+    }
+
+    /// As [`Connection::poll_transmit`], the segment written to where it is to be.
+    pub fn poll_segment(&mut self, now: Time, out: &mut Segment) -> Option<Departure> {
+        let recovery = &self.recovery;
+        let due = recovery.timeout_due
+            | recovery.keep_alive_due
+            | recovery.probe_due
+            | recovery.window_probe_due
+            | recovery.try_new
+            | recovery.retransmit;
+        let established = self.state >= State::Established && self.state != State::Closed;
+        if due || !established || !self.control_out.is_empty() {
+            let Transmit { segment, first_sent, ecn } = self.poll_rare(now)?;
+            *out = segment;
+            return Some(Departure { first_sent, ecn });
+        }
+        if let Some(len) = self.next_new(now) {
+            self.send_new(len, now, out);
+            return Some(Departure { first_sent: now, ecn: Ecn::NotCapable });
+        }
+        self.check_window_probe(now);
+        if self.acks.now {
+            self.bare(Flags::ACK, self.next, now, out);
+            self.acks.sent(self.receiver.next, self.constants.delayed_ack_min);
+            return Some(Departure { first_sent: now, ecn: Ecn::NotCapable });
+        }
+        None
+    }
+
+    /// What goes before new data.
+    fn poll_rare(&mut self, now: Time) -> Option<Transmit> {
         if let Some(segment) = self.control_out.pop_front() {
             return Some(Self::transmit(segment, now));
         }
@@ -54,7 +89,7 @@ impl Connection {
         }
         self.check_window_probe(now);
         if self.acks.now {
-            let ack = self.bare(Flags::ACK, self.next, now);
+            let ack = self.bare_segment(Flags::ACK, self.next, now);
             self.acks.sent(self.receiver.next, self.constants.delayed_ack_min);
             return Some(Self::transmit(ack, now));
         }
@@ -73,7 +108,7 @@ impl Connection {
             // What does not belong to the handshake is answered with what we expect (RFC 9293 3.10.7.4).
             if self.acks.now && self.state == State::SynReceived {
                 self.acks.stop();
-                let ack = self.bare(Flags::ACK, self.next, now);
+                let ack = self.bare_segment(Flags::ACK, self.next, now);
                 return Some(Self::transmit(ack, now));
             }
             return None;
@@ -117,28 +152,40 @@ impl Connection {
     }
 
     /// A segment without payload at `offset`.
-    pub(super) fn bare(&mut self, flags: Flags, offset: u64, now: Time) -> Segment {
-        let mut options = Options::default();
+    pub(super) fn bare_segment(&mut self, flags: Flags, offset: u64, now: Time) -> Segment {
+        let mut segment = Segment::default();
+        self.bare(flags, offset, now, &mut segment);
+        segment
+    }
+
+    /// Writes a segment without payload at `offset`.
+    #[inline]
+    fn bare(&mut self, flags: Flags, offset: u64, now: Time, out: &mut Segment) {
+        out.src_port = self.local_port;
+        out.dst_port = self.remote_port;
+        out.seq = self.seq(offset);
+        out.ack = self.receiver.seq(self.receiver.next);
+        out.flags = flags;
+        out.window = self.receiver.offer();
+        out.options = Options::default();
         if self.timestamps {
-            options.timestamps = Some((self.clock(now), self.ts_recent));
+            out.options.timestamps = Some((self.clock(now), self.ts_recent));
         }
         if self.sack && self.receiver.has_blocks() {
-            options.sack = self.receiver.sack_blocks(if self.timestamps { 3 } else { 4 });
+            out.options.sack = self.receiver.sack_blocks(if self.timestamps { 3 } else { 4 });
         }
-        Segment {
-            src_port: self.local_port,
-            dst_port: self.remote_port,
-            seq: self.seq(offset),
-            ack: self.receiver.seq(self.receiver.next),
-            flags,
-            window: self.receiver.offer(),
-            options,
-            payload: Payload::empty(),
-        }
+        out.payload = Payload::empty();
     }
 
     /// A segment with the bytes of offsets `start..end`, FIN included if it lies there.
     fn segment(&mut self, start: u64, end: u64, now: Time) -> Segment {
+        let mut segment = Segment::default();
+        self.write_segment(start, end, now, &mut segment);
+        segment
+    }
+
+    #[inline]
+    fn write_segment(&mut self, start: u64, end: u64, now: Time, out: &mut Segment) {
         let data_end = end.min(self.written());
         let mut flags = Flags::ACK;
         if end > data_end {
@@ -147,10 +194,9 @@ impl Connection {
         if data_end == self.written() && data_end > start {
             flags = flags | Flags::PSH;
         }
-        let mut segment = self.bare(flags, start, now);
-        segment.payload = self.buffer.slice(start - self.buffer_start, data_end - start);
+        self.bare(flags, start, now, out);
+        out.payload = self.buffer.slice(start - self.buffer_start, data_end - start);
         self.acks.sent(self.receiver.next, self.constants.delayed_ack_min);
-        segment
     }
 
     fn retransmit(&mut self, sent: Sent, now: Time) -> Transmit {
@@ -219,8 +265,14 @@ impl Connection {
         Some(len)
     }
 
-    /// New data, or FIN alone (Linux `tcp_write_xmit`).
+    /// New data, or FIN alone.
     fn poll_data(&mut self, now: Time) -> Option<Transmit> {
+        self.next_new(now).map(|len| self.sent_new(len, now))
+    }
+
+    /// Bytes of the next new segment, which is to go now (Linux `tcp_write_xmit`).
+    #[inline]
+    fn next_new(&mut self, now: Time) -> Option<u64> {
         let nothing = self.next > self.written() || (self.next == self.written() && !self.fin);
         if nothing && self.recovery.sent_now == 0 {
             // As in Linux, the use of the window is judged only when there is something to send.
@@ -246,7 +298,7 @@ impl Connection {
             self.recovery.prr_out += 1;
         }
         self.recovery.sent_now += 1;
-        Some(self.send_new(len, now))
+        Some(len)
     }
 
     /// Whether an unpaced sender waits for room for a whole burst, because acknowledgments that make it will come soon (Linux
@@ -261,7 +313,7 @@ impl Connection {
         if len < mss || waiting <= mss {
             return false;
         }
-        let paced = self.control.get().pacing_rate().is_some();
+        let paced = self.control.pacing_rate().is_some();
         let room = u64::from(self.window.cwnd - self.board.in_flight());
         let offered = self.una + self.peer_window - self.next;
         let limit = offered.min(room * mss);
@@ -283,7 +335,7 @@ impl Connection {
     /// `tcp_tso_autosize`, `tcp_update_pacing_rate`).
     fn burst(&mut self) -> u32 {
         let mss = u64::from(self.mss);
-        let (rate, least) = if let Some(rate) = self.control.get().pacing_rate() {
+        let (rate, least) = if let Some(rate) = self.control.pacing_rate() {
             (rate.as_bps() / 8, if rate.as_bps() < 1_200_000 { 1 } else { 2 })
         } else {
             let percent = if self.window.cwnd < self.window.ssthresh / 2 { 200 } else { 120 };
@@ -293,7 +345,13 @@ impl Connection {
         u32::try_from((rate >> 10).min(65_535) / mss).unwrap_or(least).max(least)
     }
 
-    fn send_new(&mut self, len: u64, now: Time) -> Transmit {
+    fn sent_new(&mut self, len: u64, now: Time) -> Transmit {
+        let mut segment = Segment::default();
+        self.send_new(len, now, &mut segment);
+        Self::transmit(segment, now)
+    }
+
+    fn send_new(&mut self, len: u64, now: Time, out: &mut Segment) {
         let start = self.next;
         let fin = self.fin && start + len == self.written();
         let end = start + len + u64::from(fin);
@@ -318,13 +376,12 @@ impl Connection {
         if first || self.timers.alarm == Alarm::Probe {
             self.rearm_rto(now);
         }
-        let mut segment = self.segment(start, end, now);
+        self.write_segment(start, end, now, out);
         if self.recovery.sent_now > 1 && (self.board.in_flight() >= self.window.cwnd || self.next_data(false).is_none())
         {
             // Linux sends bursts as units with PSH on the last segment (since 5.5), so that receivers do not wait for more.
-            segment.flags = segment.flags | Flags::PSH;
+            out.flags = out.flags | Flags::PSH;
         }
-        Self::transmit(segment, now)
     }
 
     /// Nothing more can be sent at this instant.
@@ -353,7 +410,7 @@ impl Connection {
         let transmit = if self.next < self.written()
             && let Some(len) = self.next_data(true)
         {
-            self.send_new(len, now)
+            self.sent_new(len, now)
         } else {
             let tail = self.board.tail().copied()?;
             self.recovery.probe_retransmitted = true;
@@ -372,20 +429,20 @@ impl Connection {
         let waiting = self.written().saturating_sub(self.next);
         if room > 0 && waiting > 0 {
             let len = room.min(waiting).min(u64::from(self.mss));
-            return self.send_new(len, now);
+            return self.sent_new(len, now);
         }
         self.window_probe(now)
     }
 
     /// A segment whose sequence number has been acknowledged: the peer must answer.
     fn window_probe(&mut self, now: Time) -> Transmit {
-        let probe = self.bare(Flags::ACK, self.una.saturating_sub(1), now);
+        let probe = self.bare_segment(Flags::ACK, self.una.saturating_sub(1), now);
         Self::transmit(probe, now)
     }
 
     /// Whether pacing holds the next segment back; if so, the machine wants to be woken.
     fn wait_for_pace(&mut self, now: Time) -> bool {
-        if self.control.get().pacing_rate().is_none() || self.timers.pace_until <= now {
+        if self.control.pacing_rate().is_none() || self.timers.pace_until <= now {
             return false;
         }
         self.timers.pacing = true;
@@ -394,7 +451,7 @@ impl Connection {
 
     /// A segment has gone: the next may follow at the pacing rate.
     fn pace(&mut self, len: u64, now: Time) {
-        let Some(rate) = self.control.get().pacing_rate() else { return };
+        let Some(rate) = self.control.pacing_rate() else { return };
         // Linux does not pace the first ten segments of a connection.
         if self.next < 10 * u64::from(self.mss) {
             return;

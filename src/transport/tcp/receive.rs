@@ -150,6 +150,12 @@ impl Receiver {
         !self.held.is_empty()
     }
 
+    /// Whether nothing has arrived but what is in order, no end is known, and no duplicate waits to be reported.
+    #[inline]
+    pub(super) const fn expects_nothing_else(&self) -> bool {
+        self.held.is_empty() && self.blocks.is_empty() && self.duplicate.is_none() && self.fin.is_none()
+    }
+
     /// Bytes between what the reader has and what has arrived in order.
     pub(super) const fn unread(&self) -> u64 {
         self.ready_bytes
@@ -178,7 +184,7 @@ impl Receiver {
         let mut payload = payload;
         if start < self.next {
             self.set_duplicate(start, self.next);
-            drop(payload.split_to(self.next - start));
+            payload.advance(self.next - start);
         }
         taken.readable = true;
         self.release(payload, arrival);
@@ -189,7 +195,9 @@ impl Receiver {
         taken
     }
 
-    fn release(&mut self, payload: Payload, arrival: Arrival) {
+    /// Takes in what is next.
+    #[inline]
+    pub(super) fn release(&mut self, payload: Payload, arrival: Arrival) {
         self.next += payload.len();
         self.ready_bytes += payload.len();
         self.ready.push_back(Ready { payload, arrival });
@@ -211,7 +219,7 @@ impl Receiver {
             }
             if start < self.next {
                 self.set_duplicate(start, self.next);
-                drop(payload.split_to(self.next - start));
+                payload.advance(self.next - start);
             }
             arrival.released = now;
             self.release(payload, arrival);
@@ -243,7 +251,7 @@ impl Receiver {
                 // This part is held.
                 let until = self.held[index].end.min(end);
                 self.extend_duplicate(from, until);
-                drop(payload.split_to(until - from));
+                payload.advance(until - from);
                 from = until;
                 index += 1;
                 continue;
@@ -353,7 +361,7 @@ impl Receiver {
                 left -= have;
                 self.ready.pop_front();
             } else {
-                drop(front.payload.split_to(left));
+                front.payload.advance(left);
                 left = 0;
             }
         }
@@ -400,8 +408,7 @@ impl Receiver {
         }
         let free = free.min(self.threshold);
         if self.scale > 0 {
-            let unit = 1u64 << self.scale;
-            return free.div_ceil(unit) * unit;
+            return self.whole_units(free);
         }
         // Without scaling: whole segments, and not less than before for a trifle.
         let window = self.window();
@@ -411,13 +418,18 @@ impl Receiver {
         window
     }
 
+    /// Rounds a window up to what its scaled field can say.
+    #[inline]
+    const fn whole_units(&self, window: u64) -> u64 {
+        (window + (1 << self.scale) - 1) >> self.scale << self.scale
+    }
+
     /// Chooses the window for a segment about to be sent and returns its field; the right edge never moves left.
     pub(super) fn offer(&mut self) -> u16 {
         let mut window = self.select();
         let current = self.window();
         if window < current {
-            let unit = 1u64 << self.scale;
-            window = current.div_ceil(unit) * unit;
+            window = self.whole_units(current);
         }
         let field = (window >> self.scale).min(65_535);
         self.edge = self.edge.max(self.next + (field << self.scale));
