@@ -2,6 +2,7 @@
 
 use super::time::Span;
 use std::fmt;
+use std::num::NonZeroU64;
 
 /// A number of bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
@@ -58,7 +59,7 @@ impl fmt::Display for BitRate {
 /// Serialisation at a fixed rate without drift: each division keeps its remainder for the next packet.
 #[derive(Clone, Copy, Debug)]
 pub struct Serialiser {
-    bps: u64,
+    bps: NonZeroU64,
     remainder: u64,
 }
 
@@ -66,13 +67,14 @@ impl Serialiser {
     /// A serialiser at `rate` that has sent nothing.
     #[must_use]
     pub const fn new(rate: BitRate) -> Self {
-        Self { bps: rate.0, remainder: 0 }
+        let bps = NonZeroU64::new(rate.0).expect("a rate is never zero");
+        Self { bps, remainder: 0 }
     }
 
     /// The rate.
     #[must_use]
     pub const fn rate(&self) -> BitRate {
-        BitRate(self.bps)
+        BitRate(self.bps.get())
     }
 
     /// Nanoseconds that the next packet of `bytes` (at most 1 MiB) occupies the line. Over any run of back-to-back
@@ -83,7 +85,7 @@ impl Serialiser {
         // 2^20 bytes * 8 * 10^9 + 10^14 stays below 2^63.
         let work = u64::from(bytes) * 8_000_000_000 + self.remainder;
         let nanos = work / self.bps;
-        self.remainder = work - nanos * self.bps;
+        self.remainder = work - nanos * self.bps.get();
         Span::from_nanos(nanos)
     }
 

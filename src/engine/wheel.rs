@@ -43,6 +43,19 @@ const fn word_of(tick: u64) -> usize {
     slot_of(tick) >> 6
 }
 
+/// A lane that is due.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Due {
+    /// When; [`Time::NEVER`] if no lane is due.
+    pub time: Time,
+    /// Which.
+    pub lane: u32,
+}
+
+impl Due {
+    const NOTHING: Self = Self { time: Time::NEVER, lane: NONE };
+}
+
 /// A lane and what it waits for, if it does.
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
@@ -99,7 +112,7 @@ impl Wheel {
     }
 
     /// The lane is to come up at `time`, which has not passed, and not when it was to come up before, if it was.
-    #[inline]
+    #[inline(never)]
     pub fn set(&mut self, lane: u32, time: Time) {
         let Some(waiting) = self.lanes.get(lane as usize) else { return };
         if waiting.time != Time::NEVER {
@@ -188,23 +201,23 @@ impl Wheel {
     }
 
     /// Takes out the earliest lane and its instant, if that is before `bound`. If none is, time goes on to `bound`.
-    #[inline]
-    pub fn pop(&mut self, bound: Time) -> Option<(u32, Time)> {
+    #[inline(never)]
+    pub fn pop(&mut self, bound: Time) -> Due {
         if !self.crowd.is_empty() {
             return self.pop_of_crowd(bound);
         }
         if let Some(&first) = self.due.last() {
             let (lane, time) = (lane_of(first), Time::from_nanos(time_of(first)));
-            let Some(waiting) = self.lanes.get_mut(lane as usize) else { return None };
+            let Some(waiting) = self.lanes.get_mut(lane as usize) else { return Due::NOTHING };
             if waiting.time != time {
                 return self.pop_of_crowd(bound);
             }
             if time >= bound {
-                return None;
+                return Due::NOTHING;
             }
             self.due.pop();
             waiting.time = Time::NEVER;
-            return Some((lane, time));
+            return Due { time, lane };
         }
         let tick = self.next_tick();
         let slot = slot_of(tick);
@@ -217,29 +230,29 @@ impl Wheel {
             let time = waiting.time;
             if time >= bound {
                 self.go_on_to(bound);
-                return None;
+                return Due::NOTHING;
             }
             waiting.time = Time::NEVER;
             self.tick = tick;
             self.slots[slot] = NONE;
             self.vacate(tick);
-            return Some((lane, time));
+            return Due { time, lane };
         }
         self.pop_of_next_tick(bound)
     }
 
     #[inline(never)]
-    fn pop_of_next_tick(&mut self, bound: Time) -> Option<(u32, Time)> {
+    fn pop_of_next_tick(&mut self, bound: Time) -> Due {
         if self.turn(bound) {
             return self.pop_of_crowd(bound);
         }
         self.go_on_to(bound);
-        None
+        Due::NOTHING
     }
 
     /// As [`Wheel::pop`], wherever the instant lies and whether or not instants before it are void.
     #[inline(never)]
-    fn pop_of_crowd(&mut self, bound: Time) -> Option<(u32, Time)> {
+    fn pop_of_crowd(&mut self, bound: Time) -> Due {
         loop {
             let (sorted, crowd) = (self.due.last().copied(), self.crowd.first());
             let of_crowd = match (sorted, crowd) {
@@ -251,7 +264,7 @@ impl Wheel {
             let waiting = &mut self.lanes[lane as usize];
             let valid = waiting.time == time;
             if valid && time >= bound {
-                return None;
+                return Due::NOTHING;
             }
             if of_crowd {
                 self.crowd.pop();
@@ -260,7 +273,7 @@ impl Wheel {
             }
             if valid {
                 waiting.time = Time::NEVER;
-                return Some((lane, time));
+                return Due { time, lane };
             }
         }
     }
@@ -360,7 +373,11 @@ mod tests {
                 let magnitude = rng.below(30);
                 let bound = now + Span::from_nanos(rng.below(1 << magnitude));
                 let expected = sorted.first().copied().filter(|&(time, _)| time < bound);
-                assert_eq!(wheel.pop(bound), expected.map(|(time, lane)| (lane, time)), "wait {wait}");
+                assert_eq!(
+                    wheel.pop(bound),
+                    expected.map_or(Due::NOTHING, |(time, lane)| Due { time, lane }),
+                    "wait {wait}"
+                );
                 if let Some((time, lane)) = expected {
                     sorted.pop_first();
                     waits[lane as usize] = None;
@@ -370,7 +387,7 @@ mod tests {
                 }
             }
             while let Some((time, lane)) = sorted.pop_first() {
-                assert_eq!(wheel.pop(Time::NEVER), Some((lane, time)));
+                assert_eq!(wheel.pop(Time::NEVER), Due { time, lane });
             }
             assert!(wheel.is_empty());
         }

@@ -52,6 +52,24 @@ impl Router {
         &self.fib
     }
 
+    /// The way out for a packet that is to go on, if everything about it is as it should be: what [`Router::receive`] says, short of
+    /// the MTU and the TTL.
+    #[must_use]
+    #[inline]
+    pub fn forwards(&self, packet: &Packet) -> Option<Egress> {
+        if self.role == Role::Host || packet.dst == self.address || packet.ttl <= 1 {
+            return None;
+        }
+        self.fib.egress(packet)
+    }
+
+    /// The way out for a packet that this node itself made, if it goes out: what [`Router::send`] says, short of the MTU.
+    #[must_use]
+    #[inline]
+    pub fn sends(&self, packet: &Packet) -> Option<Egress> {
+        if packet.dst == self.address { None } else { self.fib.egress(packet) }
+    }
+
     /// Decides about a packet of `size` bytes that arrived on a link. `mtu` gives the MTU of a direction in bytes. A packet that goes on has
     /// lost one of its TTL.
     #[inline]

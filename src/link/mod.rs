@@ -110,6 +110,17 @@ impl Counters {
     }
 }
 
+/// What a link says to a packet offered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Offered {
+    /// Accepted, behind others.
+    Behind,
+    /// Accepted, and now the first to arrive: at this instant.
+    First(Time),
+    /// Dropped.
+    Refused(Cause),
+}
+
 /// What becomes of a packet at the far end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fate {
@@ -214,20 +225,20 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
     /// Offers a packet of `size` bytes. Accepted, its way so far is brought up to its arrival, and if it is now the first to
     /// arrive, [`Link::wake`] has changed to the instant returned; refused, it is the caller's to drop. The packets that
     /// the link loses are accepted: they use their time on the line and vanish at the far end.
-    #[inline]
-    pub fn offer(&mut self, packet: P, size: u16, transit: &mut Transit, now: Time) -> Result<Option<Time>, Cause> {
+    #[inline(never)]
+    pub fn offer(&mut self, packet: P, size: u16, transit: &mut Transit, now: Time) -> Offered {
         if self.special.is_some() {
             return self.offer_special(packet, size, transit, now);
         }
         let backlog = self.fifo.backlog(self.delay, now);
         if !self.queue.admits(size, backlog) {
-            return Err(self.refuse());
+            return self.refuse();
         }
         let departure = self.line_up(size, backlog, transit, now);
         let fate = if self.loss.takes() { Fate::Dropped(Cause::Loss) } else { Fate::Arrives };
         transit.propagation += self.delay;
         let arrival = departure + self.delay;
-        Ok(self.fifo.push(arrival, packet, size, fate).then_some(arrival))
+        if self.fifo.push(arrival, packet, size, fate) { Offered::First(arrival) } else { Offered::Behind }
     }
 
     /// Puts a packet of `size` bytes on the line behind the backlog, counts it, and says when its last bit has departed.
@@ -257,8 +268,8 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
 
     /// Offers a packet to a link that is not plain.
     #[inline(never)]
-    fn offer_special(&mut self, packet: P, size: u16, transit: &mut Transit, now: Time) -> Result<Option<Time>, Cause> {
-        let Some(mut special) = self.special.take() else { return Ok(None) };
+    fn offer_special(&mut self, packet: P, size: u16, transit: &mut Transit, now: Time) -> Offered {
+        let Some(mut special) = self.special.take() else { return Offered::Behind };
         let accepted = self.offer_to(&mut special, packet, size, transit, now);
         self.special = Some(special);
         accepted
@@ -271,13 +282,13 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
         size: u16,
         transit: &mut Transit,
         now: Time,
-    ) -> Result<Option<Time>, Cause> {
+    ) -> Offered {
         let backlog = match &mut special.shifting {
             Some(shifting) => shifting.backlog(now),
             None => self.fifo.backlog(self.delay, now),
         };
         if !self.queue.admits(size, backlog) {
-            return Err(self.refuse());
+            return self.refuse();
         }
         let departure = self.line_up(size, backlog, transit, now);
         let mut fate = if self.loss.takes() { Fate::Dropped(Cause::Loss) } else { Fate::Arrives };
@@ -288,7 +299,7 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
             Some(shifting) => shifting.push(departure, arrival, packet, size, fate),
             None => self.fifo.push(arrival, packet, size, fate),
         };
-        Ok(first.then_some(arrival))
+        if first { Offered::First(arrival) } else { Offered::Behind }
     }
 
     /// When the next packet comes out at the far end.
@@ -337,9 +348,9 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
 
     /// Counts a packet that the queue has no room for.
     #[cold]
-    fn refuse(&mut self) -> Cause {
+    fn refuse(&mut self) -> Offered {
         self.counters.dropped[Cause::QueueFull as usize] += 1;
-        Cause::QueueFull
+        Offered::Refused(Cause::QueueFull)
     }
 }
 

@@ -35,7 +35,7 @@ fn a_packet_knows_where_its_time_went() {
     let mut link = Link::new(&Config::new(mbps(100), Span::from_millis(28)), 1, "test");
     let mut transits = [Transit::default(); 2];
     for (packet, transit) in transits.iter_mut().enumerate() {
-        link.offer(packet, 1500, transit, Time::ZERO).unwrap();
+        assert!(!matches!(link.offer(packet, 1500, transit, Time::ZERO), Offered::Refused(_)));
     }
     assert_eq!(transits[1].queueing, Span::from_micros(120));
     assert_eq!(transits[1].serialisation, Span::from_micros(120));
@@ -69,7 +69,7 @@ fn room_is_made_when_a_packet_has_departed_not_before() {
     let mut config = Config::new(mbps(100), Span::from_millis(1));
     config.queue = queue::Config::DropTail(queue::Limit::Packets(1));
     let mut link = Link::new(&config, 1, "test");
-    let mut offer = |us| link.offer(0, 1500, &mut Transit::default(), at_us(us)).is_ok();
+    let mut offer = |us| !matches!(link.offer(0, 1500, &mut Transit::default(), at_us(us)), Offered::Refused(_));
     assert!(offer(0));
     assert!(!offer(119));
     assert!(offer(120));

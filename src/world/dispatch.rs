@@ -11,7 +11,7 @@ use crate::base::Time;
 use crate::engine::Key;
 use crate::host::{Answer, Echoed};
 use crate::ip::{self, Verdict};
-use crate::link::Fate;
+use crate::link::{Fate, Offered};
 use crate::topo::Egress;
 use crate::trace::{Cause, Mask, PacketEvent, PacketRecord};
 use crate::wire::{Body, Icmp, Packet, Quote};
@@ -23,7 +23,7 @@ impl World {
         match event {
             Event::Connection(id) => self.connection_event(id),
             Event::Timer(ticket) => self.answer(ticket, Answer::Slept),
-            Event::Loopback { node, packet } => self.arrive_at(node, packet),
+            Event::Loopback { node, packet } => self.arrive(node, packet),
         }
         if self.answered {
             self.settle();
@@ -31,7 +31,7 @@ impl World {
     }
 
     /// Time moves: a packet comes out of a link.
-    #[inline]
+    #[inline(never)]
     pub(super) fn link_event(&mut self, direction: u32, time: Time) {
         // Nodes come before link directions in the order of sources.
         self.begin(time, (self.nodes.len() as u64 + u64::from(direction)) << 32);
@@ -62,7 +62,7 @@ impl World {
                 let copy = self.packets.insert(copy);
                 for packet in [packet, copy] {
                     self.note(to, Some(direction), PacketEvent::Arrived, packet);
-                    self.arrive_at(to, packet);
+                    self.arrive(to, packet);
                 }
             }
             Fate::Dropped(cause) => {
@@ -117,11 +117,25 @@ impl World {
         let machine = &mut self.nodes[node as usize];
         let (packet, size) = self.packets.sized_mut(id);
         packet.ident = machine.stack.next_ident();
+        if self.trace.wants(Mask::PACKETS) {
+            self.note_packet(node, None, PacketEvent::Sent, id);
+        } else if let Some(egress) = machine.router.sends(packet) {
+            let link = &mut self.directions[egress.index()].link;
+            if u32::from(size) <= link.mtu() {
+                let offered = link.offer(id, size, &mut packet.transit, self.now);
+                self.offered(node, egress.number(), id, offered);
+                return;
+            }
+        }
+        self.send_unusually(node, id);
+    }
+
+    #[inline(never)]
+    fn send_unusually(&mut self, node: u32, id: PacketId) {
         let directions = &self.directions;
         let mtu = |egress: Egress| directions[egress.index()].link.mtu();
-        let verdict = machine.router.send(packet, u32::from(size), mtu);
-        self.note(node, None, PacketEvent::Sent, id);
-        match verdict {
+        let (packet, size) = self.packets.sized_mut(id);
+        match self.nodes[node as usize].router.send(packet, u32::from(size), mtu) {
             Verdict::Forward(egress) => self.offer(node, egress, id),
             Verdict::Deliver => self.schedule(node, self.now, Event::Loopback { node, packet: id }),
             Verdict::Drop { cause, reply } => {
@@ -134,25 +148,35 @@ impl World {
         }
     }
 
-    #[inline(never)]
-    fn arrive_at(&mut self, node: u32, id: PacketId) {
-        self.arrive(node, id);
+    /// A packet has reached a node.
+    #[inline]
+    fn arrive(&mut self, node: u32, id: PacketId) {
+        let (packet, size) = self.packets.sized_mut(id);
+        let router = &self.nodes[node as usize].router;
+        if let Some(egress) = router.forwards(packet) {
+            let link = &mut self.directions[egress.index()].link;
+            if u32::from(size) <= link.mtu() {
+                packet.ttl -= 1;
+                let offered = link.offer(id, size, &mut packet.transit, self.now);
+                self.offered(node, egress.number(), id, offered);
+                return;
+            }
+        } else if packet.dst == router.address() {
+            self.deliver(node, id);
+            return;
+        }
+        self.arrive_unusually(node, id);
     }
 
-    /// A packet has reached a node.
-    #[expect(clippy::inline_always, reason = "the one hot path of every packet-hop")]
-    #[inline(always)]
-    fn arrive(&mut self, node: u32, id: PacketId) {
+    /// What is not forwarded as usual is dropped, as a rule with an ICMP error.
+    #[inline(never)]
+    fn arrive_unusually(&mut self, node: u32, id: PacketId) {
+        let (packet, size) = self.packets.sized_mut(id);
         let directions = &self.directions;
         let mtu = |egress: Egress| directions[egress.index()].link.mtu();
-        let (packet, size) = self.packets.sized_mut(id);
         match self.nodes[node as usize].router.receive(packet, u32::from(size), mtu) {
             Verdict::Forward(egress) => self.offer(node, egress, id),
-            Verdict::Deliver => {
-                self.note(node, None, PacketEvent::Delivered, id);
-                self.tally.delivered += 1;
-                self.deliver(node, id);
-            }
+            Verdict::Deliver => self.deliver(node, id),
             Verdict::Drop { cause, reply } => {
                 self.drop_at(node, id, cause);
                 if let Some(reply) = reply {
@@ -163,21 +187,21 @@ impl World {
     }
 
     /// Offers a packet to a link direction.
-    #[expect(clippy::inline_always, reason = "the one hot path of every packet-hop")]
-    #[inline(always)]
     fn offer(&mut self, node: u32, egress: Egress, id: PacketId) {
-        let direction = egress.number();
         let link = &mut self.directions[egress.index()].link;
         let (packet, size) = self.packets.sized_mut(id);
-        match link.offer(id, size, &mut packet.transit, self.now) {
-            Ok(first) => {
-                if let Some(arrival) = first {
-                    self.arrivals.set(direction, arrival);
-                }
-                self.note(node, Some(direction), PacketEvent::Offered, id);
-            }
-            Err(cause) => self.refused(node, direction, id, cause),
+        let offered = link.offer(id, size, &mut packet.transit, self.now);
+        self.offered(node, egress.number(), id, offered);
+    }
+
+    #[inline]
+    fn offered(&mut self, node: u32, direction: u32, id: PacketId, offered: Offered) {
+        match offered {
+            Offered::Refused(cause) => return self.refused(node, direction, id, cause),
+            Offered::First(arrival) => self.arrivals.set(direction, arrival),
+            Offered::Behind => {}
         }
+        self.note(node, Some(direction), PacketEvent::Offered, id);
     }
 
     /// Drops a packet that a link's queue has no room for.
@@ -198,6 +222,8 @@ impl World {
 
     /// Hands a packet to the transport that it is for.
     fn deliver(&mut self, node: u32, id: PacketId) {
+        self.note(node, None, PacketEvent::Delivered, id);
+        self.tally.delivered += 1;
         match self.packets.sized_mut(id).0.body {
             Body::Tcp(_) => self.tcp_input(node, id),
             Body::Udp(_) => self.udp_input(node, id),

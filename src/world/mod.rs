@@ -158,14 +158,16 @@ impl World {
         for _ in 0..budget {
             let timer = self.queue.next_time();
             // At equal times nodes come before links.
-            match self.arrivals.pop(timer.min(end)) {
-                Some((direction, time)) => self.link_event(direction, time),
-                None if timer > until => return false,
-                None => {
-                    let Some((key, event)) = self.queue.pop() else { return false };
-                    self.node_event(key, event);
-                }
+            let due = self.arrivals.pop(timer.min(end));
+            if due.time != Time::NEVER {
+                self.link_event(due.lane, due.time);
+                continue;
             }
+            if timer > until {
+                return false;
+            }
+            let Some((key, event)) = self.queue.pop() else { return false };
+            self.node_event(key, event);
         }
         true
     }

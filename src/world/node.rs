@@ -33,6 +33,8 @@ pub(super) struct Stack {
     pub(super) host: Host,
     pub(super) tcp: Rc<tcp::Config>,
     pub(super) connections: Map<FourTuple, Id<Connection>>,
+    /// The one that was looked up last.
+    recent: Option<(FourTuple, Id<Connection>)>,
     /// Connections that a program waits to see opened, by its call.
     pub(super) connecting: Map<Ticket, Id<Connection>>,
     pub(super) listeners: Map<u16, Id<Listener>>,
@@ -67,6 +69,7 @@ impl Stack {
             host,
             tcp,
             connections: Map::default(),
+            recent: None,
             connecting: Map::default(),
             listeners: Map::default(),
             datagrams: Map::default(),
@@ -94,6 +97,33 @@ impl Stack {
             }
         }
         None
+    }
+
+    /// The connection between these ends.
+    #[inline]
+    pub(super) fn connection(&mut self, tuple: FourTuple) -> Option<Id<Connection>> {
+        if let Some((recent, id)) = self.recent
+            && recent == tuple
+        {
+            return Some(id);
+        }
+        let id = *self.connections.get(&tuple)?;
+        self.recent = Some((tuple, id));
+        Some(id)
+    }
+
+    /// A connection between these ends.
+    pub(super) fn open(&mut self, tuple: FourTuple, id: Id<Connection>) {
+        self.connections.insert(tuple, id);
+        self.recent = None;
+    }
+
+    /// The connection is no longer between these ends.
+    pub(super) fn forget(&mut self, tuple: FourTuple, id: Id<Connection>) {
+        if self.connections.get(&tuple) == Some(&id) {
+            self.connections.swap_remove(&tuple);
+            self.recent = None;
+        }
     }
 
     /// A local port for a connection to `remote`, unless all are in use towards it.

@@ -19,8 +19,8 @@ pub(super) struct Pool {
     entries: Vec<Option<Entry>>,
     free: Vec<PacketId>,
     next_serial: u64,
-    /// A packet that is being made.
-    blank: Option<PacketId>,
+    /// Segments of no more use, which the next ones are written over; the last may be being made.
+    blanks: Vec<PacketId>,
 }
 
 impl Pool {
@@ -44,11 +44,11 @@ impl Pool {
     /// A packet to be made where it is to lie, and its TCP segment; it is the same one until [`Pool::finish_blank`].
     #[inline]
     pub(super) fn blank(&mut self) -> &mut Packet {
-        let id = match self.blank {
-            Some(id) => id,
+        let id = match self.blanks.last() {
+            Some(&id) => id,
             None => self.new_blank(),
         };
-        &mut self.entries[id as usize].as_mut().expect("the blank is no packet that could go").packet
+        &mut self.entries[id as usize].as_mut().expect("a blank is no packet that could go").packet
     }
 
     #[inline(never)]
@@ -63,15 +63,15 @@ impl Pool {
             transit: Transit::default(),
         };
         let id = self.place(Entry { packet, serial: 0, size: 0 });
-        self.blank = Some(id);
+        self.blanks.push(id);
         id
     }
 
-    /// The blank has been made into a packet, which is given the next serial number.
+    /// The blank has been made into a packet and is given the next serial number.
     #[inline]
     pub(super) fn finish_blank(&mut self) -> PacketId {
-        let id = self.blank.take().expect("a blank has been asked for");
-        let entry = self.entries[id as usize].as_mut().expect("the blank is no packet that could go");
+        let id = self.blanks.pop().expect("a blank has been asked for");
+        let entry = self.entries[id as usize].as_mut().expect("a blank is no packet that could go");
         entry.size = size_of(&entry.packet);
         entry.serial = self.next_serial;
         self.next_serial += 1;
@@ -93,15 +93,13 @@ impl Pool {
         (entry.packet, entry.serial)
     }
 
-    /// The packet is of no more use. A segment becomes the next blank where it lies, if there is none.
+    /// The packet is of no more use. A segment becomes a blank where it lies.
     #[inline]
     pub(super) fn free(&mut self, id: PacketId) {
         let entry = &mut self.entries[id as usize];
-        if self.blank.is_none()
-            && let Some(Entry { packet: Packet { body: Body::Tcp(segment), .. }, .. }) = entry
-        {
+        if let Some(Entry { packet: Packet { body: Body::Tcp(segment), .. }, .. }) = entry {
             segment.payload = Payload::empty();
-            self.blank = Some(id);
+            self.blanks.push(id);
             return;
         }
         *entry = None;
@@ -116,7 +114,7 @@ impl Pool {
 
     /// Packets in flight.
     pub(super) fn in_flight(&self) -> u64 {
-        (self.entries.len() - self.free.len()) as u64 - u64::from(self.blank.is_some())
+        (self.entries.len() - self.free.len() - self.blanks.len()) as u64
     }
 }
 

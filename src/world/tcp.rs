@@ -91,25 +91,27 @@ impl World {
             held: true,
             error: None,
         });
-        self.nodes[node as usize].stack.connections.insert(tuple, id);
+        self.nodes[node as usize].stack.open(tuple, id);
         id
     }
 
     /// A segment has reached its host.
+    #[inline]
     pub(super) fn tcp_input(&mut self, node: u32, packet: PacketId) {
-        let Packet { src, ecn, ref mut body, transit, .. } = *self.packets.sized_mut(packet).0;
+        let Packet { src, ecn, ref mut body, ref transit, .. } = *self.packets.sized_mut(packet).0;
         let Body::Tcp(segment) = body else { return };
-        let stack = &self.nodes[node as usize].stack;
+        let stack = &mut self.nodes[node as usize].stack;
         let tuple = FourTuple::new(segment.dst_port, src, segment.src_port);
-        if let Some(&id) = stack.connections.get(&tuple) {
+        if let Some(id) = stack.connection(tuple) {
             if let Some(connection) = self.connections.get_mut(id) {
                 let marked = ecn == crate::wire::Ecn::CongestionExperienced;
-                connection.machine.handle_segment(segment, &transit, marked, self.now);
+                connection.machine.handle_segment(segment, transit, marked, self.now);
                 self.packets.free(packet);
                 self.tcp_drain(id);
             }
             return;
         }
+        let transit = *transit;
         let segment = std::mem::take(segment);
         self.packets.free(packet);
         let stack = &self.nodes[node as usize].stack;
@@ -172,32 +174,45 @@ impl World {
         self.tcp_drain(id);
     }
 
+    /// Sends what the machine has to send.
+    #[inline]
+    fn tcp_transmit(&mut self, id: ConnectionId) {
+        while let Some(connection) = self.connections.get_mut(id)
+            && !connection.machine.is_quiet()
+        {
+            let packet = self.packets.blank();
+            let Body::Tcp(segment) = &mut packet.body else { return };
+            let Some(departure) = connection.machine.poll_segment(self.now, segment) else { return };
+            packet.src = connection.local;
+            packet.dst = *connection.remote.ip();
+            packet.ttl = crate::ip::DEFAULT_TTL;
+            packet.ecn = departure.ecn;
+            let (flow, first_sent) = (connection.flow, departure.first_sent);
+            packet.transit = Transit { flow, first_sent, sent: self.now, ..Transit::default() };
+            let node = connection.node;
+            let packet = self.packets.finish_blank();
+            self.send_made(node, packet);
+        }
+    }
+
+    /// Does what the machine's events ask for; true if it may have more to send.
+    #[inline(never)]
+    fn tcp_events(&mut self, id: ConnectionId) -> bool {
+        let mut again = false;
+        while let Some(connection) = self.connections.get_mut(id)
+            && let Some(event) = connection.machine.poll_event()
+        {
+            again |= self.tcp_event(id, event);
+        }
+        again
+    }
+
     /// Drain: what the machine sends, what it tells, what programs waited for, when it wants to be woken.
     fn tcp_drain(&mut self, id: ConnectionId) {
         loop {
-            while let Some(connection) = self.connections.get_mut(id) {
-                if connection.machine.is_quiet() {
-                    break;
-                }
-                let packet = self.packets.blank();
-                let Body::Tcp(segment) = &mut packet.body else { break };
-                let Some(departure) = connection.machine.poll_segment(self.now, segment) else { break };
-                packet.src = connection.local;
-                packet.dst = *connection.remote.ip();
-                packet.ttl = crate::ip::DEFAULT_TTL;
-                packet.ecn = departure.ecn;
-                let (flow, first_sent) = (connection.flow, departure.first_sent);
-                packet.transit = Transit { flow, first_sent, sent: self.now, ..Transit::default() };
-                let node = connection.node;
-                let packet = self.packets.finish_blank();
-                self.send_made(node, packet);
-            }
-            let mut again = false;
-            while let Some(connection) = self.connections.get_mut(id) {
-                let Some(event) = connection.machine.poll_event() else { break };
-                again |= self.tcp_event(id, event);
-            }
-            if !again {
+            self.tcp_transmit(id);
+            let told = self.connections.get(id).is_some_and(|connection| connection.machine.has_events());
+            if !told || !self.tcp_events(id) {
                 break;
             }
         }
@@ -331,10 +346,7 @@ impl World {
     /// The machine has nothing more to do: its address pair is free, and once no program holds it, so is its memory.
     fn tcp_forget(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        let connections = &mut self.nodes[connection.node as usize].stack.connections;
-        if connections.get(&connection.tuple) == Some(&id) {
-            connections.swap_remove(&connection.tuple);
-        }
+        self.nodes[connection.node as usize].stack.forget(connection.tuple, id);
         if !connection.held {
             self.connections.remove(id);
         }

@@ -475,6 +475,14 @@ impl Connection {
         }
     }
 
+    /// Whether [`Connection::poll_event`] has something to tell.
+    #[must_use]
+    #[inline]
+    pub const fn has_events(&self) -> bool {
+        let events = &self.events;
+        events.connected | events.readable | events.writable | events.closed.is_some()
+    }
+
     /// The next thing that the program should know.
     pub fn poll_event(&mut self) -> Option<Event> {
         let events = &mut self.events;
