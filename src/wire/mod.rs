@@ -5,6 +5,7 @@ mod icmp;
 mod packet;
 mod payload;
 mod segment;
+pub mod tls;
 
 pub use icmp::{Icmp, Quote, UnreachableCode};
 pub use packet::{Body, Datagram, Ecn, IPV4_HEADER, Packet, Transit, UDP_HEADER};
