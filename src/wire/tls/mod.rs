@@ -16,6 +16,7 @@ mod message;
 mod record;
 #[cfg(test)]
 mod tests;
+pub mod typical;
 
 pub use alert::{Alert, Description};
 pub use certificate::{SMALLEST_CERTIFICATE, certificate, chain};

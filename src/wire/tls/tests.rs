@@ -168,3 +168,40 @@ fn a_chain_is_as_long_as_asked_for() {
     assert_eq!(sizes(0), [SMALLEST_CERTIFICATE, SMALLEST_CERTIFICATE]);
     assert_eq!(sizes(12_345).iter().sum::<usize>(), 12_345);
 }
+
+/// What browsers and servers put on the wire: a hello of 1.3 without a ticket is 230 to 300 bytes, with one up to 520; the
+/// server's first flight is its chain and less than 300 bytes around it.
+#[test]
+fn messages_have_the_sizes_of_the_world_outside() {
+    let alpn = [Bytes::from_static(b"h2"), Bytes::from_static(b"http/1.1")];
+    let offer = || typical::Offer {
+        random: [7; 32],
+        versions: &[Version::Tls13, Version::Tls12],
+        server_name: Some("www.shop.example"),
+        alpn: &alpn,
+        ..typical::Offer::default()
+    };
+    let len = |message: Handshake| message.encode().len();
+    let hello = typical::client_hello(offer());
+    assert_eq!(hello.server_name(), Some("www.shop.example"));
+    assert!(hello.speaks(Version::Tls13) && hello.speaks(Version::Tls12));
+    let full = len(Handshake::ClientHello(hello));
+    assert!((230..=300).contains(&full), "{full}");
+    let identity = Bytes::from(vec![0; 192]);
+    let psk = Some(OfferedPsk { identity, obfuscated_age: 1, binder: Bytes::from(vec![0; typical::HASH_LEN]) });
+    let resumed =
+        len(Handshake::ClientHello(typical::client_hello(typical::Offer { psk, early_data: true, ..offer() })));
+    assert!((450..=520).contains(&resumed), "{resumed}");
+    assert_eq!(len(Handshake::ServerHello(typical::server_hello_13([7; 32], vec![0; 32].into(), false))), 122);
+    let chain = chain("www.shop.example", 3_000);
+    let around: usize = [
+        typical::encrypted_extensions(true, Some(alpn[0].clone()), false, None),
+        typical::certificate_message(&chain, Version::Tls13),
+        typical::certificate_verify(&[7; 32]),
+        typical::finished(Version::Tls13, 1),
+    ]
+    .into_iter()
+    .map(len)
+    .sum();
+    assert!((3_120..=3_300).contains(&around), "{around}");
+}
