@@ -257,13 +257,7 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
 
     /// Offers a packet to a link that is not plain.
     #[inline(never)]
-    fn offer_special(
-        &mut self,
-        packet: P,
-        size: u16,
-        transit: &mut Transit,
-        now: Time,
-    ) -> Result<Option<Time>, Cause> {
+    fn offer_special(&mut self, packet: P, size: u16, transit: &mut Transit, now: Time) -> Result<Option<Time>, Cause> {
         let Some(mut special) = self.special.take() else { return Ok(None) };
         let accepted = self.offer_to(&mut special, packet, size, transit, now);
         self.special = Some(special);

@@ -138,6 +138,8 @@ pub enum Failure {
     Reset,
     /// The TLS handshake failed, or a record was not what it should be.
     Tls,
+    /// No local port was free for another connection to the server.
+    NoPort,
     /// No route, or an ICMP error said so.
     Unreachable,
     /// The deadline passed, or the transport gave up.
@@ -158,6 +160,7 @@ impl Failure {
             Self::Refused => "refused",
             Self::Reset => "reset",
             Self::Tls => "tls",
+            Self::NoPort => "no_port",
             Self::Unreachable => "unreachable",
             Self::Timeout => "timeout",
             Self::Status => "status",

@@ -33,6 +33,8 @@ pub(super) struct Stack {
     pub(super) host: Host,
     pub(super) tcp: Rc<tcp::Config>,
     pub(super) connections: Map<FourTuple, Id<Connection>>,
+    /// How many ephemeral ports are held towards each remote address and port.
+    held: Map<u64, u32>,
     /// Connections that a program waits to see opened, by its call.
     pub(super) connecting: Map<Ticket, Id<Connection>>,
     pub(super) listeners: Map<u16, Id<Listener>>,
@@ -61,12 +63,24 @@ impl FourTuple {
     }
 }
 
+impl FourTuple {
+    /// The remote address and port.
+    const fn remote(self) -> u64 {
+        self.0 & 0xffff_ffff_ffff
+    }
+
+    fn is_ephemeral(self) -> bool {
+        EPHEMERAL.contains(&(self.0 >> 48).try_into().unwrap_or(0))
+    }
+}
+
 impl Stack {
     pub(super) fn new(host: Host, tcp: Rc<tcp::Config>) -> Self {
         Self {
             host,
             tcp,
             connections: Map::default(),
+            held: Map::default(),
             connecting: Map::default(),
             listeners: Map::default(),
             datagrams: Map::default(),
@@ -96,8 +110,37 @@ impl Stack {
         None
     }
 
+    /// A connection holds its ports from now on.
+    pub(super) fn hold(&mut self, tuple: FourTuple, id: Id<Connection>) {
+        if self.connections.insert(tuple, id).is_none() && tuple.is_ephemeral() {
+            *self.held.entry(tuple.remote()).or_default() += 1;
+        }
+    }
+
+    /// A connection's ports are free again, unless another has taken them over.
+    pub(super) fn release(&mut self, tuple: FourTuple, id: Id<Connection>) {
+        if self.connections.get(&tuple) != Some(&id) {
+            return;
+        }
+        self.connections.swap_remove(&tuple);
+        let remote = tuple.remote();
+        if tuple.is_ephemeral()
+            && let Some(held) = self.held.get_mut(&remote)
+        {
+            *held -= 1;
+            if *held == 0 {
+                self.held.swap_remove(&remote);
+            }
+        }
+    }
+
     /// A local port for a connection to `remote`, unless all are in use towards it.
     pub(super) fn port_towards(&mut self, remote: Ipv4Addr, remote_port: u16) -> Option<u16> {
+        let towards = FourTuple::new(0, remote, remote_port).remote();
+        if self.held.get(&towards).is_some_and(|&held| held as usize >= EPHEMERAL.len()) {
+            // Looking at each of them would tell the same.
+            return None;
+        }
         self.ephemeral(|stack, port| {
             stack.connections.contains_key(&FourTuple::new(port, remote, remote_port))
                 || stack.listeners.contains_key(&port)

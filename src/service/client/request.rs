@@ -256,6 +256,7 @@ pub(in crate::service) const fn failure(error: NetError) -> Failure {
         NetError::Reset => Failure::Reset,
         NetError::TimedOut => Failure::Timeout,
         NetError::Unreachable => Failure::Unreachable,
+        NetError::AddressNotAvailable => Failure::NoPort,
         NetError::AddressInUse | NetError::Closed | NetError::TooBig => Failure::Broken,
     }
 }
