@@ -138,7 +138,7 @@ impl Client {
 
     pub(super) fn message(&mut self, core: &mut Core, message: Handshake, now: Time) -> Result<(), Description> {
         match (self.state, message) {
-            (State::ServerHello, Handshake::ServerHello(hello)) => self.server_hello(core, hello),
+            (State::ServerHello, Handshake::ServerHello(hello)) => self.server_hello(core, &hello),
             (State::EncryptedExtensions, Handshake::EncryptedExtensions(list)) => self.encrypted_extensions(&list),
             (State::Certificate, Handshake::Certificate(chain)) if !chain.is_empty() => {
                 self.go(State::CertificateVerify)
@@ -180,7 +180,7 @@ impl Client {
         Ok(())
     }
 
-    fn server_hello(&mut self, core: &mut Core, hello: ServerHello) -> Result<(), Description> {
+    fn server_hello(&mut self, core: &mut Core, hello: &ServerHello) -> Result<(), Description> {
         let version = hello.version();
         if !self.versions.contains(&version) {
             return Err(Description::ProtocolVersion);

@@ -8,7 +8,7 @@ use crate::host::sync::Semaphore;
 use crate::host::{Host, NetError, TcpStream};
 use crate::trace::Arrival;
 use crate::wire::Payload;
-use crate::wire::tls::{Description, RECORD_HEADER, Record};
+use crate::wire::tls::{DecodeError, Description, RECORD_HEADER, Record};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
@@ -60,6 +60,21 @@ impl Incoming {
             None => RECORD_HEADER - self.header.len(),
             Some(record) => u64::from(record.len) - self.body.len(),
         }
+    }
+
+    /// Takes bytes in, no more than are missing; true if the record is whole. An error is a header that is none.
+    fn append(&mut self, part: Payload) -> Result<bool, DecodeError> {
+        if self.record.is_some() {
+            self.body.append(part);
+        } else {
+            self.header.append(part);
+            if self.missing() > 0 {
+                return Ok(false);
+            }
+            let header = self.header.real_prefix();
+            self.record = Some(Record::decode(*header.first_chunk().ok_or(DecodeError::Short)?)?);
+        }
+        Ok(self.missing() == 0)
     }
 }
 
@@ -224,24 +239,13 @@ impl TlsStream {
                 return Ok(());
             }
             self.taken.set(self.taken.get() + part.len());
-            let mut incoming = self.incoming.borrow_mut();
-            if incoming.record.is_some() {
-                incoming.body.append(part);
-            } else {
-                incoming.header.append(part);
-                if incoming.missing() == 0 {
-                    let header = incoming.header.real_prefix();
-                    let Some(Ok(record)) = header.first_chunk().map(|header| Record::decode(*header)) else {
-                        drop(incoming);
-                        return self.give_up().await;
-                    };
-                    incoming.record = Some(record);
-                }
-            }
-            if incoming.record.is_some() && incoming.missing() == 0 {
-                break arrival;
+            match self.incoming.borrow_mut().append(part) {
+                Ok(true) => break Some(arrival),
+                Ok(false) => {}
+                Err(_) => break None,
             }
         };
+        let Some(arrival) = arrival else { return self.give_up().await };
         let Incoming { record, body, .. } = std::mem::take(&mut *self.incoming.borrow_mut());
         let Some(record) = record else { return Ok(()) };
         self.records.set(before + 1);
