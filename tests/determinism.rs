@@ -16,6 +16,7 @@ use std::path::Path;
 /// Every scenario, with the simulated time that this test gives it.
 const SCENARIOS: &[(&str, Span)] = &[
     ("first-request", Span::from_secs(60)),
+    ("https-handshakes", Span::from_secs(5)),
     ("tcp-vs-udp", Span::from_secs(20)),
     ("bulk-loss", Span::from_secs(10)),
     ("ping-around-the-world", Span::from_secs(60)),

@@ -21,7 +21,7 @@ fn all_faults_are_told_at_once() {
         "origin": Server(at: "London", workers: "8", service: 5),
     },
     links: [(between: ("user", "orign"), loss: "120%", rate: 100)],
-    traffic: { "page": Http(from: "user", to: "https://origin/") },
+    traffic: { "page": Http(from: "user", to: "ftp://origin/") },
     expect: [Latency(of: "pages", percentile: "99%", at_most: "1 fortnight")],
 )"#;
     let found: Vec<&str> = said(source).iter().map(|diagnostic| diagnostic.code.name()).collect();

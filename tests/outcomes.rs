@@ -78,6 +78,16 @@ fn first_request() {
 }
 
 #[test]
+fn https_handshakes() {
+    pinned("https-handshakes");
+}
+
+#[test]
+fn port_exhaustion() {
+    pinned("port-exhaustion");
+}
+
+#[test]
 fn tcp_vs_udp() {
     pinned("tcp-vs-udp");
 }

@@ -2,3 +2,7 @@
 
 pub mod dns;
 pub mod http1;
+mod stream;
+pub mod tls;
+
+pub use stream::{Channel, Stream};

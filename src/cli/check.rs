@@ -77,7 +77,12 @@ fn nodes(loaded: &Loaded) -> Table {
 fn kind(kind: &NodeKind) -> String {
     match kind {
         NodeKind::Server(config) => {
-            format!("Server, {}", counted(config.workers as u64, "worker", "workers"))
+            let tls = match &config.tls {
+                None => String::new(),
+                Some(tls) if tls.min_version == tls.max_version => format!(", TLS {}", tls.max_version),
+                Some(tls) => format!(", TLS {} to {}", tls.min_version, tls.max_version),
+            };
+            format!("Server{tls}, {}", counted(config.workers as u64, "worker", "workers"))
         }
         other => other.name().into(),
     }
@@ -268,7 +273,9 @@ fn words(traffic: &plan::Traffic) -> String {
     let what = match &traffic.kind {
         TrafficKind::Http(http) => {
             let origins = http.asks.first().map_or_else(String::new, |ask| match &ask.origin {
-                Origin::Name(name) => format!(" http://{name}{}", http.path),
+                Origin::Name(name) => {
+                    format!(" {}://{name}{}", if http.tls.is_some() { "https" } else { "http" }, http.path)
+                }
                 Origin::Node(_) => format!(" {}", http.path),
             });
             let timeout = http.timeout.map_or_else(|| "no timeout".into(), |span| format!("timeout {span}"));

@@ -257,8 +257,11 @@ pub enum NetError {
     TimedOut,
     /// No route, or ICMP says that the host or network cannot be reached.
     Unreachable,
-    /// The port is in use, or no ephemeral port is free.
+    /// The port is in use.
     AddressInUse,
+    /// No ephemeral port is free towards that address and port: connections hold them all, those in TIME-WAIT for a minute
+    /// (`EADDRNOTAVAIL`).
+    AddressNotAvailable,
     /// The socket has been closed or shut down on this side.
     Closed,
     /// A datagram larger than the path carries.
@@ -273,6 +276,7 @@ impl fmt::Display for NetError {
             Self::TimedOut => "connection timed out",
             Self::Unreachable => "destination unreachable",
             Self::AddressInUse => "address in use",
+            Self::AddressNotAvailable => "cannot assign requested address: no local port is free",
             Self::Closed => "socket is closed",
             Self::TooBig => "datagram too big for the path",
         })

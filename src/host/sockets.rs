@@ -90,6 +90,14 @@ impl TcpStream {
         }
     }
 
+    /// Writes what the send buffer has room for at once, and forgets the rest: last words on a connection that is let go.
+    pub fn post(&self, payload: Payload) {
+        if !payload.is_empty() {
+            let socket = self.opened.socket;
+            drop(self.host.ask(|ticket| Call::Write { ticket, socket, payload }));
+        }
+    }
+
     /// Sends FIN after everything written so far; reading goes on.
     pub fn shutdown(&self) {
         self.host.call(Call::Shutdown { socket: self.opened.socket });

@@ -81,6 +81,7 @@ pub fn of_request(request: &Request, exchange: Option<&Exchange>) -> RequestShar
     let mut walk = Walk::new(Phase::REQUEST, request.start, request.end);
     walk.step(Phase::Dns, request.resolved);
     walk.step(Phase::Connect, request.connected);
+    walk.step(Phase::Tls, request.secured);
     let answered = request.response.released > Time::ZERO;
     if let Some(exchange) = exchange {
         walk.way(&exchange.request, REQUEST_WAY);

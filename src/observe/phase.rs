@@ -9,6 +9,8 @@ pub enum Phase {
     Dns,
     /// Getting a connection: the handshake, or waiting for a free connection.
     Connect,
+    /// The TLS handshake, until the request could be sent.
+    Tls,
     /// The request waited in its sender: for window, pacing, Nagle or room in the send buffer.
     RequestWait,
     /// The request's last byte was lost at least once: from its first transmission to the one that arrived.
@@ -67,6 +69,7 @@ impl Phase {
     pub const REQUEST: &'static [Self] = &[
         Self::Dns,
         Self::Connect,
+        Self::Tls,
         Self::RequestWait,
         Self::RequestRecovery,
         Self::RequestSerialisation,
@@ -99,6 +102,7 @@ impl Phase {
         match self {
             Self::Dns => "dns",
             Self::Connect => "connect",
+            Self::Tls => "tls",
             Self::RequestWait => "request_wait",
             Self::RequestRecovery => "request_recovery",
             Self::RequestSerialisation => "request_serialisation",

@@ -39,6 +39,7 @@ fn request() -> Request {
         start: at(100),
         resolved: at(110),
         connected: at(166),
+        secured: at(166),
         written: at(166),
         end: at(500),
         lookup_flow: 1,
@@ -103,7 +104,8 @@ fn a_request_that_failed_waits_unanswered_from_the_last_thing_known() {
     // The server did its part: only what followed went unanswered.
     assert_eq!(known(Some(&exchange())).last(), Some(&("unanswered", 273)));
     // The name never came: "those after the failure equal the end".
-    let nameless = Request { resolved: at(500), connected: at(500), written: at(500), flow: 0, ..failed };
+    let nameless =
+        Request { resolved: at(500), connected: at(500), secured: at(500), written: at(500), flow: 0, ..failed };
     assert_eq!(shares_by_name(&attribution::of_request(&nameless, None), Phase::REQUEST), [("dns", 400)]);
 }
 
@@ -176,7 +178,7 @@ proptest! {
     ) {
         instants.sort_unstable();
         let request = Request {
-            start: instants[0], resolved: instants[1], connected: instants[2], written: instants[3], end: instants[4],
+            start: instants[0], resolved: instants[1], connected: instants[2], secured: instants[2], written: instants[3], end: instants[4],
             failure: failed.then_some(Failure::Timeout), response, ..request()
         };
         let exchange = seen.map(|(way, started, finished)| Exchange { request: way, started, finished, ..exchange() });

@@ -132,6 +132,7 @@ const fn words(phase: Phase) -> &'static str {
     match phase {
         Phase::Dns => "name lookup",
         Phase::Connect => "connecting",
+        Phase::Tls => "TLS handshake",
         Phase::RequestWait => "request waits in sender",
         Phase::RequestRecovery => "request lost, sent again",
         Phase::RequestSerialisation => "request serialised",

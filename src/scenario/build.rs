@@ -77,7 +77,7 @@ fn tcp_config(tcp: &plan::Tcp) -> tcp::Config {
         restart_after_idle: tcp.restart_after_idle,
         ticks: None,
         user_timeout: tcp.user_timeout,
-        keep_alive: None,
+        keep_alive: tcp.keep_alive,
     }
 }
 
@@ -219,6 +219,7 @@ impl Programs<'_> {
             let config = client::Config {
                 numbering: plan::Traffic::numbering(maker, http.asks.len() as u64),
                 port: http.port,
+                tls: http.tls,
                 path: http.path.clone(),
                 method: http.method.parse::<Method>().expect("a plan names methods that there are"),
                 head: http.head_bytes.map_or(HeadSize::Browser, HeadSize::Exactly),

@@ -7,7 +7,7 @@ use super::ast;
 use crate::base::{BitRate, Ratio, Span, Time};
 use crate::link;
 use crate::service::bulk::{Amount, Direction};
-use crate::service::client::{Arrivals, Connections};
+use crate::service::client::{Arrivals, Connections, Tls};
 use crate::service::{Limit, Numbering, server};
 use crate::topo::{Place, Stretch};
 use crate::trace::Cause;
@@ -155,6 +155,8 @@ pub struct Tcp {
     pub restart_after_idle: Option<bool>,
     /// Give up when sent data stays unacknowledged for so long.
     pub user_timeout: Option<Span>,
+    /// Probe an idle connection after so long, then so often, and give up after so many without an answer.
+    pub keep_alive: Option<(Span, Span, u32)>,
 }
 
 impl Default for Tcp {
@@ -173,6 +175,7 @@ impl Default for Tcp {
             send_buffer: 16 << 20,
             restart_after_idle: None,
             user_timeout: None,
+            keep_alive: None,
         }
     }
 }
@@ -322,6 +325,8 @@ pub struct Http {
     pub asks: Vec<Ask>,
     /// Port of the origin.
     pub port: u16,
+    /// TLS; `None`: in the clear.
+    pub tls: Option<Tls>,
     /// Path and query.
     pub path: String,
     /// Method, in capitals.

@@ -177,6 +177,7 @@ impl Flow {
             start: ask.began,
             resolved: ask.began,
             connected: Time::NEVER,
+            secured: Time::NEVER,
             written: Time::NEVER,
             end: Time::NEVER,
             lookup_flow: 0,
@@ -197,6 +198,7 @@ impl Flow {
         let now = flow.host.now();
         request.failure = result.err().map(failure);
         request.connected = request.connected.min(now);
+        request.secured = request.connected;
         request.written = request.written.min(now);
         request.end = now;
         if sized {

@@ -21,13 +21,19 @@ use crate::base::{Span, Time};
 
 /// One line about each role, for people who look for one.
 pub const ROLES: &[(&str, &str)] = &[
-    ("Server", "an HTTP/1.1 server: workers, a queue with a limit, a distribution of service times, routes"),
+    (
+        "Server",
+        "an HTTP/1.1 server, in the clear or under TLS 1.2 and 1.3: workers, a queue with a limit, a distribution of service times, routes",
+    ),
     ("Resolver", "a recursive DNS resolver with a TTL cache; asks the authorities of zones on behalf of stubs"),
     (
         "Authority",
         "an authoritative DNS server for zones: addresses in rotation, aliases, delegations, negative answers",
     ),
-    ("Http", "users of an HTTP server: open loop (Poisson, constant, given instants) or closed loop (users who think)"),
+    (
+        "Http",
+        "users of an HTTP or HTTPS server: open loop (Poisson, constant, given instants) or closed loop (users who think)",
+    ),
     ("Bulk", "parallel TCP transfers of so many bytes or for so long, down or up, with a chosen congestion controller"),
     ("Messages", "a message of so many bytes every so often over UDP or TCP, each with its one-way latency"),
     ("Ping", "ICMP echo at an interval"),

@@ -1,10 +1,13 @@
 //! An HTTP/1.1 server: a task per connection, workers who do the work, and a queue before them that may overflow.
 
 use crate::app::http1::{self, Framing, ReadError, Reader, Request};
+use crate::app::tls::{DEFAULT_CHAIN, ServerConfig, TlsStream};
+use crate::app::{Channel, Stream};
 use crate::base::{Dist, Rng, Span};
 use crate::host::sync::{Permit, Semaphore};
 use crate::host::{Elapsed, Host, TcpStream};
 use crate::trace::{Arrival, Exchange, Record};
+use crate::wire::tls::{MAX_PLAINTEXT, Version};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -37,11 +40,70 @@ pub enum KeepAlive {
     Close,
 }
 
+/// How a server speaks TLS.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Tls {
+    /// Oldest version spoken.
+    pub min_version: Version,
+    /// Newest version spoken.
+    pub max_version: Version,
+    /// Bytes of its certificate chain.
+    pub certificate: usize,
+    /// How long its tickets may be used; `None`: it gives none out.
+    pub tickets: Option<Span>,
+    /// Bytes of early data that it takes from one client; 0 for none.
+    pub early_data: u32,
+    /// Most content bytes of a record.
+    pub record: u64,
+    /// How long a worker is busy with one full handshake. Resumed ones sign nothing and take no time.
+    pub handshake: Dist,
+}
+
+impl Tls {
+    /// As nginx does: both versions, a chain of 3,000 bytes, tickets for five minutes, no early data, records of 16 KiB; the
+    /// handshake takes no time, as all work does by default.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            min_version: Version::Tls12,
+            max_version: Version::Tls13,
+            certificate: DEFAULT_CHAIN,
+            tickets: Some(Span::from_secs(300)),
+            early_data: 0,
+            record: MAX_PLAINTEXT,
+            handshake: Dist::Constant(Span::ZERO),
+        }
+    }
+
+    /// The session's settings for a server of this name; members of a group share the key of their tickets.
+    fn session(&self, host: &str) -> ServerConfig {
+        let group = host.split('/').next().unwrap_or(host);
+        let usual = ServerConfig::new(group, self.certificate);
+        ServerConfig {
+            min_version: self.min_version,
+            max_version: self.max_version,
+            tickets: self.tickets.is_some(),
+            ticket_lifetime: self.tickets.unwrap_or(usual.ticket_lifetime),
+            early_data: self.early_data,
+            record: self.record,
+            ..usual
+        }
+    }
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// What a server does.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Config {
     /// Port to listen on.
     pub port: u16,
+    /// TLS; `None`: in the clear.
+    pub tls: Option<Tls>,
     /// Connections that may wait to be accepted.
     pub backlog: u32,
     /// Requests worked on at the same time.
@@ -66,6 +128,7 @@ impl Config {
     pub const fn new() -> Self {
         Self {
             port: 80,
+            tls: None,
             backlog: 511,
             workers: 1,
             queue_limit: None,
@@ -114,6 +177,9 @@ struct State {
     host: Host,
     config: Config,
     workers: Semaphore,
+    tls: Option<Rc<ServerConfig>>,
+    /// Draws how long each full handshake takes, in the order in which clients ask.
+    handshakes: RefCell<Rng>,
     /// Draws the work of each request, in the order in which requests arrive.
     work: RefCell<Rng>,
 }
@@ -122,40 +188,72 @@ struct State {
 ///
 /// A worker is held while it works, not while the response is on its way. Work on a request goes on when its client has
 /// gone. How long it takes is drawn when the request arrives, from the stream `host/<name>/server/<port>`, also for
-/// requests that are then turned away: the n-th request is the same amount of work in every design.
+/// requests that are then turned away: the n-th request is the same amount of work in every design. How long handshakes take is
+/// drawn from `host/<name>/server/<port>/tls`.
 pub async fn run(host: Host, config: Config) {
     // What a web server sets on its connections: no response waits for Nagle's algorithm.
     let Ok(listener) = host.listen_with(config.port, config.backlog, config.congestion, true).await else { return };
     let state = Rc::new(State {
         workers: Semaphore::new(config.workers),
+        tls: config.tls.as_ref().map(|tls| Rc::new(tls.session(host.name()))),
+        handshakes: RefCell::new(host.rng(&format!("server/{}/tls", config.port))),
         work: RefCell::new(host.rng(&format!("server/{}", config.port))),
         host: host.clone(),
         config,
     });
     while let Ok(stream) = listener.accept().await {
         let state = Rc::clone(&state);
-        drop(host.spawn(async move { state.connection(stream).await }));
+        drop(host.spawn(async move {
+            if let Some(channel) = state.secure(stream).await {
+                state.connection(&channel).await;
+                // After an answer to early data the client's half of the handshake is still on its way.
+                if !channel.is_ready_to_close() {
+                    let _ = state.host.timeout(HANDSHAKE_PATIENCE, channel.close()).await;
+                }
+            }
+        }));
     }
 }
 
+/// A client that has not finished its handshake after so long is let go (nginx's `client_header_timeout`).
+const HANDSHAKE_PATIENCE: Span = Span::from_secs(60);
+
 impl State {
+    /// The connection under TLS, if that is spoken here; `None` if the handshake failed.
+    async fn secure(&self, stream: TcpStream) -> Option<Channel> {
+        let Some(config) = &self.tls else { return Some(Channel::Plain(stream)) };
+        let handshake = TlsStream::accept(&self.host, stream, Rc::clone(config), async || self.sign().await);
+        let stream = self.host.timeout(HANDSHAKE_PATIENCE, handshake).await.ok()?.ok()?;
+        Some(Channel::Tls(Box::new(stream)))
+    }
+
+    /// The work of a full handshake: a worker signs.
+    async fn sign(&self) {
+        let Some(tls) = &self.config.tls else { return };
+        let work = tls.handshake.sample(&mut self.handshakes.borrow_mut());
+        if !work.is_zero() {
+            let _worker = self.workers.acquire().await;
+            self.host.sleep(work).await;
+        }
+    }
+
     /// Answers the requests of one connection, one after the other, until one side has had enough.
-    async fn connection(&self, stream: TcpStream) {
+    async fn connection(&self, stream: &Channel) {
         let mut reader = Reader::new();
         for exchange in 0.. {
             let head = match self.config.keep_alive {
-                KeepAlive::Idle(span) => match self.host.timeout(span, reader.request_head(&stream)).await {
+                KeepAlive::Idle(span) => match self.host.timeout(span, reader.request_head(stream)).await {
                     Ok(head) => head,
                     Err(Elapsed) => return,
                 },
-                KeepAlive::Close => reader.request_head(&stream).await,
+                KeepAlive::Close => reader.request_head(stream).await,
             };
             let read = match head {
-                Ok(head) => read_body(&mut reader, &stream, head).await,
+                Ok(head) => read_body(&mut reader, stream, head).await,
                 Err(error) => Err(error),
             };
             let close = match read {
-                Ok((request, arrival)) => self.answer(&stream, exchange, &request, arrival).await,
+                Ok((request, arrival)) => self.answer(stream, exchange, &request, arrival).await,
                 Err(ReadError::Malformed(error)) => {
                     let head = http1::answer(error.status(), 0, true, self.host.now());
                     let _ = stream.write(http1::message(head.encode(), 0)).await;
@@ -170,7 +268,7 @@ impl State {
     }
 
     /// Does the work of one request and writes the response. True if it was the connection's last.
-    async fn answer(&self, stream: &TcpStream, exchange: u32, request: &Request, arrival: Arrival) -> bool {
+    async fn answer(&self, stream: &Channel, exchange: u32, request: &Request, arrival: Arrival) -> bool {
         let path = request.target.split(|&byte| byte == b'?').next().unwrap_or_default();
         let mut planned = self.config.answer(path);
         let work = planned.service.sample(&mut self.work.borrow_mut());
@@ -210,7 +308,7 @@ impl State {
     }
 }
 
-async fn read_body(reader: &mut Reader, stream: &TcpStream, head: Request) -> Result<(Request, Arrival), ReadError> {
+async fn read_body(reader: &mut Reader, stream: &Channel, head: Request) -> Result<(Request, Arrival), ReadError> {
     reader.body(stream, head.framing()?).await?;
     Ok((head, reader.arrival()))
 }

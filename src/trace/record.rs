@@ -136,6 +136,10 @@ pub enum Failure {
     Refused,
     /// The connection was reset.
     Reset,
+    /// The TLS handshake failed, or a record was not what it should be.
+    Tls,
+    /// No local port was free for another connection to the server.
+    NoPort,
     /// No route, or an ICMP error said so.
     Unreachable,
     /// The deadline passed, or the transport gave up.
@@ -155,6 +159,8 @@ impl Failure {
             Self::NameTimeout => "name_timeout",
             Self::Refused => "refused",
             Self::Reset => "reset",
+            Self::Tls => "tls",
+            Self::NoPort => "no_port",
             Self::Unreachable => "unreachable",
             Self::Timeout => "timeout",
             Self::Status => "status",
@@ -174,8 +180,8 @@ pub struct RequestStarted {
     pub time: Time,
 }
 
-/// What an asker saw of one request. The instants are in order: `start`, `resolved`, `connected`, `written`, `end`; those
-/// after the failure, if it failed, equal `end`.
+/// What an asker saw of one request. The instants are in order: `start`, `resolved`, `connected`, `secured`, `written`, `end`;
+/// those after the failure, if it failed, equal `end`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Request {
     /// Which traffic of the plan.
@@ -188,8 +194,10 @@ pub struct Request {
     pub start: Time,
     /// When the name was known.
     pub resolved: Time,
-    /// When a connection was there to be used.
+    /// When a connection was there to be used, or to be secured first.
     pub connected: Time,
+    /// When data could be sent on it under TLS; in the clear the same as `connected`.
+    pub secured: Time,
     /// When the last byte of the request was written to it.
     pub written: Time,
     /// When the last byte of the response was read, or the request failed.

@@ -83,7 +83,6 @@ impl World {
             port,
             tcp,
             backlog: backlog as usize,
-            half_open: 0,
             ready: VecDeque::new(),
             accepts: VecDeque::new(),
         });

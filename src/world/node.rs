@@ -35,6 +35,8 @@ pub(super) struct Stack {
     pub(super) connections: Map<FourTuple, Id<Connection>>,
     /// The one that was looked up last.
     recent: Option<(FourTuple, Id<Connection>)>,
+    /// How many ephemeral ports are held towards each remote address and port.
+    held: Map<u64, u32>,
     /// Connections that a program waits to see opened, by its call.
     pub(super) connecting: Map<Ticket, Id<Connection>>,
     pub(super) listeners: Map<u16, Id<Listener>>,
@@ -63,6 +65,17 @@ impl FourTuple {
     }
 }
 
+impl FourTuple {
+    /// The remote address and port.
+    const fn remote(self) -> u64 {
+        self.0 & 0xffff_ffff_ffff
+    }
+
+    fn is_ephemeral(self) -> bool {
+        EPHEMERAL.contains(&(self.0 >> 48).try_into().unwrap_or(0))
+    }
+}
+
 impl Stack {
     pub(super) fn new(host: Host, tcp: Rc<tcp::Config>) -> Self {
         Self {
@@ -70,6 +83,7 @@ impl Stack {
             tcp,
             connections: Map::default(),
             recent: None,
+            held: Map::default(),
             connecting: Map::default(),
             listeners: Map::default(),
             datagrams: Map::default(),
@@ -112,22 +126,39 @@ impl Stack {
         Some(id)
     }
 
-    /// A connection between these ends.
-    pub(super) fn open(&mut self, tuple: FourTuple, id: Id<Connection>) {
-        self.connections.insert(tuple, id);
+    /// A connection holds its ports from now on.
+    pub(super) fn hold(&mut self, tuple: FourTuple, id: Id<Connection>) {
         self.recent = None;
+        if self.connections.insert(tuple, id).is_none() && tuple.is_ephemeral() {
+            *self.held.entry(tuple.remote()).or_default() += 1;
+        }
     }
 
-    /// The connection is no longer between these ends.
-    pub(super) fn forget(&mut self, tuple: FourTuple, id: Id<Connection>) {
-        if self.connections.get(&tuple) == Some(&id) {
-            self.connections.swap_remove(&tuple);
-            self.recent = None;
+    /// A connection's ports are free again, unless another has taken them over.
+    pub(super) fn release(&mut self, tuple: FourTuple, id: Id<Connection>) {
+        if self.connections.get(&tuple) != Some(&id) {
+            return;
+        }
+        self.recent = None;
+        self.connections.swap_remove(&tuple);
+        let remote = tuple.remote();
+        if tuple.is_ephemeral()
+            && let Some(held) = self.held.get_mut(&remote)
+        {
+            *held -= 1;
+            if *held == 0 {
+                self.held.swap_remove(&remote);
+            }
         }
     }
 
     /// A local port for a connection to `remote`, unless all are in use towards it.
     pub(super) fn port_towards(&mut self, remote: Ipv4Addr, remote_port: u16) -> Option<u16> {
+        let towards = FourTuple::new(0, remote, remote_port).remote();
+        if self.held.get(&towards).is_some_and(|&held| held as usize >= EPHEMERAL.len()) {
+            // Looking at each of them would tell the same.
+            return None;
+        }
         self.ephemeral(|stack, port| {
             stack.connections.contains_key(&FourTuple::new(port, remote, remote_port))
                 || stack.listeners.contains_key(&port)

@@ -51,12 +51,18 @@ pub(super) struct Listener {
     /// Settings of the connections that it accepts.
     pub(super) tcp: Rc<tcp::Config>,
     pub(super) backlog: usize,
-    /// Connections whose handshake is under way.
-    pub(super) half_open: usize,
     /// Connections that wait to be accepted.
     pub(super) ready: VecDeque<Id<Connection>>,
     /// Accept calls that wait for a connection.
     pub(super) accepts: VecDeque<Ticket>,
+}
+
+impl Listener {
+    /// Whether more connections wait to be accepted than the backlog says: one more than it, as Linux counts
+    /// (`sk_acceptq_is_full`).
+    pub(super) fn is_full(&self) -> bool {
+        self.ready.len() > self.backlog
+    }
 }
 
 /// A UDP socket.

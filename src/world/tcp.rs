@@ -27,7 +27,7 @@ impl World {
     ) {
         let stack = &mut self.nodes[node as usize].stack;
         let Some(port) = stack.port_towards(*to.ip(), to.port()) else {
-            self.answer(ticket, Answer::Opened(Err(NetError::AddressInUse)));
+            self.answer(ticket, Answer::Opened(Err(NetError::AddressNotAvailable)));
             return;
         };
         let flow = stack.next_flow();
@@ -91,7 +91,7 @@ impl World {
             held: true,
             error: None,
         });
-        self.nodes[node as usize].stack.open(tuple, id);
+        self.nodes[node as usize].stack.hold(tuple, id);
         id
     }
 
@@ -102,22 +102,46 @@ impl World {
         let Body::Tcp(segment) = body else { return };
         let stack = &mut self.nodes[node as usize].stack;
         let tuple = FourTuple::new(segment.dst_port, src, segment.src_port);
+        let opens = segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK) && !segment.flags.has(Flags::RST);
+        let mut reopened = None;
         if let Some(id) = stack.connection(tuple) {
-            if let Some(connection) = self.connections.get_mut(id) {
-                let marked = ecn == crate::wire::Ecn::CongestionExperienced;
-                connection.machine.handle_segment(segment, transit, marked, self.now);
+            let Some(connection) = self.connections.get_mut(id) else { return };
+            // A SYN may open a connection anew over one in TIME-WAIT (RFC 9293 3.6.1, RFC 6191), which is then forgotten.
+            let reopens = opens
+                && stack.listeners.contains_key(&segment.dst_port)
+                && connection.machine.accepts_reopening(segment);
+            if !reopens {
+                let waits = connection.machine.state() == tcp::State::SynReceived
+                    && !segment.flags.has(Flags::RST)
+                    && connection.listener.and_then(|id| self.listeners.get(id)).is_some_and(Listener::is_full);
+                // While too many connections wait to be accepted, a handshake cannot end: its segments are dropped and the
+                // SYN-ACK comes again (Linux with `tcp_abort_on_overflow` off).
+                if !waits {
+                    let marked = ecn == crate::wire::Ecn::CongestionExperienced;
+                    connection.machine.handle_segment(segment, transit, marked, self.now);
+                }
                 self.packets.free(packet);
-                self.tcp_drain(id);
+                if !waits {
+                    self.tcp_drain(id);
+                }
+                return;
             }
-            return;
+            reopened = Some(id);
         }
+        let listener = stack.listeners.get(&segment.dst_port).copied();
         let transit = *transit;
         let segment = std::mem::take(segment);
         self.packets.free(packet);
-        let stack = &self.nodes[node as usize].stack;
-        let opens = segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK) && !segment.flags.has(Flags::RST);
-        if opens && let Some(&listener) = stack.listeners.get(&segment.dst_port) {
-            self.tcp_accept(node, listener, src, &segment, &transit);
+        if let Some(id) = reopened {
+            self.tcp_forget(id);
+        }
+        if let Some(listener) = listener
+            && !segment.flags.has(Flags::ACK)
+        {
+            // RFC 9293 3.10.7.2: what is neither SYN nor ACK is dropped, and Linux drops a SYN with FIN too.
+            if opens && !segment.flags.has(Flags::FIN) {
+                self.tcp_accept(node, listener, src, &segment, &transit);
+            }
             return;
         }
         if let Some(reset) = tcp::reset_for(&segment) {
@@ -125,13 +149,14 @@ impl World {
         }
     }
 
-    /// A SYN has reached a listener. Beyond the backlog it is dropped without a word, as Linux does: the client tries again.
+    /// A SYN has reached a listener. While more connections wait to be accepted than the backlog says it is dropped without a
+    /// word, and the client tries again (Linux `tcp_conn_request`). Handshakes under way do not count: with SYN cookies, on by
+    /// default, there is no end to them.
     fn tcp_accept(&mut self, node: u32, listener: Id<Listener>, src: Ipv4Addr, syn: &Segment, transit: &Transit) {
         let Some(listening) = self.listeners.get_mut(listener) else { return };
-        if listening.ready.len() + listening.half_open >= listening.backlog.max(1) {
+        if listening.is_full() {
             return;
         }
-        listening.half_open += 1;
         let config = Rc::clone(&listening.tcp);
         let stack = &self.nodes[node as usize].stack;
         let local = (stack.host.addr(), syn.dst_port);
@@ -281,7 +306,6 @@ impl World {
         }
         let Some(listener) = connection.listener else { return };
         let Some(listening) = self.listeners.get_mut(listener) else { return };
-        listening.half_open -= 1;
         listening.ready.push_back(id);
         self.tcp_hand_over(listener);
     }
@@ -331,10 +355,7 @@ impl World {
         }
         if let Some(listener) = listener {
             if let Some(listening) = self.listeners.get_mut(listener) {
-                match listening.ready.iter().position(|&ready| ready == id) {
-                    Some(at) => drop(listening.ready.remove(at)),
-                    None => listening.half_open -= 1,
-                }
+                listening.ready.retain(|&ready| ready != id);
             }
             if let Some(connection) = self.connections.get_mut(id) {
                 connection.held = false;
@@ -346,7 +367,7 @@ impl World {
     /// The machine has nothing more to do: its address pair is free, and once no program holds it, so is its memory.
     fn tcp_forget(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        self.nodes[connection.node as usize].stack.forget(connection.tuple, id);
+        self.nodes[connection.node as usize].stack.release(connection.tuple, id);
         if !connection.held {
             self.connections.remove(id);
         }

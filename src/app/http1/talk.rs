@@ -2,7 +2,8 @@
 
 use super::body::{Framing, chunk_size};
 use super::head::{HeadError, MAX_HEAD, Method, Request, Response, head_end};
-use crate::host::{NetError, TcpStream};
+use crate::app::Stream;
+use crate::host::NetError;
 use crate::trace::Arrival;
 use crate::wire::Payload;
 use std::fmt;
@@ -87,19 +88,19 @@ impl Reader {
     }
 
     /// The next request, body included.
-    pub async fn request(&mut self, stream: &TcpStream) -> Result<Whole<Request>, ReadError> {
+    pub async fn request(&mut self, stream: &impl Stream) -> Result<Whole<Request>, ReadError> {
         let head = self.request_head(stream).await?;
         let body = self.body(stream, head.framing()?).await?;
         Ok(Whole { head, body, arrival: self.arrival })
     }
 
     /// The next request's head; its body must be read next, by [`Reader::body`].
-    pub async fn request_head(&mut self, stream: &TcpStream) -> Result<Request, ReadError> {
+    pub async fn request_head(&mut self, stream: &impl Stream) -> Result<Request, ReadError> {
         Ok(Request::decode(&self.head(stream).await?)?)
     }
 
     /// The answer to a request with this method, body included. Interim answers (1xx) are skipped.
-    pub async fn response(&mut self, stream: &TcpStream, asked: Method) -> Result<Whole<Response>, ReadError> {
+    pub async fn response(&mut self, stream: &impl Stream, asked: Method) -> Result<Whole<Response>, ReadError> {
         loop {
             let head = Response::decode(&self.head(stream).await?)?;
             if matches!(head.status, 100..=199) && head.status != 101 {
@@ -111,7 +112,7 @@ impl Reader {
     }
 
     /// Reads a body to its end and returns the number of its bytes.
-    pub async fn body(&mut self, stream: &TcpStream, framing: Framing) -> Result<u64, ReadError> {
+    pub async fn body(&mut self, stream: &impl Stream, framing: Framing) -> Result<u64, ReadError> {
         match framing {
             Framing::Length(bytes) => self.skip(stream, bytes).await.map(|()| bytes),
             Framing::Chunked => self.chunks(stream).await,
@@ -126,7 +127,7 @@ impl Reader {
         }
     }
 
-    async fn chunks(&mut self, stream: &TcpStream) -> Result<u64, ReadError> {
+    async fn chunks(&mut self, stream: &impl Stream) -> Result<u64, ReadError> {
         let mut body = 0_u64;
         loop {
             let size = chunk_size(&self.line(stream).await?)?;
@@ -153,7 +154,7 @@ impl Reader {
     }
 
     /// Takes the next head, its empty line included.
-    async fn head(&mut self, stream: &TcpStream) -> Result<bytes::Bytes, ReadError> {
+    async fn head(&mut self, stream: &impl Stream) -> Result<bytes::Bytes, ReadError> {
         let mut seen = 0;
         loop {
             let real = self.buffer.real_prefix();
@@ -174,7 +175,7 @@ impl Reader {
     }
 
     /// Takes the next line, its end cut off.
-    async fn line(&mut self, stream: &TcpStream) -> Result<bytes::Bytes, ReadError> {
+    async fn line(&mut self, stream: &impl Stream) -> Result<bytes::Bytes, ReadError> {
         loop {
             let real = self.buffer.real_prefix();
             if let Some(at) = real.windows(2).position(|window| window == b"\r\n") {
@@ -192,7 +193,7 @@ impl Reader {
     }
 
     /// Throws away the next `bytes` bytes.
-    async fn skip(&mut self, stream: &TcpStream, bytes: u64) -> Result<(), ReadError> {
+    async fn skip(&mut self, stream: &impl Stream, bytes: u64) -> Result<(), ReadError> {
         let rest = bytes - self.buffer.split_to(bytes).len();
         if rest == 0 {
             return Ok(());
@@ -206,7 +207,7 @@ impl Reader {
     }
 
     /// Appends what comes next on the stream.
-    async fn fill(&mut self, stream: &TcpStream, max: u64) -> Result<(), ReadError> {
+    async fn fill(&mut self, stream: &impl Stream, max: u64) -> Result<(), ReadError> {
         let (more, arrival) = stream.read(max).await?;
         if more.is_empty() {
             return Err(if self.buffer.is_empty() { ReadError::Closed } else { ReadError::Cut });

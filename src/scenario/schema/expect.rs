@@ -34,9 +34,10 @@ pub const fn phases(kind: &TrafficKind) -> &'static [&'static str] {
     }
 }
 
-const REQUEST_PHASES: [&str; 19] = [
+const REQUEST_PHASES: [&str; 20] = [
     "dns",
     "connect",
+    "tls",
     "request_wait",
     "request_recovery",
     "request_serialisation",

@@ -9,6 +9,7 @@ mod paths;
 mod profile;
 mod rules;
 mod tcp;
+mod tls;
 mod traffic;
 mod value;
 mod zones;
@@ -24,8 +25,16 @@ use crate::base::Span as Duration;
 use form::Fields;
 
 /// Every form of the language, in the order of the reference.
-pub const FORMS: &[&[&Form]] =
-    &[&[&SCENARIO, &tcp::TCP], nodes::FORMS, links::FORMS, zones::FORMS, traffic::FORMS, dist::FORMS, expect::FORMS];
+pub const FORMS: &[&[&Form]] = &[
+    &[&SCENARIO, &tcp::TCP, &tcp::KEEP_ALIVE],
+    nodes::FORMS,
+    tls::FORMS,
+    links::FORMS,
+    zones::FORMS,
+    traffic::FORMS,
+    dist::FORMS,
+    expect::FORMS,
+];
 
 static SCENARIO: Form = Form {
     name: "Scenario",

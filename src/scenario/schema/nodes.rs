@@ -21,6 +21,7 @@ static SERVER: Form = Form {
         "count",
         "access",
         "port",
+        "tls",
         "workers",
         "queue",
         "service",
@@ -217,6 +218,10 @@ fn place(value: &Value, problems: &mut Problems) -> Option<Place> {
 fn server(fields: &Fields<'_>, problems: &mut Problems) -> server::Config {
     let before = problems.0.len();
     let mut config = server::Config::new();
+    config.tls = fields.get("tls").and_then(|value| super::tls::server(value, problems));
+    if config.tls.is_some() {
+        config.port = 443;
+    }
     let mut whole = |name: &str, high: u64| {
         let value = fields.get(name)?;
         value::whole(value, &format!("`{name}`"), 1..=high, problems)
@@ -251,8 +256,10 @@ fn server(fields: &Fields<'_>, problems: &mut Problems) -> server::Config {
     if let Some(value) = fields.get("routes") {
         config.routes = routes(value, problems);
     }
-    let idle =
-        config.service == Dist::Constant(Duration::ZERO) && config.routes.iter().all(|route| route.service.is_none());
+    let at_once = |dist: &Dist| *dist == Dist::Constant(Duration::ZERO);
+    let idle = at_once(&config.service)
+        && config.tls.as_ref().is_none_or(|tls| at_once(&tls.handshake))
+        && config.routes.iter().all(|route| route.service.is_none());
     // How long work takes is not known where a field could not be read.
     let unread = problems.0[before..].iter().any(Diagnostic::is_error);
     if idle && !unread {

@@ -3,7 +3,8 @@
 use super::Problems;
 use super::form::{Fields, Form};
 use super::value;
-use crate::scenario::ast::Value;
+use crate::base::Span;
+use crate::scenario::ast::{Kind, Value};
 use crate::scenario::plan::{Profile, Tcp};
 use crate::transport::congestion;
 
@@ -23,8 +24,10 @@ pub(super) static TCP: Form = Form {
         "send_buffer",
         "restart_after_idle",
         "user_timeout",
+        "keep_alive",
     ],
 };
+pub(super) static KEEP_ALIVE: Form = Form { name: "keep-alive", fields: &["after", "every", "probes"] };
 
 /// Settings, and whether the MTU is one of them: otherwise it follows from the node's links.
 #[derive(Clone, Copy, Default)]
@@ -72,10 +75,35 @@ pub(super) fn read(value: &Value, base: Settings, problems: &mut Problems) -> Se
     if let Some(value) = fields.get("user_timeout") {
         tcp.user_timeout = value::positive_span(value, "`user_timeout`", problems);
     }
+    if let Some(value) = fields.get("keep_alive") {
+        tcp.keep_alive = keep_alive(value, problems);
+    }
     if !tcp.sack && tcp.rack && fields.get("rack").is_some() {
         fields.no_effect("rack", "losses are found by time only with SACK", problems);
     }
     Settings { tcp, mtu }
+}
+
+/// `true`, `false`, the time after which probes begin, or fields. Linux's `tcp_keepalive_time`, `_intvl` and `_probes` are the
+/// defaults; RFC 9293 3.8.4 asks for two hours too.
+fn keep_alive(value: &Value, problems: &mut Problems) -> Option<(Span, Span, u32)> {
+    let (mut after, mut every, mut probes) = (Span::from_secs(7_200), Span::from_secs(75), 9);
+    match &value.kind {
+        Kind::Bool(false) => return None,
+        Kind::Bool(true) => {}
+        Kind::Text(_) | Kind::Number(_) => after = value::positive_span(value, "`keep_alive`", problems)?,
+        _ => {
+            let fields = Fields::open(&KEEP_ALIVE, value, problems)?;
+            for (name, field) in [("after", &mut after), ("every", &mut every)] {
+                if let Some(value) = fields.get(name) {
+                    *field = value::positive_span(value, &format!("`{name}`"), problems).unwrap_or(*field);
+                }
+            }
+            let given = fields.get("probes").and_then(|value| value::whole(value, "`probes`", 1..=127, problems));
+            probes = given.and_then(|given| u32::try_from(given).ok()).unwrap_or(probes);
+        }
+    }
+    Some((after, every, probes))
 }
 
 /// The name of the controller in the field `congestion`.

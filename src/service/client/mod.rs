@@ -11,9 +11,11 @@ use super::stub::Stub;
 use super::{Limit, Numbering};
 use crate::app::dns::Name;
 use crate::app::http1::{HeadSize, Method};
+use crate::app::tls::{ClientConfig, Tickets};
 use crate::base::{Dist, Span, Time};
 use crate::host::Host;
 use crate::host::sync::Queue;
+use crate::wire::tls::Version;
 use arrivals::Instants;
 use pool::Pool;
 use request::Asker;
@@ -56,6 +58,37 @@ impl Connections {
     }
 }
 
+/// How users speak TLS.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tls {
+    /// Oldest version spoken.
+    pub min_version: Version,
+    /// Newest version spoken.
+    pub max_version: Version,
+    /// Whether tickets are used.
+    pub resumption: bool,
+    /// Whether requests that change nothing (GET, HEAD) go before the handshake where a ticket allows it.
+    pub early_data: bool,
+}
+
+impl Tls {
+    /// As browsers do: both versions, resumption, no early data.
+    pub const BROWSER: Self =
+        Self { min_version: Version::Tls12, max_version: Version::Tls13, resumption: true, early_data: false };
+
+    /// The session's settings for a request with this method to this name.
+    fn session(self, server_name: Option<String>, method: Method) -> ClientConfig {
+        ClientConfig {
+            min_version: self.min_version,
+            max_version: self.max_version,
+            resumption: self.resumption,
+            // What is sent early may be sent again by somebody else (RFC 8446 8): browsers send only what does no harm.
+            early_data: self.early_data && matches!(method, Method::Get | Method::Head),
+            ..ClientConfig::new(server_name)
+        }
+    }
+}
+
 /// What users ask for, and how.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Config {
@@ -69,6 +102,8 @@ pub struct Config {
     pub origin: Origin,
     /// Port of the origin.
     pub port: u16,
+    /// TLS; `None`: in the clear.
+    pub tls: Option<Tls>,
     /// What they ask for: path and query.
     pub path: String,
     /// Method.
@@ -101,6 +136,7 @@ impl Config {
             numbering: Numbering::ALONE,
             origin,
             port: 80,
+            tls: None,
             path: "/".to_owned(),
             method: Method::Get,
             head: HeadSize::Browser,
@@ -115,10 +151,23 @@ impl Config {
     }
 }
 
+/// What one user keeps between requests.
+pub(super) struct User {
+    pool: Option<Pool>,
+    /// Tickets of the origin.
+    tickets: Rc<Tickets>,
+}
+
+impl User {
+    fn new(connections: Connections) -> Self {
+        Self { pool: connections.pool(), tickets: Rc::default() }
+    }
+}
+
 /// Asks until the limit, and returns when the last request has ended.
 ///
 /// An open loop's requests share one pool of connections, as the tabs of one browser do: with a pool of six, the seventh
-/// request at a time waits. Each user of a closed loop has a pool of their own. Instants are drawn from the stream
+/// request at a time waits. Each user of a closed loop has a pool and TLS tickets of their own. Instants are drawn from the stream
 /// `host/<host>/traffic/<name>/arrivals`, what user `n` thinks from `host/<host>/traffic/<name>/user/<n>`.
 pub async fn run(host: Host, stub: Stub, config: Config) {
     let arrivals = config.arrivals.clone();
@@ -132,7 +181,7 @@ pub async fn run(host: Host, stub: Stub, config: Config) {
 async fn open_loop(asker: &Rc<Asker>, arrivals: &Arrivals) {
     let Asker { host, config, .. } = &**asker;
     let rng = host.rng(&format!("traffic/{}/arrivals", config.name));
-    let pool = Rc::new(config.connections.pool());
+    let user = Rc::new(User::new(config.connections));
     let ended = Queue::new();
     let mut asked = 0;
     for at in Instants::new(arrivals, config.start, rng) {
@@ -142,9 +191,9 @@ async fn open_loop(asker: &Rc<Asker>, arrivals: &Arrivals) {
         if at > host.now() {
             host.sleep_until(at).await;
         }
-        let (index, asker, pool, ended) = (asked, Rc::clone(asker), Rc::clone(&pool), ended.clone());
+        let (index, asker, user, ended) = (asked, Rc::clone(asker), Rc::clone(&user), ended.clone());
         drop(host.spawn(async move {
-            asker.request(index, (*pool).as_ref()).await;
+            asker.request(index, &user).await;
             ended.push(());
         }));
         asked += 1;
@@ -167,11 +216,11 @@ async fn closed_loop(asker: &Rc<Asker>, count: u32, think: Dist) {
             host.spawn(async move {
                 let Asker { host, config, .. } = &*asker;
                 let mut thoughts = host.rng(&format!("traffic/{}/user/{user}", config.name));
-                let pool = config.connections.pool();
+                let user = User::new(config.connections);
                 while config.limit.allows(asked.get(), host.now()) {
                     let index = asked.replace(asked.get() + 1);
                     let began = host.now();
-                    asker.request(index, pool.as_ref()).await;
+                    asker.request(index, &user).await;
                     let pause = think.sample(&mut thoughts);
                     let least = if host.now() == began { SHORTEST_CYCLE } else { Span::ZERO };
                     host.sleep(pause.max(least)).await;

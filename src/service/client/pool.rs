@@ -1,22 +1,25 @@
 //! Connections to one origin that are kept and used again: at most so many, first come first served.
 
+use crate::app::Channel;
 use crate::app::http1::Reader;
 use crate::base::{Span, Time};
+use crate::host::Host;
 use crate::host::sync::{Permit, Semaphore};
-use crate::host::{Host, TcpStream};
 use std::cell::RefCell;
 
 /// A connection and what has been read from it.
 pub(super) struct Connection {
-    pub(super) stream: TcpStream,
+    pub(super) stream: Channel,
     pub(super) reader: Reader,
     /// Requests that were written to it before.
     pub(super) exchanges: u32,
+    /// When its TCP handshake was over, until its first request takes note of it.
+    pub(super) opened: Option<Time>,
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, reader: Reader::new(), exchanges: 0 }
+    pub(super) fn new(stream: Channel, opened: Time) -> Self {
+        Self { stream, reader: Reader::new(), exchanges: 0, opened: Some(opened) }
     }
 }
 
@@ -59,7 +62,7 @@ impl Pool {
                 return None;
             }
             // Something to read on an idle connection is its end, or an answer that nobody asked for.
-            if host.timeout(Span::ZERO, connection.stream.read(1)).await.is_err() {
+            if connection.stream.is_quiet(host).await {
                 return Some(connection);
             }
         }

@@ -1,22 +1,27 @@
 //! One request as a user feels it: name, connection, question, answer; and what is recorded of it.
 
-use super::pool::{Connection, Pool};
-use super::{Config, Connections, Origin};
+use super::pool::Connection;
+use super::{Config, Connections, Origin, User};
 use crate::app::http1::{self, Ask, ReadError, Response, Whole};
+use crate::app::tls::{ClientConfig, TlsError, TlsStream};
+use crate::app::{Channel, Stream};
 use crate::base::Time;
 use crate::host::sync::Permit;
-use crate::host::{Elapsed, Host, NetError};
+use crate::host::{Elapsed, Host, NetError, TcpStream};
 use crate::service::stub::{Resolved, Stub};
 use crate::trace::{Arrival, Failure, Record, Request, RequestStarted};
 use bytes::Bytes;
 use std::cell::Cell;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::rc::Rc;
 
 /// What all requests of one traffic on one host share.
 pub(super) struct Asker {
     pub(super) host: Host,
     pub(super) config: Config,
     stub: Stub,
+    /// How it speaks TLS.
+    tls: Option<ClientConfig>,
     /// The head of every request.
     head: Bytes,
 }
@@ -37,7 +42,8 @@ impl Asker {
             Origin::Name(name) => name.to_string(),
             Origin::Addr(addr) => addr.to_string(),
         };
-        let host_field = if config.port == 80 { name } else { format!("{name}:{}", config.port) };
+        let usual_port = if config.tls.is_some() { 443 } else { 80 };
+        let host_field = if config.port == usual_port { name } else { format!("{name}:{}", config.port) };
         let ask = Ask {
             method: config.method,
             target: &config.path,
@@ -47,12 +53,18 @@ impl Asker {
             size: config.head,
         };
         let head = ask.head().encode();
-        Self { host, config, stub, head }
+        // There is no indication of an address (RFC 6066 3).
+        let server_name = match &config.origin {
+            Origin::Name(name) => Some(name.to_string().trim_end_matches('.').to_owned()),
+            Origin::Addr(_) => None,
+        };
+        let tls = config.tls.map(|tls| tls.session(server_name, config.method));
+        Self { host, config, stub, tls, head }
     }
 
     /// Makes the `index`-th request of this host. Emits a [`RequestStarted`] and, unless it never ends, a [`Request`].
     /// True if the answer came and was no error.
-    pub(super) async fn request(&self, index: u64, pool: Option<&Pool>) -> bool {
+    pub(super) async fn request(&self, index: u64, user: &User) -> bool {
         let start = self.host.now();
         let (traffic, number) = (self.config.traffic, self.config.numbering.at(index));
         self.host.record(Record::RequestStarted(RequestStarted { traffic, number, time: start }));
@@ -63,6 +75,7 @@ impl Asker {
             start,
             resolved: Time::NEVER,
             connected: Time::NEVER,
+            secured: Time::NEVER,
             written: Time::NEVER,
             end: Time::NEVER,
             lookup_flow: 0,
@@ -74,8 +87,8 @@ impl Asker {
             body: 0,
         });
         let result = match self.config.timeout {
-            None => self.tries(&seen, pool).await,
-            Some(limit) => match self.host.timeout(limit, self.tries(&seen, pool)).await {
+            None => self.tries(&seen, user).await,
+            Some(limit) => match self.host.timeout(limit, self.tries(&seen, user)).await {
                 Ok(result) => result,
                 Err(Elapsed) => Err(Failure::Timeout),
             },
@@ -85,6 +98,7 @@ impl Asker {
         request.failure = result.err();
         request.resolved = request.resolved.min(end);
         request.connected = request.connected.min(end);
+        request.secured = request.secured.min(end);
         request.written = request.written.min(end);
         request.end = end;
         self.host.record(Record::Request(request));
@@ -93,11 +107,11 @@ impl Asker {
 
     /// Tries until a connection holds. What is sent on a kept connection that the server has just closed may be sent again
     /// on another if doing it twice does no harm (RFC 9110 9.2.2), which every browser does.
-    async fn tries(&self, seen: &Cell<Request>, pool: Option<&Pool>) -> Result<(), Failure> {
+    async fn tries(&self, seen: &Cell<Request>, user: &User) -> Result<(), Failure> {
         let mut stale = None;
         loop {
-            let (permit, connection) = self.connection(seen, pool, stale).await?;
-            match self.exchange(seen, connection, pool).await {
+            let (permit, connection) = self.connection(seen, user, stale).await?;
+            match self.exchange(seen, connection, user).await {
                 Tried::Answered => return Ok(()),
                 Tried::Failed(failure) => return Err(failure),
                 Tried::Stale => stale = permit,
@@ -110,9 +124,10 @@ impl Asker {
     async fn connection(
         &self,
         seen: &Cell<Request>,
-        pool: Option<&Pool>,
+        user: &User,
         stale: Option<Permit>,
     ) -> Result<(Option<Permit>, Connection), Failure> {
+        let pool = user.pool.as_ref();
         if let (Some(pool), None) = (pool, &stale)
             && let Some((permit, connection)) = pool.try_take(&self.host).await
         {
@@ -137,11 +152,26 @@ impl Asker {
             // A head and its body are written at once: nothing is gained by waiting for acknowledgements.
             let to = SocketAddrV4::new(addr, self.config.port);
             match self.host.connect_with(to, self.config.congestion, true).await {
-                Ok(stream) => return Ok((permit, Connection::new(stream))),
+                Ok(stream) => {
+                    let opened = self.host.now();
+                    update(seen, |seen| seen.connected = opened);
+                    let channel = self.secure(stream, user).await?;
+                    return Ok((permit, Connection::new(channel, opened)));
+                }
                 Err(error) => last = error,
             }
         }
         Err(failure(last))
+    }
+
+    /// The connection under TLS, if that is wanted; ready when a request can be sent.
+    async fn secure(&self, stream: TcpStream, user: &User) -> Result<Channel, Failure> {
+        let Some(config) = &self.tls else { return Ok(Channel::Plain(stream)) };
+        match TlsStream::connect(&self.host, stream, config, Rc::clone(&user.tickets)).await {
+            Ok(stream) => Ok(Channel::Tls(Box::new(stream))),
+            Err(TlsError::Net(error)) => Err(failure(error)),
+            Err(TlsError::Failed(_) | TlsError::Cut) => Err(Failure::Tls),
+        }
     }
 
     /// The addresses of the origin, to be tried in order.
@@ -160,10 +190,11 @@ impl Asker {
     }
 
     /// Writes the request, reads the answer, and gives the connection back if it can be used again.
-    async fn exchange(&self, seen: &Cell<Request>, mut connection: Connection, pool: Option<&Pool>) -> Tried {
+    async fn exchange(&self, seen: &Cell<Request>, mut connection: Connection, user: &User) -> Tried {
         let now = self.host.now();
+        let opened = connection.opened.take().unwrap_or(now);
         update(seen, |seen| {
-            (seen.connected, seen.written) = (now, now);
+            (seen.connected, seen.secured, seen.written) = (opened, now, now);
             (seen.flow, seen.exchange) = (connection.stream.flow(), connection.exchanges);
         });
         let reused = connection.exchanges > 0;
@@ -179,7 +210,7 @@ impl Asker {
                 update(seen, |seen| {
                     (seen.status, seen.body, seen.response) = (answer.head.status, answer.body, answer.arrival);
                 });
-                if let Some(pool) = pool
+                if let Some(pool) = &user.pool
                     && reusable(&answer)
                 {
                     pool.give_back(connection, self.host.now());
@@ -196,6 +227,7 @@ impl Asker {
                     return Tried::Stale;
                 }
                 Tried::Failed(match error {
+                    _ if connection.stream.tls_failed() => Failure::Tls,
                     ReadError::Net(error) => failure(error),
                     ReadError::Malformed(_) | ReadError::Closed | ReadError::Cut => Failure::Broken,
                 })
@@ -224,6 +256,7 @@ pub(in crate::service) const fn failure(error: NetError) -> Failure {
         NetError::Reset => Failure::Reset,
         NetError::TimedOut => Failure::Timeout,
         NetError::Unreachable => Failure::Unreachable,
+        NetError::AddressNotAvailable => Failure::NoPort,
         NetError::AddressInUse | NetError::Closed | NetError::TooBig => Failure::Broken,
     }
 }

@@ -113,14 +113,13 @@ impl Extension {
     fn encode(&self, place: Place, w: &mut Writer) {
         let numbers = |w: &mut Writer, list: &[u16]| list.iter().for_each(|&number| w.u16(number));
         match self {
-            Self::ServerName(None) | Self::ExtendedMasterSecret | Self::EarlyData => {}
             Self::ServerName(Some(name)) => w.vector::<2>(|w| {
                 w.u8(0);
                 w.vector::<2>(|w| w.bytes(name.as_bytes()));
             }),
             // OCSP, no responders named, no extensions (RFC 6066 8).
             Self::StatusRequest if place == Place::ClientHello => w.bytes(&[1, 0, 0, 0, 0]),
-            Self::StatusRequest => {}
+            Self::ServerName(None) | Self::ExtendedMasterSecret | Self::EarlyData | Self::StatusRequest => {}
             Self::SupportedGroups(list) | Self::SignatureAlgorithms(list) => w.vector::<2>(|w| numbers(w, list)),
             Self::EcPointFormats => w.bytes(&[1, 0]),
             Self::Alpn(names) => w.vector::<2>(|w| names.iter().for_each(|name| w.vector::<1>(|w| w.bytes(name)))),

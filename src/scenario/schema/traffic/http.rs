@@ -8,14 +8,15 @@ use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::{Ask, Data, Http, NodeKind, Origin, Plan};
 use crate::scenario::schema::form::{Fields, Form, list, similar};
 use crate::scenario::schema::tcp::congestion_of;
-use crate::scenario::schema::{Problems, dist, inner, value};
-use crate::service::client::{Arrivals, Connections};
+use crate::scenario::schema::{Problems, dist, inner, tls, value};
+use crate::service::client::{Arrivals, Connections, Tls};
 
 pub(in crate::scenario::schema) static HTTP: Form = Form {
     name: "Http",
     fields: &[
         "from",
         "to",
+        "tls",
         "arrivals",
         "start",
         "count",
@@ -69,12 +70,22 @@ pub(super) fn read(reading: &Reading<'_, '_>, problems: &mut Problems) -> Option
         fields.no_effect("count", "there is one request; `arrivals` says how more come", problems);
         fields.no_effect("until", "there is one request; `arrivals` says how more come", problems);
     }
-    let target = target?;
+    let mut target = target?;
+    if target.tls.is_none() {
+        fields.no_effect("tls", "the URL says `http`; write `https://` for TLS", problems);
+    } else if let Some(value) = fields.get("tls") {
+        let once = matches!(arrivals, Some(Arrivals::Once));
+        target.tls = Some(tls::client(value, once, method.unwrap_or_default(), problems));
+    }
     let from = from?;
+    if let (Some(tls), Some(settings)) = (target.tls, fields.get("tls")) {
+        early_data(tls, settings, &target, reading.plan, problems);
+    }
     let asks = asks(&from, &target, to?, reading, problems)?;
     Some(Http {
         asks,
         port: target.port,
+        tls: target.tls,
         path: target.path,
         method: method?,
         head_bytes,
@@ -93,7 +104,24 @@ struct Target {
     name: Option<String>,
     nodes: Vec<u32>,
     port: u16,
+    tls: Option<Tls>,
     path: String,
+}
+
+/// Warns of early data that no server takes.
+fn early_data(tls: Tls, settings: &Value, target: &Target, plan: &Plan, problems: &mut Problems) {
+    let takes = |&node: &u32| match &plan.nodes[node as usize].kind {
+        NodeKind::Server(server) => server.tls.as_ref().is_none_or(|tls| tls.early_data > 0),
+        _ => true,
+    };
+    if let (true, Some(&node)) = (tls.early_data && !target.nodes.iter().any(takes), target.nodes.first()) {
+        let node = &plan.nodes[node as usize];
+        problems.add(
+            Diagnostic::warning(Code::NoEffect, settings.span, format!("`{}` takes no early data", node.name))
+                .also(node.declared, "declared here")
+                .help("give the server `tls: (early_data: true)`, or leave `early_data` out"),
+        );
+    }
 }
 
 fn target(value: &Value, reading: &Reading<'_, '_>, problems: &mut Problems) -> Option<Target> {
@@ -102,25 +130,23 @@ fn target(value: &Value, reading: &Reading<'_, '_>, problems: &mut Problems) -> 
     let Some((scheme, rest)) = url.split_once("://") else {
         // The name of a node, for short.
         let nodes = reading.nodes.find_name(url, span, problems)?.to_vec();
-        return Some(Target { name: None, nodes, port: 80, path: "/".to_owned() });
+        // Its scheme is what it speaks.
+        let secure = |&node: &u32| matches!(&reading.plan.nodes[node as usize].kind, NodeKind::Server(server) if server.tls.is_some());
+        let tls = nodes.iter().all(secure).then_some(Tls::BROWSER);
+        let port = if tls.is_some() { 443 } else { 80 };
+        return Some(Target { name: None, nodes, port, tls, path: "/".to_owned() });
     };
-    match scheme {
-        "http" => {}
-        "https" => {
-            problems.add(
-                Diagnostic::error(Code::Unsupported, span, "TLS is not simulated yet, so `https` cannot be")
-                    .help(format!("write `http://{rest}` to have the same request without encryption")),
-            );
-            return None;
-        }
+    let (tls, usual_port) = match scheme {
+        "http" => (None, 80),
+        "https" => (Some(Tls::BROWSER), 443),
         other => {
             problems.add(
                 Diagnostic::error(Code::Unsupported, span, format!("`{other}` is no scheme for HTTP requests"))
-                    .help("write `http://name/path`"),
+                    .help("write `https://name/path` or `http://name/path`"),
             );
             return None;
         }
-    }
+    };
     let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) => {
@@ -133,7 +159,7 @@ fn target(value: &Value, reading: &Reading<'_, '_>, problems: &mut Problems) -> 
             };
             (host, port)
         }
-        None => (authority, 80),
+        None => (authority, usual_port),
     };
     if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
         problems.add(
@@ -143,7 +169,7 @@ fn target(value: &Value, reading: &Reading<'_, '_>, problems: &mut Problems) -> 
         return None;
     }
     let (name, nodes) = origin(host, span, reading, problems)?;
-    Some(Target { name, nodes, port, path: path.to_owned() })
+    Some(Target { name, nodes, port, tls, path: path.to_owned() })
 }
 
 /// The host of a URL: a name of a zone, or else a node.
@@ -217,6 +243,16 @@ fn asks(
     let plan = reading.plan;
     for &node in &target.nodes {
         let node = &plan.nodes[node as usize];
+        if let NodeKind::Server(server) = &node.kind
+            && let Some((message, help)) = tls::mismatch(&node.name, target.tls, server.tls.as_ref())
+        {
+            problems.add(
+                Diagnostic::error(Code::Contradiction, inner(to), message)
+                    .also(node.declared, "declared here")
+                    .help(help),
+            );
+            return None;
+        }
         match &node.kind {
             NodeKind::Server(server) if server.port == target.port => {}
             NodeKind::Server(server) => {
@@ -227,7 +263,11 @@ fn asks(
                         format!("`{}` listens on port {}, not {}", node.name, server.port, target.port),
                     )
                     .also(node.declared, "declared here")
-                    .help(format!("write the port: `http://name:{}/`", server.port)),
+                    .help(format!(
+                        "write the port: `{}://name:{}/`",
+                        if target.tls.is_some() { "https" } else { "http" },
+                        server.port
+                    )),
                 );
                 return None;
             }
