@@ -37,7 +37,7 @@ impl World {
         self.begin(time, (self.nodes.len() as u64 + u64::from(direction)) << 32);
         let end = &mut self.directions[direction as usize];
         let to = end.to;
-        let Some((packet, fate)) = end.link.take() else { return };
+        let Some((packet, fate)) = end.link.take() else { return self.serve(direction) };
         if let Some(next) = end.link.wake() {
             self.arrivals.set(direction, next);
         }
@@ -169,7 +169,7 @@ impl World {
         let direction = egress.number();
         let link = &mut self.directions[egress.index()].link;
         let (packet, size) = self.packets.sized_mut(id);
-        match link.offer(id, size, &mut packet.transit, self.now) {
+        match link.offer(id, size, packet, self.now) {
             Ok(first) => {
                 if let Some(arrival) = first {
                     self.arrivals.set(direction, arrival);

@@ -8,7 +8,7 @@ use crate::base::{Id, Time};
 use crate::host::{Answer, NetError, Opened, Ticket, Want};
 use crate::trace::{Arrival, Mask, Record, Series};
 use crate::transport::tcp::{self, Wake};
-use crate::wire::{Body, Flags, Icmp, Packet, Payload, Segment, Seq, Transit, UnreachableCode};
+use crate::wire::{Body, Dscp, Ecn, Flags, Icmp, Packet, Payload, Segment, Seq, Transit, UnreachableCode};
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::rc::Rc;
@@ -22,8 +22,8 @@ impl World {
         node: u32,
         ticket: Ticket,
         to: SocketAddrV4,
-        congestion: Option<&'static str>,
-        nodelay: bool,
+        dscp: Dscp,
+        config: &tcp::Config,
     ) {
         let stack = &mut self.nodes[node as usize].stack;
         let Some(port) = stack.port_towards(*to.ip(), to.port()) else {
@@ -32,12 +32,12 @@ impl World {
         };
         let flow = stack.next_flow();
         let local = (stack.host.addr(), port);
-        let config = self.tcp_config(node, congestion, nodelay);
         let iss = self.initial_sequence(flow, 0);
-        let machine = tcp::Connection::connect(&config, local, (*to.ip(), to.port()), iss, self.now);
+        let machine = tcp::Connection::connect(config, local, (*to.ip(), to.port()), iss, self.now);
         let id = self.tcp_insert(node, machine, to, port, flow);
         if let Some(connection) = self.connections.get_mut(id) {
             connection.connecting = Some(ticket);
+            connection.dscp = dscp;
         }
         self.nodes[node as usize].stack.connecting.insert(ticket, id);
         self.tcp_drain(id);
@@ -81,6 +81,7 @@ impl World {
             tuple,
             remote,
             local_port,
+            dscp: Dscp::DEFAULT,
             flow,
             scheduled: Time::NEVER,
             connecting: None,
@@ -97,14 +98,13 @@ impl World {
 
     /// A segment has reached its host.
     pub(super) fn tcp_input(&mut self, node: u32, packet: PacketId) {
-        let Packet { src, ecn, ref mut body, transit, .. } = *self.packets.sized_mut(packet).0;
+        let Packet { src, dscp, ecn, ref mut body, transit, .. } = *self.packets.sized_mut(packet).0;
         let Body::Tcp(segment) = body else { return };
         let stack = &self.nodes[node as usize].stack;
         let tuple = FourTuple::new(segment.dst_port, src, segment.src_port);
         if let Some(&id) = stack.connections.get(&tuple) {
             if let Some(connection) = self.connections.get_mut(id) {
-                let marked = ecn == crate::wire::Ecn::CongestionExperienced;
-                connection.machine.handle_segment(segment, &transit, marked, self.now);
+                connection.machine.handle_segment(segment, &transit, ecn, self.now);
                 self.packets.free(packet);
                 self.tcp_drain(id);
             }
@@ -115,16 +115,23 @@ impl World {
         let stack = &self.nodes[node as usize].stack;
         let opens = segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK) && !segment.flags.has(Flags::RST);
         if opens && let Some(&listener) = stack.listeners.get(&segment.dst_port) {
-            self.tcp_accept(node, listener, src, &segment, &transit);
+            self.tcp_accept(node, listener, (src, dscp, ecn), &segment, &transit);
             return;
         }
         if let Some(reset) = tcp::reset_for(&segment) {
-            self.tcp_send(node, src, reset, transit.flow, self.now, crate::wire::Ecn::NotCapable);
+            self.tcp_send(node, (src, dscp), reset, transit.flow, self.now, Ecn::NotCapable);
         }
     }
 
     /// A SYN has reached a listener. Beyond the backlog it is dropped without a word, as Linux does: the client tries again.
-    fn tcp_accept(&mut self, node: u32, listener: Id<Listener>, src: Ipv4Addr, syn: &Segment, transit: &Transit) {
+    fn tcp_accept(
+        &mut self,
+        node: u32,
+        listener: Id<Listener>,
+        (src, dscp, ecn): (Ipv4Addr, Dscp, Ecn),
+        syn: &Segment,
+        transit: &Transit,
+    ) {
         let Some(listening) = self.listeners.get_mut(listener) else { return };
         if listening.ready.len() + listening.half_open >= listening.backlog.max(1) {
             return;
@@ -134,10 +141,13 @@ impl World {
         let stack = &self.nodes[node as usize].stack;
         let local = (stack.host.addr(), syn.dst_port);
         let iss = self.initial_sequence(transit.flow, 1);
-        let machine = tcp::Connection::accept(&config, local, (src, syn.src_port), iss, syn, self.now);
+        let mut machine = tcp::Connection::accept(&config, local, (src, syn.src_port), iss, syn, self.now);
+        machine.note_syn_ecn(ecn, syn);
         let id = self.tcp_insert(node, machine, SocketAddrV4::new(src, syn.src_port), syn.dst_port, transit.flow);
         if let Some(connection) = self.connections.get_mut(id) {
             connection.listener = Some(listener);
+            // Linux with `tcp_reflect_tos`.
+            connection.dscp = dscp;
         }
         self.tcp_drain(id);
     }
@@ -185,6 +195,7 @@ impl World {
                 packet.src = connection.local;
                 packet.dst = *connection.remote.ip();
                 packet.ttl = crate::ip::DEFAULT_TTL;
+                packet.dscp = connection.dscp;
                 packet.ecn = departure.ecn;
                 let (flow, first_sent) = (connection.flow, departure.first_sent);
                 packet.transit = Transit { flow, first_sent, sent: self.now, ..Transit::default() };
@@ -487,16 +498,17 @@ impl World {
     fn tcp_send(
         &mut self,
         node: u32,
-        dst: Ipv4Addr,
+        (dst, dscp): (Ipv4Addr, Dscp),
         segment: Segment,
         flow: u64,
         first_sent: Time,
-        ecn: crate::wire::Ecn,
+        ecn: Ecn,
     ) {
         let packet = Packet {
             src: self.nodes[node as usize].router.address(),
             dst,
             ttl: crate::ip::DEFAULT_TTL,
+            dscp,
             ecn,
             ident: 0,
             body: Body::Tcp(segment),

@@ -7,6 +7,7 @@ mod links;
 mod nodes;
 mod paths;
 mod profile;
+mod queue;
 mod rules;
 mod tcp;
 mod traffic;
@@ -24,8 +25,16 @@ use crate::base::Span as Duration;
 use form::Fields;
 
 /// Every form of the language, in the order of the reference.
-pub const FORMS: &[&[&Form]] =
-    &[&[&SCENARIO, &tcp::TCP], nodes::FORMS, links::FORMS, zones::FORMS, traffic::FORMS, dist::FORMS, expect::FORMS];
+pub const FORMS: &[&[&Form]] = &[
+    &[&SCENARIO, &tcp::TCP],
+    nodes::FORMS,
+    links::FORMS,
+    queue::FORMS,
+    zones::FORMS,
+    traffic::FORMS,
+    dist::FORMS,
+    expect::FORMS,
+];
 
 static SCENARIO: Form = Form {
     name: "Scenario",

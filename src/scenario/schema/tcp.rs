@@ -6,6 +6,7 @@ use super::value;
 use crate::scenario::ast::Value;
 use crate::scenario::plan::{Profile, Tcp};
 use crate::transport::congestion;
+use crate::transport::tcp::EcnMode;
 
 pub(super) static TCP: Form = Form {
     name: "tcp",
@@ -22,6 +23,8 @@ pub(super) static TCP: Form = Form {
         "receive_buffer",
         "send_buffer",
         "restart_after_idle",
+        "ecn",
+        "pacing",
         "user_timeout",
     ],
 };
@@ -59,6 +62,10 @@ pub(super) fn read(value: &Value, base: Settings, problems: &mut Problems) -> Se
     flag("window_scaling", &mut tcp.window_scaling);
     flag("tail_loss_probe", &mut tcp.tail_loss_probe);
     flag("rack", &mut tcp.rack);
+    flag("pacing", &mut tcp.pacing);
+    if let Some(value) = fields.get("ecn") {
+        tcp.ecn = ecn(value, problems).unwrap_or(tcp.ecn);
+    }
     for (name, field) in [("receive_buffer", &mut tcp.receive_buffer), ("send_buffer", &mut tcp.send_buffer)] {
         if let Some(value) = fields.get(name) {
             // A window scale of 14 reaches a gibibyte (RFC 7323 2.3).
@@ -76,6 +83,15 @@ pub(super) fn read(value: &Value, base: Settings, problems: &mut Problems) -> Se
         fields.no_effect("rack", "losses are found by time only with SACK", problems);
     }
     Settings { tcp, mtu }
+}
+
+/// What a host does about ECN.
+fn ecn(value: &Value, problems: &mut Problems) -> Option<EcnMode> {
+    Some(match value::choice(value, "`ecn`", &["Off", "Passive", "On"], problems)? {
+        "Off" => EcnMode::Off,
+        "On" => EcnMode::On,
+        _ => EcnMode::Passive,
+    })
 }
 
 /// The name of the controller in the field `congestion`.
