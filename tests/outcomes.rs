@@ -101,3 +101,23 @@ fn bulk_loss() {
 fn ping_around_the_world() {
     pinned("ping-around-the-world");
 }
+
+#[test]
+fn bufferbloat() {
+    pinned("bufferbloat");
+}
+
+#[test]
+fn dctcp_incast() {
+    pinned("dctcp-incast");
+}
+
+#[test]
+fn priority() {
+    pinned("priority");
+}
+
+#[test]
+fn token_bucket() {
+    pinned("token-bucket");
+}

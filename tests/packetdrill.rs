@@ -240,7 +240,7 @@ fn what_is_not_supported_is_named() {
         ("+0 poll(4, ..., 1, 0) = 0", "the call poll()"),
         ("+0 setsockopt(4, SOL_TCP, TCP_FASTOPEN, [1], 4) = 0", "the socket option TCP_FASTOPEN"),
         ("+0 `nstat -n`", "the command `nstat -n`"),
-        ("+0 `sysctl -q net.ipv4.tcp_ecn=1`", "the setting net.ipv4.tcp_ecn=1"),
+        ("+0 `sysctl -q net.ipv4.tcp_ecn=3`", "the setting net.ipv4.tcp_ecn=3"),
         ("+0 %{ assert tcpi_busy_time == 0 }%", "`tcpi_busy_time`"),
         ("+0 %{ import sys }%", "`import sys` between %{ and }%"),
         ("+0~+1 < . 1:1(0) ack 1", "a range of times for an event that the script itself causes"),

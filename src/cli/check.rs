@@ -116,7 +116,7 @@ fn links(loaded: &Loaded) -> Table {
                 config.delay.to_string().into(),
                 length(link).into(),
                 config.mtu.to_string().into(),
-                queue(&config.queue).into(),
+                config.queue.to_string().into(),
                 troubles(config).into(),
             ]);
         }
@@ -145,15 +145,6 @@ fn kilometres(metres: u64) -> String {
 fn trimmed(value: f64) -> String {
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-fn queue(queue: &link::queue::Config) -> String {
-    match queue {
-        link::queue::Config::DropTail(link::queue::Limit::Bytes(bytes)) => format!("drop-tail {}", Bytes(*bytes)),
-        link::queue::Config::DropTail(link::queue::Limit::Packets(n)) => {
-            format!("drop-tail {}", counted(*n, "packet", "packets"))
-        }
-    }
 }
 
 fn troubles(config: &link::Config) -> String {

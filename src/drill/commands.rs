@@ -3,7 +3,7 @@
 use super::calls::controller;
 use super::cursor::Cursor;
 use super::script::Problem;
-use crate::transport::tcp::{Algorithm, Config};
+use crate::transport::tcp::{Algorithm, Config, EcnMode};
 
 /// What a command changes for connections that open later.
 #[derive(Clone, Debug)]
@@ -13,6 +13,7 @@ pub(super) enum Setting {
     Timestamps(bool),
     Scaling(bool),
     Sack(bool),
+    Ecn(EcnMode),
     Congestion(Algorithm),
     RestartAfterIdle(bool),
     TailLossProbe(bool),
@@ -31,6 +32,7 @@ impl Setting {
             Self::Timestamps(on) => config.timestamps = on,
             Self::Scaling(on) => config.window_scaling = on,
             Self::Sack(on) => config.sack = on,
+            Self::Ecn(mode) => config.ecn = mode,
             Self::Congestion(ref algorithm) => config.congestion = algorithm.clone(),
             Self::RestartAfterIdle(on) => config.restart_after_idle = Some(on),
             Self::TailLossProbe(on) => config.tail_loss_probe = on,
@@ -147,7 +149,14 @@ fn sysctl(key: &str, value: &str, at: &Cursor<'_>) -> Result<Option<Setting>, Pr
         "tcp_wmem" => Setting::SendBuffer(largest()?),
         // Its first bit, RACK, does nothing any more: Linux has had no other detection of losses by SACK since 6.17.
         "tcp_recovery" if number()? <= 1 => return Ok(None),
-        "tcp_ecn" if number()? != 1 => return Ok(None),
+        "tcp_ecn" => match number()? {
+            0 => Setting::Ecn(EcnMode::Off),
+            1 => Setting::Ecn(EcnMode::On),
+            2 => Setting::Ecn(EcnMode::Passive),
+            // Accurate ECN (RFC 9768).
+            _ => return Err(refused()),
+        },
+        "tcp_ecn_fallback" if number()? == 1 => return Ok(None),
         "tcp_reordering" if number()? == 3 => return Ok(None),
         "tcp_notsent_lowat" if number()? >= 1 << 31 => return Ok(None),
         "tcp_tso_win_divisor"
@@ -179,7 +188,7 @@ mod tests {
     fn what_is_not_known_is_refused_with_its_line() {
         let problem = parse("sysctl -q net.ipv4.tcp_sack=0\nreboot now", 5).unwrap_err();
         assert_eq!((problem.line, problem.construct.as_str()), (6, "the command `reboot now`"));
-        assert!(parse("sysctl -q net.ipv4.tcp_ecn=1", 1).is_err());
+        assert!(parse("sysctl -q net.ipv4.tcp_ecn=3", 1).is_err());
         assert!(parse("tc qdisc add dev tun0 root pfifo limit 0", 1).is_err());
     }
 }

@@ -179,13 +179,12 @@ impl Stack {
             && !(opens && listener.is_some() && peer.machine.accepts_reopening(&segment))
         {
             peer.before = peer.machine.state();
-            let marked = ecn == Ecn::CongestionExperienced;
-            peer.machine.handle_segment(&mut segment, &Transit::default(), marked, now);
+            peer.machine.handle_segment(&mut segment, &Transit::default(), ecn, now);
             self.drain(index, now);
             return;
         }
         if opens && let Some(listener) = listener {
-            self.take_syn(listener, &segment, now);
+            self.take_syn(listener, &segment, ecn, now);
             return;
         }
         // A listening socket answers what acknowledges something, and lets the rest go by (RFC 9293 3.10.7.2).
@@ -197,14 +196,15 @@ impl Stack {
 
     /// A SYN has reached a listening socket. One with FIN, and one beyond the backlog, is dropped without a word, as Linux
     /// does.
-    fn take_syn(&mut self, listener: Handle, syn: &Segment, now: Time) {
+    fn take_syn(&mut self, listener: Handle, syn: &Segment, ecn: Ecn, now: Time) {
         let socket = &self.sockets[listener];
         let Kind::Listening { backlog } = socket.kind else { return };
         let ready = self.peers.iter().filter(|peer| peer.connected && peer.listener == Some(listener)).count();
         if ready > backlog || syn.flags.has(Flags::FIN) {
             return;
         }
-        let machine = Connection::accept(&socket.config, LOCAL, REMOTE, self.next_iss(), syn, now);
+        let mut machine = Connection::accept(&socket.config, LOCAL, REMOTE, self.next_iss(), syn, now);
+        machine.note_syn_ecn(ecn, syn);
         self.add(machine, Some(listener), now);
     }
 

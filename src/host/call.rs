@@ -4,7 +4,7 @@ use super::executor::Waiter;
 use super::inbox::Inbox;
 use crate::base::{Id, Span, Time};
 use crate::trace::Arrival;
-use crate::wire::Payload;
+use crate::wire::{Dscp, Payload};
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::rc::Rc;
@@ -45,6 +45,8 @@ pub enum Call {
         ticket: Ticket,
         /// The server.
         to: SocketAddrV4,
+        /// Code point of the connection's packets.
+        dscp: Dscp,
         /// Name of a congestion controller instead of the host's own.
         congestion: Option<&'static str>,
         /// Whether Nagle's algorithm is off (`TCP_NODELAY`).
@@ -116,6 +118,8 @@ pub enum Call {
         ticket: Ticket,
         /// Local port; 0 asks for an ephemeral one.
         port: u16,
+        /// Code point of the datagrams sent.
+        dscp: Dscp,
         /// Where to put what it receives.
         inbox: Rc<Inbox>,
     },
@@ -138,6 +142,8 @@ pub enum Call {
         to: Ipv4Addr,
         /// TTL to send it with.
         ttl: u8,
+        /// Code point of the request; the reply has the same.
+        dscp: Dscp,
         /// Bytes of data.
         data_len: u32,
     },

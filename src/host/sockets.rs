@@ -22,7 +22,8 @@ impl TcpStream {
         congestion: Option<&'static str>,
         nodelay: bool,
     ) -> Result<Self, NetError> {
-        let answer = host.ask(|ticket| Call::Connect { ticket, to, congestion, nodelay }).await;
+        let dscp = host.dscp();
+        let answer = host.ask(|ticket| Call::Connect { ticket, to, dscp, congestion, nodelay }).await;
         let Answer::Opened(opened) = answer else { unreachable!("connect is answered by Opened, not {answer:?}") };
         Ok(Self { host: host.clone(), opened: opened? })
     }
@@ -163,7 +164,8 @@ impl UdpSocket {
     pub(super) async fn bind(host: &Host, port: u16) -> Result<Self, NetError> {
         let inbox = Rc::new(Inbox::default());
         let shared = Rc::clone(&inbox);
-        match host.ask(|ticket| Call::Bind { ticket, port, inbox: shared }).await {
+        let dscp = host.dscp();
+        match host.ask(|ticket| Call::Bind { ticket, port, dscp, inbox: shared }).await {
             Answer::Bound(bound) => {
                 let (socket, port) = bound?;
                 Ok(Self { host: host.clone(), socket, port, inbox })
@@ -213,7 +215,8 @@ impl EchoSocket {
     /// Sends an echo request with `data_len` bytes of data and this TTL. Ready when something answers it: the target, or a
     /// router or host with an ICMP error. If nothing does it is never ready: put it under a timeout.
     pub async fn probe(&self, to: Ipv4Addr, ttl: u8, data_len: u32) -> Echoed {
-        match self.host.ask(|ticket| Call::Echo { ticket, to, ttl, data_len }).await {
+        let dscp = self.host.dscp();
+        match self.host.ask(|ticket| Call::Echo { ticket, to, ttl, dscp, data_len }).await {
             Answer::Echoed(echoed) => echoed,
             answer => unreachable!("an echo is answered by Echoed, not {answer:?}"),
         }

@@ -5,6 +5,7 @@ use super::executor::{Shared, TaskId};
 use super::sockets::{EchoSocket, TcpListener, TcpStream, UdpSocket};
 use crate::base::{Rng, Span, Time};
 use crate::trace::Record;
+use crate::wire::Dscp;
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
@@ -22,6 +23,7 @@ struct Local {
     node: u32,
     name: String,
     addr: Ipv4Addr,
+    dscp: Dscp,
 }
 
 /// Time was up before the future was ready.
@@ -30,7 +32,7 @@ pub struct Elapsed;
 
 impl Host {
     pub(super) fn new(shared: Rc<Shared>, node: u32, name: &str, addr: Ipv4Addr) -> Self {
-        Self(Rc::new(Local { shared, node, name: name.to_owned(), addr }))
+        Self(Rc::new(Local { shared, node, name: name.to_owned(), addr, dscp: Dscp::DEFAULT }))
     }
 
     /// The present instant.
@@ -55,6 +57,20 @@ impl Host {
     #[must_use]
     pub fn addr(&self) -> Ipv4Addr {
         self.0.addr
+    }
+
+    /// The same machine for a program whose packets ask the queues on their way for this treatment: sockets opened through this
+    /// handle and its clones carry the code point, and so do the answers to the connections and echoes that it begins.
+    #[must_use]
+    pub fn with_dscp(&self, dscp: Dscp) -> Self {
+        let Local { shared, node, name, addr, .. } = &*self.0;
+        Self(Rc::new(Local { shared: Rc::clone(shared), node: *node, name: name.clone(), addr: *addr, dscp }))
+    }
+
+    /// The code point of packets sent through this handle.
+    #[must_use]
+    pub fn dscp(&self) -> Dscp {
+        self.0.dscp
     }
 
     /// The machine's stream of chance for one purpose; the same purpose twice is the same stream from its start.

@@ -41,7 +41,7 @@ const fn mix(mut word: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Datagram, Ecn, Flags, Segment, Transit};
+    use crate::wire::{Datagram, Dscp, Ecn, Flags, Segment, Transit};
     use std::net::Ipv4Addr;
 
     const VECTORS: [u64; 3] = [0xc39b_3979_1a65_ca3b, 0x9be8_e2c1_b021_835f, 0xcf29_5730_2665_168f];
@@ -52,6 +52,7 @@ mod tests {
             src: Ipv4Addr::from(src),
             dst: Ipv4Addr::from(dst),
             ttl: 64,
+            dscp: Dscp::DEFAULT,
             ecn: Ecn::NotCapable,
             ident: 0,
             body,

@@ -54,6 +54,7 @@ fn answer(to: &Packet, from: Ipv4Addr, message: Icmp) -> Packet {
         src: from,
         dst: to.src,
         ttl: DEFAULT_TTL,
+        dscp: to.dscp,
         ecn: Ecn::NotCapable,
         ident: to.ident,
         body: Body::Icmp(message),

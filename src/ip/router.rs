@@ -127,7 +127,7 @@ mod tests {
     use super::*;
     use crate::base::Span;
     use crate::ip::{FibBuilder, Prefix, port_unreachable, reply_to_echo};
-    use crate::wire::{Body, Datagram, Ecn, Payload, Quote, Transit};
+    use crate::wire::{Body, Datagram, Dscp, Ecn, Payload, Quote, Transit};
 
     const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
     const USER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
@@ -146,7 +146,16 @@ mod tests {
     fn packet(dst: Ipv4Addr, ttl: u8) -> Packet {
         let datagram = Datagram { src_port: 5000, dst_port: 7, payload: Payload::filler(100) };
         let transit = Transit { flow: 77, queueing: Span::from_millis(3), ..Transit::default() };
-        Packet { src: USER, dst, ttl, ecn: Ecn::Ect0, ident: 5, body: Body::Udp(datagram), transit }
+        Packet {
+            src: USER,
+            dst,
+            ttl,
+            dscp: Dscp::DEFAULT,
+            ecn: Ecn::Ect0,
+            ident: 5,
+            body: Body::Udp(datagram),
+            transit,
+        }
     }
 
     fn wide(_: Egress) -> u32 {

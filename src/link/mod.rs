@@ -7,14 +7,17 @@
 mod fifo;
 pub mod loss;
 pub mod queue;
+mod scheduled;
 mod shifting;
 
 use crate::base::{BitRate, Dist, Ratio, Rng, Serialiser, Span, Time};
 use crate::trace::Cause;
-use crate::wire::Transit;
+use crate::wire::{Ecn, Packet, Transit};
 use fifo::Fifo;
 use loss::Loss;
-use queue::Queue;
+use queue::{Found, Gate, Label, Limit, Place, Verdict};
+pub use scheduled::Left;
+use scheduled::Scheduled;
 use shifting::Shifting;
 
 /// Everything about one direction of a link.
@@ -70,12 +73,12 @@ impl Config {
     }
 
     fn is_plain(&self) -> bool {
-        !self.shifts() && self.duplicate.is_zero() && self.corrupt.is_zero()
+        self.queue.is_plain() && !self.shifts() && self.duplicate.is_zero() && self.corrupt.is_zero()
     }
 }
 
 /// What waits for the line at an instant, the packet in service included.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 struct Backlog {
     packets: u64,
     bytes: u64,
@@ -92,6 +95,8 @@ pub struct Counters {
     pub arrived: u64,
     /// Copies that arrived besides.
     pub duplicated: u64,
+    /// Packets that the queue has marked: congestion experienced.
+    pub marked: u64,
     /// Packets dropped, by cause, in the order of [`Cause::ALL`].
     pub dropped: [u64; Cause::ALL.len()],
     /// Time for which the line has been or will be busy with packets accepted so far.
@@ -106,7 +111,8 @@ impl Counters {
     /// Packets offered: accepted, or refused by the queue.
     #[must_use]
     pub const fn offered(&self) -> u64 {
-        self.sent + self.dropped[Cause::QueueFull as usize]
+        let [full, early, policed] = [Cause::QueueFull, Cause::EarlyDrop, Cause::Policed];
+        self.sent + self.dropped[full as usize] + self.dropped[early as usize] + self.dropped[policed as usize]
     }
 }
 
@@ -132,8 +138,8 @@ pub enum Fate {
     Dropped(Cause),
 }
 
-/// What only links have that are not plain: the rare troubles, their draws, each from a stream of its own, and packets with
-/// different delays.
+/// What only links have that are not plain: the rare troubles, their draws, each from a stream of its own, packets with different
+/// delays, and queues that do more than hold a limit.
 #[derive(Debug)]
 struct Special<P> {
     config: Config,
@@ -142,6 +148,10 @@ struct Special<P> {
     duplicate: Rng,
     corrupt: Rng,
     shifting: Option<Shifting<P>>,
+    /// What may mark or drop a packet on arrival.
+    gate: Gate,
+    /// The packets that wait, where the discipline decides at departure.
+    scheduled: Option<Scheduled<P>>,
 }
 
 /// One direction of a link. `P` names a packet and is carried, never looked at.
@@ -151,7 +161,7 @@ pub struct Link<P> {
     delay: Span,
     /// When the last bit of everything accepted has been put on the line.
     free: Time,
-    queue: Queue,
+    limit: Limit,
     loss: Loss,
     fifo: Fifo<P>,
     special: Option<Box<Special<P>>>,
@@ -163,8 +173,11 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
     /// The direction called `name` (its streams of chance are `link/<name>/...` under `seed`).
     #[must_use]
     pub fn new(config: &Config, seed: u64, name: &str) -> Self {
-        let stream = |purpose| Rng::stream(seed, &format!("link/{name}/{purpose}"));
+        let stream = |purpose: &str| Rng::stream(seed, &format!("link/{name}/{purpose}"));
         let special = (!config.is_plain()).then(|| {
+            let mut chance = stream;
+            let mut place = Place { mtu: config.mtu, rate: config.rate, chance: &mut chance };
+            let queue = &config.queue;
             Box::new(Special {
                 config: config.clone(),
                 jitter: stream("jitter"),
@@ -172,13 +185,15 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
                 duplicate: stream("duplicate"),
                 corrupt: stream("corrupt"),
                 shifting: config.shifts().then(Shifting::new),
+                gate: Gate::new(queue, &mut place),
+                scheduled: queue.decides_at_departure().then(|| Scheduled::new(queue, &mut place)),
             })
         });
         Self {
             line: Serialiser::new(config.rate),
             delay: config.delay,
             free: Time::ZERO,
-            queue: Queue::new(&config.queue),
+            limit: config.queue.limit(),
             loss: Loss::new(&config.loss, stream("loss")),
             fifo: Fifo::new(),
             special,
@@ -189,6 +204,10 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
 
     fn shifting(&self) -> Option<&Shifting<P>> {
         self.special.as_ref()?.shifting.as_ref()
+    }
+
+    fn scheduled(&self) -> Option<&Scheduled<P>> {
+        self.special.as_ref()?.scheduled.as_ref()
     }
 
     /// Largest IP packet that fits, in bytes.
@@ -219,26 +238,28 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
     /// Packets on the line or waiting for it.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.shifting().map_or(self.fifo.len(), Shifting::len)
+        self.shifting().map_or(self.fifo.len(), Shifting::len) + self.scheduled().map_or(0, Scheduled::len)
     }
 
-    /// Offers a packet of `size` bytes. Accepted, its way so far is brought up to its arrival, and if it is now the first to
+    /// Offers a packet of `size` bytes that is called `name`. Accepted, its way so far is brought up to its arrival, and if it is now the first to
     /// arrive, [`Link::wake`] has changed to the instant returned; refused, it is the caller's to drop. The packets that
-    /// the link loses are accepted: they use their time on the line and vanish at the far end.
+    /// the link loses are accepted: they use their time on the line and vanish at the far end. Where the discipline decides
+    /// at departure, all packets are accepted, and [`Link::serve`] tells what becomes of them.
     #[inline(never)]
-    pub fn offer(&mut self, packet: P, size: u16, transit: &mut Transit, now: Time) -> Offered {
+    pub fn offer(&mut self, name: P, size: u16, packet: &mut Packet, now: Time) -> Offered {
         if self.special.is_some() {
-            return self.offer_special(packet, size, transit, now);
+            return self.offer_special(name, size, packet, now);
         }
         let backlog = self.fifo.backlog(self.delay, now);
-        if !self.queue.admits(size, backlog) {
-            return self.refuse();
+        if !self.limit.admits(u32::from(size), backlog) {
+            return self.refuse(Cause::QueueFull);
         }
+        let transit = &mut packet.transit;
         let departure = self.line_up(size, backlog, transit, now);
         let fate = if self.loss.takes() { Fate::Dropped(Cause::Loss) } else { Fate::Arrives };
         transit.propagation += self.delay;
         let arrival = departure + self.delay;
-        if self.fifo.push(arrival, packet, size, fate) { Offered::First(arrival) } else { Offered::Behind }
+        if self.fifo.push(arrival, name, size, fate) { Offered::First(arrival) } else { Offered::Behind }
     }
 
     /// Puts a packet of `size` bytes on the line behind the backlog, counts it, and says when its last bit has departed.
@@ -268,53 +289,77 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
 
     /// Offers a packet to a link that is not plain.
     #[inline(never)]
-    fn offer_special(&mut self, packet: P, size: u16, transit: &mut Transit, now: Time) -> Offered {
+    fn offer_special(&mut self, name: P, size: u16, packet: &mut Packet, now: Time) -> Offered {
         let Some(mut special) = self.special.take() else { return Offered::Behind };
-        let accepted = self.offer_to(&mut special, packet, size, transit, now);
+        if special.scheduled.is_none() {
+            let accepted = self.offer_to(&mut special, name, size, packet, now);
+            self.special = Some(special);
+            return accepted;
+        }
         self.special = Some(special);
-        accepted
+        self.offer_scheduled(name, size, packet, now)
     }
 
     fn offer_to(
         &mut self,
         special: &mut Special<P>,
-        packet: P,
+        name: P,
         size: u16,
-        transit: &mut Transit,
+        packet: &mut Packet,
         now: Time,
     ) -> Offered {
         let backlog = match &mut special.shifting {
             Some(shifting) => shifting.backlog(now),
             None => self.fifo.backlog(self.delay, now),
         };
-        if !self.queue.admits(size, backlog) {
-            return self.refuse();
+        let idle = if backlog.packets == 0 { now.since(self.free) } else { Span::ZERO };
+        let verdict = special.gate.decide(&Label::of(size, packet), &Found { backlog, idle }, now);
+        if let Verdict::Drop(cause) = verdict {
+            return self.refuse(cause);
         }
+        if !self.limit.admits(u32::from(size), backlog) {
+            return self.refuse(Cause::QueueFull);
+        }
+        if verdict == Verdict::Mark {
+            packet.ecn = Ecn::CongestionExperienced;
+            self.counters.marked += 1;
+        }
+        let transit = &mut packet.transit;
         let departure = self.line_up(size, backlog, transit, now);
         let mut fate = if self.loss.takes() { Fate::Dropped(Cause::Loss) } else { Fate::Arrives };
         let delay = special.trouble(&mut fate, self.delay, departure);
         transit.propagation += delay;
         let arrival = departure + delay;
         let first = match &mut special.shifting {
-            Some(shifting) => shifting.push(departure, arrival, packet, size, fate),
-            None => self.fifo.push(arrival, packet, size, fate),
+            Some(shifting) => shifting.push(departure, arrival, name, size, fate),
+            None => self.fifo.push(arrival, name, size, fate),
         };
         if first { Offered::First(arrival) } else { Offered::Behind }
     }
 
-    /// When the next packet comes out at the far end.
+    /// When the next packet comes out at the far end, or [`Link::serve`] has something to tell.
     #[must_use]
     #[inline]
     pub fn wake(&self) -> Option<Time> {
-        if self.special.is_some()
-            && let Some(shifting) = self.shifting()
-        {
-            return shifting.first_arrival();
-        }
-        self.fifo.first_arrival()
+        if self.special.is_some() { self.wake_special() } else { self.fifo.first_arrival() }
     }
 
-    /// The packet that comes out now, at the instant that [`Link::wake`] has named, and what becomes of it.
+    #[inline(never)]
+    fn wake_special(&self) -> Option<Time> {
+        let arrival = self.first_arrival();
+        match self.departure() {
+            Some(departure) => Some(arrival.map_or(departure, |arrival| arrival.min(departure))),
+            None => arrival,
+        }
+    }
+
+    /// When the next packet comes out at the far end.
+    fn first_arrival(&self) -> Option<Time> {
+        self.shifting().map_or_else(|| self.fifo.first_arrival(), Shifting::first_arrival)
+    }
+
+    /// The packet that comes out now, at the instant that [`Link::wake`] has named, and what becomes of it; `None` if that was an instant
+    /// for [`Link::serve`].
     #[inline]
     pub fn take(&mut self) -> Option<(P, Fate)> {
         let (packet, fate) = if self.special.is_some() { self.take_special() } else { self.fifo.pop() }?;
@@ -328,6 +373,11 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
 
     #[inline(never)]
     fn take_special(&mut self) -> Option<(P, Fate)> {
+        if let Some(departure) = self.departure()
+            && self.first_arrival().is_none_or(|arrival| departure <= arrival)
+        {
+            return None;
+        }
         match self.special.as_mut().and_then(|special| special.shifting.as_mut()) {
             Some(shifting) => shifting.pop(),
             None => self.fifo.pop(),
@@ -346,18 +396,18 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
         }
     }
 
-    /// Counts a packet that the queue has no room for.
+    /// Counts a packet that the queue does not take.
     #[cold]
-    fn refuse(&mut self) -> Offered {
-        self.counters.dropped[Cause::QueueFull as usize] += 1;
-        Offered::Refused(Cause::QueueFull)
+    fn refuse(&mut self, cause: Cause) -> Offered {
+        self.counters.dropped[cause as usize] += 1;
+        Offered::Refused(cause)
     }
 }
 
 impl<P> Special<P> {
     /// The rare things that may happen to a packet beside plain loss; returns its delay.
     fn trouble(&mut self, fate: &mut Fate, delay: Span, departure: Time) -> Span {
-        let Self { config, jitter, reorder, duplicate, corrupt, shifting } = self;
+        let Self { config, jitter, reorder, duplicate, corrupt, shifting, .. } = self;
         let mut delay = delay;
         if let Some(spread) = &config.jitter {
             delay += spread.sample(jitter);

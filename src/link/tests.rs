@@ -1,4 +1,20 @@
 use super::*;
+use crate::wire::{Body, Datagram, Dscp, Transit};
+use std::net::Ipv4Addr;
+
+/// A packet; its size is what the tests say.
+pub(super) fn packet() -> Packet {
+    Packet {
+        src: Ipv4Addr::LOCALHOST,
+        dst: Ipv4Addr::LOCALHOST,
+        ttl: 64,
+        dscp: Dscp::DEFAULT,
+        ecn: Ecn::NotCapable,
+        ident: 0,
+        body: Body::Udp(Datagram::default()),
+        transit: Transit::default(),
+    }
+}
 
 fn mbps(n: u64) -> BitRate {
     BitRate::from_bps(n * 1_000_000).unwrap()
@@ -12,7 +28,7 @@ fn at_us(us: u64) -> Time {
 fn burst(config: &Config, count: u32) -> (Link<u32>, Vec<(Time, u32, Fate)>) {
     let mut link = Link::new(config, 1, "test");
     for packet in 0..count {
-        let _ = link.offer(packet, 1500, &mut Transit::default(), Time::ZERO);
+        let _ = link.offer(packet, 1500, &mut self::packet(), Time::ZERO);
     }
     let mut out = Vec::new();
     while let Some(at) = link.wake() {
@@ -33,10 +49,11 @@ fn a_packet_arrives_after_serialisation_and_propagation() {
 #[test]
 fn a_packet_knows_where_its_time_went() {
     let mut link = Link::new(&Config::new(mbps(100), Span::from_millis(28)), 1, "test");
-    let mut transits = [Transit::default(); 2];
-    for (packet, transit) in transits.iter_mut().enumerate() {
-        assert!(!matches!(link.offer(packet, 1500, transit, Time::ZERO), Offered::Refused(_)));
+    let mut packets = [packet(), packet()];
+    for (name, packet) in packets.iter_mut().enumerate() {
+        assert!(!matches!(link.offer(name, 1500, packet, Time::ZERO), Offered::Refused(_)));
     }
+    let transits = packets.map(|packet| packet.transit);
     assert_eq!(transits[1].queueing, Span::from_micros(120));
     assert_eq!(transits[1].serialisation, Span::from_micros(120));
     assert_eq!(transits[1].propagation, Span::from_millis(28));
@@ -69,7 +86,7 @@ fn room_is_made_when_a_packet_has_departed_not_before() {
     let mut config = Config::new(mbps(100), Span::from_millis(1));
     config.queue = queue::Config::DropTail(queue::Limit::Packets(1));
     let mut link = Link::new(&config, 1, "test");
-    let mut offer = |us| !matches!(link.offer(0, 1500, &mut Transit::default(), at_us(us)), Offered::Refused(_));
+    let mut offer = |us| !matches!(link.offer(0, 1500, &mut packet(), at_us(us)), Offered::Refused(_));
     assert!(offer(0));
     assert!(!offer(119));
     assert!(offer(120));
@@ -113,4 +130,22 @@ fn the_queue_integral_is_littles_law() {
     let (link, _) = burst(&Config::new(mbps(100), Span::ZERO), 3);
     assert_eq!(link.counters().queue_integral, 1500 * (120_000 + 240_000 + 360_000));
     assert_eq!(link.counters().busy, Span::from_micros(360));
+}
+
+#[test]
+fn marks_are_set_on_the_packet_and_counted() {
+    let mut config = Config::new(mbps(100), Span::from_millis(1));
+    let (limit, mark_above) = (queue::Limit::Packets(100), queue::Limit::Packets(3));
+    config.queue = queue::Config::Threshold { limit, mark_above };
+    let mut link = Link::new(&config, 1, "test");
+    let marked: Vec<bool> = (0..6)
+        .map(|name| {
+            let mut packet = Packet { ecn: Ecn::Ect0, ..packet() };
+            assert!(!matches!(link.offer(name, 1500, &mut packet, Time::ZERO), Offered::Refused(_)));
+            packet.ecn == Ecn::CongestionExperienced
+        })
+        .collect();
+    // The fifth is the first that finds more than three.
+    assert_eq!(marked, [false, false, false, false, true, true]);
+    assert_eq!(link.counters().marked, 2);
 }

@@ -375,7 +375,16 @@ mod tests {
             self.1 += 1;
             let sent = Time::from_nanos(micros * 1000);
             let transit = Transit { flow: 5, first_sent: sent, sent, ..Transit::default() };
-            let packet = Packet { src, dst, ttl: 64, ecn: crate::wire::Ecn::default(), ident: 0, body, transit };
+            let packet = Packet {
+                src,
+                dst,
+                ttl: 64,
+                dscp: crate::wire::Dscp::DEFAULT,
+                ecn: crate::wire::Ecn::default(),
+                ident: 0,
+                body,
+                transit,
+            };
             let node = |address: Ipv4Addr| u32::from(address.octets()[3]) - 1;
             let record = |time, node, event, link| PacketRecord {
                 time,

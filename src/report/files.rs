@@ -187,6 +187,7 @@ fn link_table(table: &mut Table, outcome: &Outcome) -> csv::Result<()> {
         "queue_max_bytes",
         "queue_mean_bytes",
         "dropped",
+        "marked",
     ])?;
     for (name, link) in &outcome.links {
         for (from, to, direction) in [(&link.a, &link.b, &link.a_to_b), (&link.b, &link.a, &link.b_to_a)] {
@@ -200,6 +201,7 @@ fn link_table(table: &mut Table, outcome: &Outcome) -> csv::Result<()> {
                 direction.queue.max_bytes.to_string(),
                 direction.queue.mean_bytes.to_string(),
                 direction.drops.values().sum::<u64>().to_string(),
+                direction.marks.to_string(),
             ])?;
         }
     }

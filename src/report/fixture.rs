@@ -74,6 +74,7 @@ pub(crate) fn outcome(traffic: impl IntoIterator<Item = (&'static str, TrafficOu
         packets,
         bytes: packets * 1_000,
         drops: named(dropped),
+        marks: 0,
         utilisation: Share::of(ppm, 1_000_000).unwrap(),
         queue: QueueOutcome { max_bytes: 30_000, mean_bytes: 120 },
     };

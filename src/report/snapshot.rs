@@ -122,6 +122,9 @@ fn of_direction(from: &str, to: &str, direction: &DirectionOutcome) -> String {
         format!("queue_mean {} B", direction.queue.mean_bytes),
     ];
     parts.extend(direction.drops.iter().map(|(cause, n)| format!("{cause} {n}")));
+    if direction.marks > 0 {
+        parts.push(format!("marked {}", direction.marks));
+    }
     parts.join(", ")
 }
 

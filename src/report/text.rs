@@ -308,19 +308,28 @@ fn links(outcome: &Outcome, style: Style) -> String {
         std::cmp::Reverse((direction.drops.values().sum::<u64>() > 0, direction.utilisation))
     });
     all.truncate(DIRECTIONS);
-    let names = ["link", "packets", "bytes", "busy", "queue mean", "queue max", "dropped"];
-    let aligned = [Align::Left, Align::Right, Align::Right, Align::Right, Align::Right, Align::Right, Align::Left];
-    let mut table = Table::new(names.into_iter().zip(aligned));
+    let marking = all.iter().any(|(.., direction)| direction.marks > 0);
+    let mut columns = vec![("link", Align::Left), ("packets", Align::Right), ("bytes", Align::Right)];
+    columns.extend([("busy", Align::Right), ("queue mean", Align::Right), ("queue max", Align::Right)]);
+    if marking {
+        columns.push(("marked", Align::Right));
+    }
+    columns.push(("dropped", Align::Left));
+    let mut table = Table::new(columns);
     for (from, to, direction) in &all {
-        table.row([
+        let mut row: Vec<Cell> = vec![
             format!("{from} > {to}").into(),
             grouped(direction.packets).into(),
             Bytes(direction.bytes).to_string().into(),
             direction.utilisation.to_string().into(),
             Bytes(direction.queue.mean_bytes).to_string().into(),
             Bytes(direction.queue.max_bytes).to_string().into(),
-            drops(&direction.drops).into(),
-        ]);
+        ];
+        if marking {
+            row.push(grouped(direction.marks).into());
+        }
+        row.push(drops(&direction.drops).into());
+        table.row(row);
     }
     if table.is_empty() {
         return String::new();

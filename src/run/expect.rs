@@ -48,6 +48,10 @@ pub fn judge(expect: &Expect, evidence: &Evidence<'_>) -> Expectation {
             let cause_name = cause.map_or_else(String::new, |cause| format!(" ({})", cause.name().replace('_', " ")));
             (format!("{} drops{cause_name} {bounds}", place(link, *way)), drops(link, *way, *cause, *bounds))
         }
+        Measure::Marks { link, way, bounds } => {
+            let link = &evidence.links[*link as usize];
+            (format!("{} marks {bounds}", place(link, *way)), marks(link, *way, *bounds))
+        }
         Measure::Utilisation { link, way, bounds } => {
             let link = &evidence.links[*link as usize];
             let verdict = utilisation(link, *way, evidence.simulated, *bounds);
@@ -138,6 +142,17 @@ fn drops(link: &LinkCounters, way: Option<Way>, cause: Option<Cause>, bounds: Bo
     };
     let dropped: u64 = directions.iter().map(|counters| of(counters)).sum();
     let offered: u64 = directions.iter().map(|counters| counters.offered()).sum();
+    quantity(dropped, offered, bounds)
+}
+
+fn marks(link: &LinkCounters, way: Option<Way>, bounds: Bounds<Quantity>) -> Verdict {
+    let directions = directions(link, way);
+    let marked = directions.iter().map(|counters| counters.marked).sum();
+    quantity(marked, directions.iter().map(|counters| counters.sent).sum(), bounds)
+}
+
+/// Judges `part` of `whole` by its number or its share.
+fn quantity(part: u64, whole: u64, bounds: Bounds<Quantity>) -> Verdict {
     let counted = |quantity: Option<Quantity>| match quantity {
         Some(Quantity::Count(n)) => (Some(n), None),
         Some(Quantity::Share(ratio)) => (None, Some(ratio)),
@@ -145,9 +160,9 @@ fn drops(link: &LinkCounters, way: Option<Way>, cause: Option<Cause>, bounds: Bo
     };
     let (least_count, least_share) = counted(bounds.at_least);
     let (most_count, most_share) = counted(bounds.at_most);
-    let by_count = Bounds { at_least: least_count, at_most: most_count }.hold(dropped);
-    let (by_share, shown) = share(dropped, offered, Bounds { at_least: least_share, at_most: most_share });
-    (by_count && by_share, format!("{dropped} of {offered} ({shown})"))
+    let by_count = Bounds { at_least: least_count, at_most: most_count }.hold(part);
+    let (by_share, shown) = share(part, whole, Bounds { at_least: least_share, at_most: most_share });
+    (by_count && by_share, format!("{part} of {whole} ({shown})"))
 }
 
 fn utilisation(link: &LinkCounters, way: Option<Way>, simulated: Span, bounds: Bounds<Ratio>) -> Verdict {

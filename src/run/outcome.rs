@@ -301,6 +301,8 @@ pub struct DirectionOutcome {
     pub bytes: u64,
     /// Packets that it dropped, by cause; causes without any are left out.
     pub drops: IndexMap<String, u64>,
+    /// Packets that its queue marked: congestion experienced (RFC 3168).
+    pub marks: u64,
     /// Share of the run during which it was sending.
     pub utilisation: Share,
     /// Its queue.

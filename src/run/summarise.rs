@@ -211,6 +211,7 @@ fn direction(counters: &Counters, simulated: Span) -> DirectionOutcome {
         packets: counters.sent,
         bytes: counters.sent_bytes,
         drops: by_cause(&counters.dropped),
+        marks: counters.marked,
         utilisation: Share::of(counters.busy.as_nanos(), simulated.as_nanos()).unwrap_or_default(),
         queue: QueueOutcome { max_bytes: counters.max_queue, mean_bytes: u64::try_from(mean).unwrap_or(u64::MAX) },
     }

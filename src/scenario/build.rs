@@ -76,6 +76,8 @@ fn tcp_config(tcp: &plan::Tcp) -> tcp::Config {
         send_buffer: tcp.send_buffer,
         restart_after_idle: tcp.restart_after_idle,
         ticks: None,
+        pacing: tcp.pacing,
+        ecn: tcp.ecn,
         user_timeout: tcp.user_timeout,
         keep_alive: tcp.keep_alive,
     }
@@ -178,7 +180,7 @@ impl Programs<'_> {
                         timeout: ping.timeout,
                         ..ping::Config::new(index, self.network.address(to))
                     };
-                    world.spawn(from, |host| ping::run(host, config));
+                    world.spawn(from, |host| ping::run(host.with_dscp(traffic.dscp), config));
                 }
             }
             TrafficKind::Traceroute(route) => {
@@ -192,7 +194,7 @@ impl Programs<'_> {
                         timeout: route.timeout,
                         ..traceroute::Config::new(index, self.network.address(to))
                     };
-                    world.spawn(from, |host| traceroute::run(host, config));
+                    world.spawn(from, |host| traceroute::run(host.with_dscp(traffic.dscp), config));
                 }
             }
         }
@@ -233,7 +235,7 @@ impl Programs<'_> {
                 ..client::Config::new(index, &traffic.name, origin)
             };
             let stub = stub.clone();
-            world.spawn(ask.from, |host| client::run(host, stub, config));
+            world.spawn(ask.from, |host| client::run(host.with_dscp(traffic.dscp), stub, config));
         }
     }
 
@@ -262,7 +264,7 @@ impl Programs<'_> {
                 congestion: bulk.congestion,
                 progress_every: bulk::PROGRESS_EVERY,
             };
-            world.spawn(from, |host| bulk::client(host, config));
+            world.spawn(from, |host| bulk::client(host.with_dscp(traffic.dscp), config));
         }
     }
 
@@ -287,7 +289,7 @@ impl Programs<'_> {
                 every: plan.every,
                 limit: plan.limit,
             };
-            world.spawn(from, |host| messages::send(host, config));
+            world.spawn(from, |host| messages::send(host.with_dscp(traffic.dscp), config));
         }
     }
 }

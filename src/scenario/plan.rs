@@ -11,6 +11,8 @@ use crate::service::client::{Arrivals, Connections, Tls};
 use crate::service::{Limit, Numbering, server};
 use crate::topo::{Place, Stretch};
 use crate::trace::Cause;
+use crate::transport::tcp::EcnMode;
+use crate::wire::Dscp;
 use std::fmt;
 
 /// A checked scenario.
@@ -153,6 +155,10 @@ pub struct Tcp {
     pub send_buffer: u64,
     /// Whether the window starts again after idling; `None`: as the profile says.
     pub restart_after_idle: Option<bool>,
+    /// Explicit congestion notification.
+    pub ecn: EcnMode,
+    /// Whether segments are paced also where the controller does not ask for it.
+    pub pacing: bool,
     /// Give up when sent data stays unacknowledged for so long.
     pub user_timeout: Option<Span>,
     /// Probe an idle connection after so long, then so often, and give up after so many without an answer.
@@ -174,6 +180,8 @@ impl Default for Tcp {
             receive_buffer: 64 << 20,
             send_buffer: 16 << 20,
             restart_after_idle: None,
+            ecn: EcnMode::Passive,
+            pacing: false,
             user_timeout: None,
             keep_alive: None,
         }
@@ -275,6 +283,8 @@ pub struct Traffic {
     pub declared: ast::Span,
     /// When it starts.
     pub start: Time,
+    /// Code point of its packets and of the answers to its connections.
+    pub dscp: Dscp,
     /// What it is.
     pub kind: TrafficKind,
 }
@@ -511,6 +521,15 @@ pub enum Measure {
         /// Why; whatever the reason if `None`.
         cause: Option<Cause>,
         /// Bounds of their number or of their share of all offered.
+        bounds: Bounds<Quantity>,
+    },
+    /// Packets that a link's queues marked: congestion experienced.
+    Marks {
+        /// Which link.
+        link: u32,
+        /// Which direction of it; both together if `None`.
+        way: Option<Way>,
+        /// Bounds of their number or of their share of all that went through.
         bounds: Bounds<Quantity>,
     },
     /// Share of the run during which a link was sending.

@@ -206,7 +206,7 @@ impl Ideal {
                 self.end(socket, unread);
                 self.sockets[usize::try_from(socket.0).unwrap()] = Socket::Gone;
             }
-            Call::Bind { ticket, port, ref inbox } => {
+            Call::Bind { ticket, port, ref inbox, .. } => {
                 let port = if port == 0 { self.port() } else { port };
                 let at = SocketAddrV4::new(addr(node), port);
                 let id = self.socket(Socket::Datagrams { at, inbox: Rc::clone(inbox) });

@@ -60,11 +60,15 @@ pub enum Cause {
     NoListener,
     /// The host's socket buffer was full.
     BufferFull,
+    /// A queue told the sender to slow down before it was full (RED, CoDel).
+    EarlyDrop,
+    /// It exceeded the rate of a policer.
+    Policed,
 }
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::QueueFull,
         Self::Loss,
         Self::Corrupted,
@@ -74,6 +78,8 @@ impl Cause {
         Self::TooBig,
         Self::NoListener,
         Self::BufferFull,
+        Self::EarlyDrop,
+        Self::Policed,
     ];
 
     /// The name used in results: `queue_full`, `loss`...
@@ -89,6 +95,8 @@ impl Cause {
             Self::TooBig => "too_big",
             Self::NoListener => "no_listener",
             Self::BufferFull => "buffer_full",
+            Self::EarlyDrop => "early_drop",
+            Self::Policed => "policed",
         }
     }
 }

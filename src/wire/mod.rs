@@ -1,12 +1,14 @@
 //! What is on the wire, as data without behaviour, and how it becomes real bytes.
 
 pub mod codec;
+mod dscp;
 mod icmp;
 mod packet;
 mod payload;
 mod segment;
 pub mod tls;
 
+pub use dscp::Dscp;
 pub use icmp::{Icmp, Quote, UnreachableCode};
 pub use packet::{Body, Datagram, Ecn, IPV4_HEADER, Packet, Transit, UDP_HEADER};
 pub use payload::{Chunk, Payload};

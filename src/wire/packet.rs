@@ -1,5 +1,6 @@
 //! An IPv4 packet, and what the simulator (not the network) knows of its way so far.
 
+use super::dscp::Dscp;
 use super::icmp::Icmp;
 use super::payload::Payload;
 use super::segment::Segment;
@@ -23,6 +24,15 @@ pub enum Ecn {
     Ect0,
     /// Congestion experienced.
     CongestionExperienced,
+}
+
+impl Ecn {
+    /// Whether the transport understands a mark, or has been given one.
+    #[must_use]
+    #[inline]
+    pub const fn is_capable(self) -> bool {
+        !matches!(self, Self::NotCapable)
+    }
 }
 
 /// A UDP datagram (RFC 768).
@@ -97,6 +107,8 @@ pub struct Packet {
     pub dst: Ipv4Addr,
     /// Hops left.
     pub ttl: u8,
+    /// Code point, which queues may look at.
+    pub dscp: Dscp,
     /// ECN bits.
     pub ecn: Ecn,
     /// The IPv4 identification field.

@@ -66,6 +66,15 @@ impl Blueprint {
         &self.tcp[node.index()]
     }
 
+    /// Changes TCP settings of nodes, by name: what a scenario cannot say, such as a controller of one's own.
+    pub fn tune_tcp(&mut self, change: impl Fn(&str, &mut tcp::Config)) {
+        for (node, shared) in self.graph.nodes().zip(&mut self.tcp) {
+            let mut config = (**shared).clone();
+            change(self.graph.name(node), &mut config);
+            *shared = Rc::new(config);
+        }
+    }
+
     /// Addresses for all nodes and routes between them, or everything that is wrong with the addresses asked for.
     pub fn lay_out(&self) -> Result<Layout, Vec<AddressError>> {
         let addresses = AddressPlan::assign(&self.graph, &self.wishes)?;

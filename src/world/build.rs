@@ -40,7 +40,9 @@ impl World {
             .map(|egress| {
                 #[expect(clippy::cast_possible_truncation, reason = "a graph counts nodes in 32 bits")]
                 let to = graph.target(egress).index() as u32;
-                Direction { link: Link::new(blueprint.direction(egress), seed, &direction_name(graph, egress)), to }
+                let link = Link::new(blueprint.direction(egress), seed, &direction_name(graph, egress));
+                let from = graph.source(egress).index() as u32;
+                Direction { link, from, to }
             })
             .collect();
         let mut waits: Vec<Span> = directions.iter().map(|direction| direction.link.usual_wait()).collect();

@@ -7,7 +7,7 @@ use crate::base::Id;
 use crate::host::{Answer, Call, NetError, Place, SocketId, Ticket};
 use crate::trace::Arrival;
 use crate::transport::tcp;
-use crate::wire::{Body, Ecn, Icmp, Packet, Payload, Transit};
+use crate::wire::{Body, Dscp, Ecn, Icmp, Packet, Payload, Transit};
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
@@ -16,8 +16,9 @@ impl World {
     /// Does what a program on `node` asks.
     pub(super) fn call(&mut self, node: u32, call: &mut Call) {
         match *call {
-            Call::Connect { ticket, to, congestion, nodelay } => {
-                self.tcp_connect(node, ticket, to, congestion, nodelay);
+            Call::Connect { ticket, to, dscp, congestion, nodelay } => {
+                let config = self.tcp_config(node, congestion, nodelay);
+                self.tcp_connect(node, ticket, to, dscp, &config);
             }
             Call::Listen { ticket, port, backlog, congestion, nodelay } => {
                 let tcp = self.tcp_config(node, congestion, nodelay);
@@ -54,13 +55,13 @@ impl World {
                 Socket::Listener(id) => self.close_listener(id),
                 Socket::Datagrams(id) => self.udp_close(id),
             },
-            Call::Bind { ticket, port, ref inbox } => self.udp_bind(node, ticket, port, Rc::clone(inbox)),
+            Call::Bind { ticket, port, dscp, ref inbox } => self.udp_bind(node, ticket, (port, dscp), Rc::clone(inbox)),
             Call::SendTo { socket, to, ref mut payload, flow } => {
                 if let Socket::Datagrams(id) = Socket::of(socket) {
                     self.udp_send(id, to, std::mem::take(payload), flow);
                 }
             }
-            Call::Echo { ticket, to, ttl, data_len } => self.echo(node, ticket, to, ttl, data_len),
+            Call::Echo { ticket, to, ttl, dscp, data_len } => self.echo(node, ticket, to, (ttl, dscp), data_len),
             Call::Sleep { ticket, until } => {
                 if until <= self.now {
                     self.answer(ticket, Answer::Slept);
@@ -110,7 +111,7 @@ impl World {
         }
     }
 
-    fn echo(&mut self, node: u32, ticket: Ticket, to: Ipv4Addr, ttl: u8, data_len: u32) {
+    fn echo(&mut self, node: u32, ticket: Ticket, to: Ipv4Addr, (ttl, dscp): (u8, Dscp), data_len: u32) {
         let now = self.now;
         let stack = &mut self.nodes[node as usize].stack;
         let sequence = stack.next_echo();
@@ -122,6 +123,7 @@ impl World {
             src: self.nodes[node as usize].router.address(),
             dst: to,
             ttl,
+            dscp,
             ecn: Ecn::NotCapable,
             ident: 0,
             body: Body::Icmp(Icmp::EchoRequest { identifier, sequence, data_len }),

@@ -37,7 +37,7 @@ impl World {
         self.begin(time, (self.nodes.len() as u64 + u64::from(direction)) << 32);
         let end = &mut self.directions[direction as usize];
         let to = end.to;
-        let Some((packet, fate)) = end.link.take() else { return };
+        let Some((packet, fate)) = end.link.take() else { return self.serve(direction) };
         if let Some(next) = end.link.wake() {
             self.arrivals.set(direction, next);
         }
@@ -122,7 +122,7 @@ impl World {
         } else if let Some(egress) = machine.router.sends(packet) {
             let link = &mut self.directions[egress.index()].link;
             if u32::from(size) <= link.mtu() {
-                let offered = link.offer(id, size, &mut packet.transit, self.now);
+                let offered = link.offer(id, size, packet, self.now);
                 self.offered(node, egress.number(), id, offered);
                 return;
             }
@@ -157,7 +157,7 @@ impl World {
             let link = &mut self.directions[egress.index()].link;
             if u32::from(size) <= link.mtu() {
                 packet.ttl -= 1;
-                let offered = link.offer(id, size, &mut packet.transit, self.now);
+                let offered = link.offer(id, size, packet, self.now);
                 self.offered(node, egress.number(), id, offered);
                 return;
             }
@@ -190,7 +190,7 @@ impl World {
     fn offer(&mut self, node: u32, egress: Egress, id: PacketId) {
         let link = &mut self.directions[egress.index()].link;
         let (packet, size) = self.packets.sized_mut(id);
-        let offered = link.offer(id, size, &mut packet.transit, self.now);
+        let offered = link.offer(id, size, packet, self.now);
         self.offered(node, egress.number(), id, offered);
     }
 

@@ -9,6 +9,7 @@ mod calls;
 mod dispatch;
 mod node;
 mod pool;
+mod scheduled;
 mod sockets;
 mod tcp;
 mod udp;
@@ -35,9 +36,10 @@ enum Event {
     Loopback { node: u32, packet: PacketId },
 }
 
-/// One direction of a link and where it leads.
+/// One direction of a link, whose queue it is and where it leads.
 struct Direction {
     link: Link<PacketId>,
+    from: u32,
     to: u32,
 }
 

@@ -1,6 +1,6 @@
 //! Packets by number: links carry four bytes, the packet itself stays where it is until it is delivered or dropped.
 
-use crate::wire::{Body, Ecn, Packet, Payload, Segment, Transit};
+use crate::wire::{Body, Dscp, Ecn, Packet, Payload, Segment, Transit};
 use std::net::Ipv4Addr;
 
 /// Names a packet in the pool.
@@ -57,6 +57,7 @@ impl Pool {
             src: Ipv4Addr::UNSPECIFIED,
             dst: Ipv4Addr::UNSPECIFIED,
             ttl: 0,
+            dscp: Dscp::DEFAULT,
             ecn: Ecn::NotCapable,
             ident: 0,
             body: Body::Tcp(Segment::default()),

@@ -4,7 +4,7 @@ use crate::base::{Id, Time};
 use crate::host::{Inbox, NetError, SocketId, Ticket, Want};
 use crate::trace::Arrival;
 use crate::transport::tcp;
-use crate::wire::Payload;
+use crate::wire::{Dscp, Payload};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -28,6 +28,7 @@ pub(super) struct Connection {
     pub(super) tuple: FourTuple,
     pub(super) remote: std::net::SocketAddrV4,
     pub(super) local_port: u16,
+    pub(super) dscp: Dscp,
     pub(super) flow: u64,
     /// Time of the connection's earliest entry in the event queue; later entries are stale.
     pub(super) scheduled: Time,
@@ -69,6 +70,7 @@ impl Listener {
 pub(super) struct Datagrams {
     pub(super) node: u32,
     pub(super) port: u16,
+    pub(super) dscp: Dscp,
     pub(super) flow: u64,
     /// What has come for its program.
     pub(super) inbox: Rc<Inbox>,

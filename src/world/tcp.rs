@@ -8,7 +8,7 @@ use crate::base::{Id, Time};
 use crate::host::{Answer, NetError, Opened, Ticket, Want};
 use crate::trace::{Arrival, Mask, Record, Series};
 use crate::transport::tcp::{self, Wake};
-use crate::wire::{Body, Flags, Icmp, Packet, Payload, Segment, Seq, Transit, UnreachableCode};
+use crate::wire::{Body, Dscp, Ecn, Flags, Icmp, Packet, Payload, Segment, Seq, Transit, UnreachableCode};
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::rc::Rc;
@@ -22,8 +22,8 @@ impl World {
         node: u32,
         ticket: Ticket,
         to: SocketAddrV4,
-        congestion: Option<&'static str>,
-        nodelay: bool,
+        dscp: Dscp,
+        config: &tcp::Config,
     ) {
         let stack = &mut self.nodes[node as usize].stack;
         let Some(port) = stack.port_towards(*to.ip(), to.port()) else {
@@ -32,12 +32,12 @@ impl World {
         };
         let flow = stack.next_flow();
         let local = (stack.host.addr(), port);
-        let config = self.tcp_config(node, congestion, nodelay);
         let iss = self.initial_sequence(flow, 0);
-        let machine = tcp::Connection::connect(&config, local, (*to.ip(), to.port()), iss, self.now);
+        let machine = tcp::Connection::connect(config, local, (*to.ip(), to.port()), iss, self.now);
         let id = self.tcp_insert(node, machine, to, port, flow);
         if let Some(connection) = self.connections.get_mut(id) {
             connection.connecting = Some(ticket);
+            connection.dscp = dscp;
         }
         self.nodes[node as usize].stack.connecting.insert(ticket, id);
         self.tcp_drain(id);
@@ -81,6 +81,7 @@ impl World {
             tuple,
             remote,
             local_port,
+            dscp: Dscp::DEFAULT,
             flow,
             scheduled: Time::NEVER,
             connecting: None,
@@ -98,7 +99,7 @@ impl World {
     /// A segment has reached its host.
     #[inline]
     pub(super) fn tcp_input(&mut self, node: u32, packet: PacketId) {
-        let Packet { src, ecn, ref mut body, ref transit, .. } = *self.packets.sized_mut(packet).0;
+        let Packet { src, dscp, ecn, ref mut body, ref transit, .. } = *self.packets.sized_mut(packet).0;
         let Body::Tcp(segment) = body else { return };
         let stack = &mut self.nodes[node as usize].stack;
         let tuple = FourTuple::new(segment.dst_port, src, segment.src_port);
@@ -117,8 +118,7 @@ impl World {
                 // While too many connections wait to be accepted, a handshake cannot end: its segments are dropped and the
                 // SYN-ACK comes again (Linux with `tcp_abort_on_overflow` off).
                 if !waits {
-                    let marked = ecn == crate::wire::Ecn::CongestionExperienced;
-                    connection.machine.handle_segment(segment, transit, marked, self.now);
+                    connection.machine.handle_segment(segment, transit, ecn, self.now);
                 }
                 self.packets.free(packet);
                 if !waits {
@@ -140,19 +140,26 @@ impl World {
         {
             // RFC 9293 3.10.7.2: what is neither SYN nor ACK is dropped, and Linux drops a SYN with FIN too.
             if opens && !segment.flags.has(Flags::FIN) {
-                self.tcp_accept(node, listener, src, &segment, &transit);
+                self.tcp_accept(node, listener, (src, dscp, ecn), &segment, &transit);
             }
             return;
         }
         if let Some(reset) = tcp::reset_for(&segment) {
-            self.tcp_send(node, src, reset, transit.flow, self.now, crate::wire::Ecn::NotCapable);
+            self.tcp_send(node, (src, dscp), reset, transit.flow, self.now, Ecn::NotCapable);
         }
     }
 
     /// A SYN has reached a listener. While more connections wait to be accepted than the backlog says it is dropped without a
     /// word, and the client tries again (Linux `tcp_conn_request`). Handshakes under way do not count: with SYN cookies, on by
     /// default, there is no end to them.
-    fn tcp_accept(&mut self, node: u32, listener: Id<Listener>, src: Ipv4Addr, syn: &Segment, transit: &Transit) {
+    fn tcp_accept(
+        &mut self,
+        node: u32,
+        listener: Id<Listener>,
+        (src, dscp, ecn): (Ipv4Addr, Dscp, Ecn),
+        syn: &Segment,
+        transit: &Transit,
+    ) {
         let Some(listening) = self.listeners.get_mut(listener) else { return };
         if listening.is_full() {
             return;
@@ -161,10 +168,13 @@ impl World {
         let stack = &self.nodes[node as usize].stack;
         let local = (stack.host.addr(), syn.dst_port);
         let iss = self.initial_sequence(transit.flow, 1);
-        let machine = tcp::Connection::accept(&config, local, (src, syn.src_port), iss, syn, self.now);
+        let mut machine = tcp::Connection::accept(&config, local, (src, syn.src_port), iss, syn, self.now);
+        machine.note_syn_ecn(ecn, syn);
         let id = self.tcp_insert(node, machine, SocketAddrV4::new(src, syn.src_port), syn.dst_port, transit.flow);
         if let Some(connection) = self.connections.get_mut(id) {
             connection.listener = Some(listener);
+            // Linux with `tcp_reflect_tos`.
+            connection.dscp = dscp;
         }
         self.tcp_drain(id);
     }
@@ -211,6 +221,7 @@ impl World {
             packet.src = connection.local;
             packet.dst = *connection.remote.ip();
             packet.ttl = crate::ip::DEFAULT_TTL;
+            packet.dscp = connection.dscp;
             packet.ecn = departure.ecn;
             let (flow, first_sent) = (connection.flow, departure.first_sent);
             packet.transit = Transit { flow, first_sent, sent: self.now, ..Transit::default() };
@@ -520,16 +531,17 @@ impl World {
     fn tcp_send(
         &mut self,
         node: u32,
-        dst: Ipv4Addr,
+        (dst, dscp): (Ipv4Addr, Dscp),
         segment: Segment,
         flow: u64,
         first_sent: Time,
-        ecn: crate::wire::Ecn,
+        ecn: Ecn,
     ) {
         let packet = Packet {
             src: self.nodes[node as usize].router.address(),
             dst,
             ttl: crate::ip::DEFAULT_TTL,
+            dscp,
             ecn,
             ident: 0,
             body: Body::Tcp(segment),

@@ -7,7 +7,7 @@ use crate::base::Id;
 use crate::host::{Answer, Inbox, NetError, Received, Ticket};
 use crate::ip;
 use crate::trace::{Arrival, Cause};
-use crate::wire::{Body, Datagram, Ecn, Icmp, Packet, Payload, Transit, UnreachableCode};
+use crate::wire::{Body, Datagram, Dscp, Ecn, Icmp, Packet, Payload, Transit, UnreachableCode};
 use std::net::SocketAddrV4;
 use std::rc::Rc;
 
@@ -15,7 +15,7 @@ use super::sockets::Socket;
 
 impl World {
     /// Opens a UDP socket for a program.
-    pub(super) fn udp_bind(&mut self, node: u32, ticket: Ticket, port: u16, inbox: Rc<Inbox>) {
+    pub(super) fn udp_bind(&mut self, node: u32, ticket: Ticket, (port, dscp): (u16, Dscp), inbox: Rc<Inbox>) {
         let stack = &mut self.nodes[node as usize].stack;
         let port = if port == 0 {
             stack.datagram_port()
@@ -27,7 +27,7 @@ impl World {
             return;
         };
         let flow = stack.next_flow();
-        let id = self.datagrams.insert(Datagrams { node, port, flow, inbox });
+        let id = self.datagrams.insert(Datagrams { node, port, dscp, flow, inbox });
         self.nodes[node as usize].stack.datagrams.insert(port, id);
         self.answer(ticket, Answer::Bound(Ok((Socket::Datagrams(id).id(), port))));
     }
@@ -35,12 +35,13 @@ impl World {
     /// A program sends a datagram.
     pub(super) fn udp_send(&mut self, id: Id<Datagrams>, to: SocketAddrV4, payload: Payload, flow: u64) {
         let Some(socket) = self.datagrams.get(id) else { return };
-        let (node, src_port) = (socket.node, socket.port);
+        let (node, src_port, dscp) = (socket.node, socket.port, socket.dscp);
         let flow = if flow == 0 { socket.flow } else { flow };
         let packet = Packet {
             src: self.nodes[node as usize].router.address(),
             dst: *to.ip(),
             ttl: ip::DEFAULT_TTL,
+            dscp,
             ecn: Ecn::NotCapable,
             ident: 0,
             body: Body::Udp(Datagram { src_port, dst_port: to.port(), payload }),

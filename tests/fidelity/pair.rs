@@ -145,7 +145,7 @@ impl Pair {
     fn deliver(&mut self, to: usize, mut segment: Segment, transit: &Transit) {
         let now = self.now;
         if let Some(end) = &mut self.ends[to] {
-            end.handle_segment(&mut segment, transit, false, now);
+            end.handle_segment(&mut segment, transit, lightlag::wire::Ecn::NotCapable, now);
         } else if segment.flags.has(Flags::SYN) {
             let (client, server) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2));
             let (own, peer, iss) = ((server, 80), (client, 40_000), Seq(ISS[1]));

@@ -16,9 +16,11 @@ static DELIVERED: Form = Form { name: "Delivered", fields: &["of", "at_most", "a
 static COUNT: Form = Form { name: "Count", fields: &["of", "at_most", "at_least"] };
 static GOODPUT: Form = Form { name: "Goodput", fields: &["of", "at_most", "at_least"] };
 static DROPS: Form = Form { name: "Drops", fields: &["link", "from", "cause", "at_most", "at_least"] };
+static MARKS: Form = Form { name: "Marks", fields: &["link", "from", "at_most", "at_least"] };
 static UTILISATION: Form = Form { name: "Utilisation", fields: &["link", "from", "at_most", "at_least"] };
 
-pub(super) const FORMS: &[&Form] = &[&LATENCY, &PHASE, &SUCCESS, &DELIVERED, &COUNT, &GOODPUT, &DROPS, &UTILISATION];
+pub(super) const FORMS: &[&Form] =
+    &[&LATENCY, &PHASE, &SUCCESS, &DELIVERED, &COUNT, &GOODPUT, &DROPS, &MARKS, &UTILISATION];
 
 /// The phases into which the latencies of each kind of traffic divide, as results name them.
 #[must_use]
@@ -116,6 +118,12 @@ fn measure(item: &Value, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems
             let bounds = bounds(&fields, "0", quantity, problems);
             let (link, way) = link?;
             Some(Measure::Drops { link, way, cause, bounds: bounds? })
+        }
+        "Marks" => {
+            let link = link(&fields, nodes, plan, problems);
+            let bounds = bounds(&fields, "100", quantity, problems);
+            let (link, way) = link?;
+            Some(Measure::Marks { link, way, bounds: bounds? })
         }
         _ => {
             let link = link(&fields, nodes, plan, problems);
@@ -262,7 +270,8 @@ fn link(fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Prob
 
 fn cause(value: &Value, problems: &mut Problems) -> Option<Cause> {
     // Those that links themselves have.
-    const KNOWN: [Cause; 5] = [Cause::QueueFull, Cause::Loss, Cause::Corrupted, Cause::Down, Cause::TooBig];
+    const KNOWN: [Cause; 7] =
+        [Cause::QueueFull, Cause::EarlyDrop, Cause::Policed, Cause::Loss, Cause::Corrupted, Cause::Down, Cause::TooBig];
     value::named(value, "a cause", KNOWN.iter().map(|&cause| (cause.name(), cause)), problems)
 }
 

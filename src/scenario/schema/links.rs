@@ -3,10 +3,9 @@
 use super::form::{Fields, Form};
 use super::nodes::Nodes;
 use super::profile::{self, Profile};
-use super::{Problems, check_name, dist, inner, value};
+use super::{Problems, check_name, dist, inner, queue, value};
 use crate::base::{BitRate, Dist, Ratio, Span as Duration};
 use crate::ip::natural_order;
-use crate::link::queue::{self, Limit};
 use crate::link::{self, loss};
 use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
@@ -53,7 +52,7 @@ const RATE_BPS: u64 = 1_000_000_000;
 struct Direction {
     rate: Option<BitRate>,
     delay: Option<Duration>,
-    queue: Option<queue::Config>,
+    queue: Option<link::queue::Config>,
     loss: Option<loss::Config>,
     jitter: Option<Dist>,
     overtake: Option<bool>,
@@ -73,6 +72,8 @@ struct Declared<'a> {
     length_span: Span,
     stretch: Option<Stretch>,
     mtu: u32,
+    /// Where the queue is stated.
+    queue_span: Span,
 }
 
 /// Reads all links into the plan, in natural order of their names.
@@ -91,6 +92,7 @@ pub(super) fn read(value: &Value, nodes: &Nodes<'_>, plan: &mut Plan, problems: 
             let problems = if index == 0 { &mut *problems } else { &mut silent };
             let Some((directions, length, access)) = settle(&declared, (a, b), nodes, plan, problems) else { break };
             let (from, to) = (&plan.nodes[a as usize], &plan.nodes[b as usize]);
+            judge_queues(&declared, &directions, problems);
             let name = match declared.name {
                 Some((name, _)) if many => format!("{name}/{}", index + 1),
                 Some((name, _)) => name.to_owned(),
@@ -164,25 +166,15 @@ fn declaration<'a>(item: &'a Value, nodes: &Nodes<'_>, plan: &Plan, problems: &m
         }
     }
     let mtu = fields.get("mtu").and_then(|value| mtu(value, problems)).unwrap_or(1_500);
-    for direction in &directions {
-        if let Some(queue::Config::DropTail(Limit::Bytes(limit))) = direction.queue
-            && limit < u64::from(mtu)
-        {
-            let span = fields.get("queue").map_or(item.span, |value| value.span);
-            problems.add(
-                Diagnostic::error(Code::OutOfRange, span, format!("a packet of {mtu} B never fits into this queue"))
-                    .help(format!("give the queue {mtu} B or more, or the link a smaller `mtu`")),
-            );
-            break;
-        }
-    }
+    let queue_span = fields.get("queue").or(fields.get("a_to_b")).or(fields.get("b_to_a"));
+    let queue_span = queue_span.map_or(item.span, |value| value.span);
     let pairs = pairs?;
     if pairs.len() == 1 && mesh {
         fields.no_effect("mesh", "both ends are single nodes", problems);
     }
     let span = between?.span;
     let length_span = fields.get("delay").or(fields.get("distance")).map_or(span, |value| value.span);
-    Some(Declared { name, span, pairs, directions, distance, length_span, stretch, mtu })
+    Some(Declared { name, span, pairs, directions, distance, length_span, stretch, mtu, queue_span })
 }
 
 /// Which nodes a declaration joins.
@@ -237,7 +229,7 @@ fn direction(fields: &Fields<'_>, problems: &mut Problems) -> Direction {
     Direction {
         rate: fields.get("rate").and_then(|value| value::rate(value, "`rate`", problems)),
         delay: fields.get("delay").and_then(|value| value::span(value, "`delay`", problems)),
-        queue: fields.get("queue").and_then(|value| queue(value, problems)),
+        queue: fields.get("queue").and_then(|value| queue::read(value, problems)),
         loss: fields.get("loss").and_then(|value| loss(value, problems)),
         jitter: fields.get("jitter").and_then(|value| jitter(value, problems)),
         overtake: fields.get("overtake").and_then(|value| value::flag(value, "`overtake`", problems)),
@@ -253,7 +245,7 @@ impl Direction {
         Self {
             rate: self.rate.or(other.rate),
             delay: self.delay.or(other.delay),
-            queue: self.queue.or(other.queue),
+            queue: self.queue.or_else(|| other.queue.clone()),
             loss: self.loss.or(other.loss),
             jitter: self.jitter.or(other.jitter),
             overtake: self.overtake.or(other.overtake),
@@ -277,20 +269,6 @@ fn stretch(value: &Value, problems: &mut Problems) -> Option<Stretch> {
     // Light in vacuum is the limit; see `Stretch::new`.
     let factor = value::real(value, "`stretch`", Stretch::VACUUM.get()..=1_000.0, problems)?;
     Stretch::new(factor)
-}
-
-fn queue(value: &Value, problems: &mut Problems) -> Option<queue::Config> {
-    const SAMPLE: &str = "a queue is `DropTail(\"256KiB\")` or, in packets, `DropTail(1000)`";
-    if value.variant().is_none() {
-        return value::wrong(value, SAMPLE, problems);
-    }
-    value::choice(value, "a queue", &["DropTail"], problems)?;
-    let Some(limit) = dist::only(value) else { return value::wrong(value, SAMPLE, problems) };
-    let limit = match limit.kind {
-        Kind::Number(_) => Limit::Packets(value::whole(limit, "a queue (packets)", 1..=u64::MAX, problems)?),
-        _ => Limit::Bytes(value::bytes(limit, "a queue", 1..=u64::MAX, problems)?),
-    };
-    Some(queue::Config::DropTail(limit))
 }
 
 fn loss(value: &Value, problems: &mut Problems) -> Option<loss::Config> {
@@ -401,6 +379,17 @@ fn settle_without_places(
     Some(finish(declared, profiles, delay, length))
 }
 
+/// What is wrong with the queues that a declaration states; said once where both directions have the same.
+fn judge_queues(declared: &Declared<'_>, made: &[link::Config; 2], problems: &mut Problems) {
+    for (way, config) in made.iter().enumerate() {
+        let said = declared.directions[way].queue.is_some();
+        let again = way == 1 && config.queue == made[0].queue && config.rate == made[0].rate;
+        if said && !again {
+            queue::judge(&config.queue, declared.queue_span, config.mtu, config.rate, problems);
+        }
+    }
+}
+
 /// Fills in what a declaration leaves open.
 fn finish(
     declared: &Declared<'_>,
@@ -420,8 +409,8 @@ fn finish(
         let rate = said.rate.or(line).unwrap_or(default);
         let mut config = link::Config::new(rate, said.delay.unwrap_or(delay) + access[way]);
         config.mtu = declared.mtu;
-        if let Some(queue) = said.queue {
-            config.queue = queue;
+        if let Some(queue) = &said.queue {
+            config.queue = queue.clone();
         } else if line.is_some() {
             config.queue = profile::access_queue(rate);
         }

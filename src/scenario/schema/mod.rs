@@ -7,6 +7,7 @@ mod links;
 mod nodes;
 mod paths;
 mod profile;
+mod queue;
 mod rules;
 mod tcp;
 mod tls;
@@ -30,6 +31,7 @@ pub const FORMS: &[&[&Form]] = &[
     nodes::FORMS,
     tls::FORMS,
     links::FORMS,
+    queue::FORMS,
     zones::FORMS,
     traffic::FORMS,
     dist::FORMS,

@@ -1,6 +1,7 @@
 //! What only the whole plan shows: ways that do not exist, loads that no link carries, runs that end too early.
 
 mod load;
+mod queues;
 
 use super::Problems;
 use super::paths::Paths;
@@ -24,6 +25,7 @@ pub(super) fn check(plan: &Plan, problems: &mut Problems) {
     plan.traffic.iter().for_each(|traffic| ends_in_time(traffic, plan, problems));
     enough_samples(plan, problems);
     load::check(plan, &paths, problems);
+    queues::check(plan, problems);
 }
 
 /// Every two nodes that talk need a way between them.

@@ -7,6 +7,7 @@ use crate::base::Span;
 use crate::scenario::ast::{Kind, Value};
 use crate::scenario::plan::{Profile, Tcp};
 use crate::transport::congestion;
+use crate::transport::tcp::EcnMode;
 
 pub(super) static TCP: Form = Form {
     name: "tcp",
@@ -23,6 +24,8 @@ pub(super) static TCP: Form = Form {
         "receive_buffer",
         "send_buffer",
         "restart_after_idle",
+        "ecn",
+        "pacing",
         "user_timeout",
         "keep_alive",
     ],
@@ -62,6 +65,10 @@ pub(super) fn read(value: &Value, base: Settings, problems: &mut Problems) -> Se
     flag("window_scaling", &mut tcp.window_scaling);
     flag("tail_loss_probe", &mut tcp.tail_loss_probe);
     flag("rack", &mut tcp.rack);
+    flag("pacing", &mut tcp.pacing);
+    if let Some(value) = fields.get("ecn") {
+        tcp.ecn = ecn(value, problems).unwrap_or(tcp.ecn);
+    }
     for (name, field) in [("receive_buffer", &mut tcp.receive_buffer), ("send_buffer", &mut tcp.send_buffer)] {
         if let Some(value) = fields.get(name) {
             // A window scale of 14 reaches a gibibyte (RFC 7323 2.3).
@@ -104,6 +111,15 @@ fn keep_alive(value: &Value, problems: &mut Problems) -> Option<(Span, Span, u32
         }
     }
     Some((after, every, probes))
+}
+
+/// What a host does about ECN.
+fn ecn(value: &Value, problems: &mut Problems) -> Option<EcnMode> {
+    Some(match value::choice(value, "`ecn`", &["Off", "Passive", "On"], problems)? {
+        "Off" => EcnMode::Off,
+        "On" => EcnMode::On,
+        _ => EcnMode::Passive,
+    })
 }
 
 /// The name of the controller in the field `congestion`.

@@ -6,10 +6,12 @@
 
 mod bbr;
 mod cubic;
+mod dctcp;
 mod reno;
 
 pub use bbr::Bbr;
 pub use cubic::Cubic;
+pub use dctcp::Dctcp;
 pub use reno::Reno;
 
 use crate::base::{BitRate, Span, Time};
@@ -111,6 +113,19 @@ pub struct Ack {
     pub rate: RateSample,
 }
 
+/// What an ACK on a connection with ECN tells. Counts are segments since the start, offsets bytes since the start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EcnSample {
+    /// All segments delivered so far.
+    pub delivered: u64,
+    /// Of those, delivered by ACKs that carried ECE.
+    pub marked: u64,
+    /// Acknowledged cumulatively so far (SND.UNA without wrap).
+    pub una: u64,
+    /// Sent so far (SND.NXT without wrap).
+    pub next: u64,
+}
+
 /// A congestion controller.
 ///
 /// Order of calls: [`Control::init`] when the connection is established; then for each ACK [`Control::on_sample`] (if the ACK
@@ -147,6 +162,16 @@ pub trait Control: fmt::Debug {
     /// Every ACK, for controllers that own the window.
     fn update(&mut self, window: &mut Window, ack: &Ack) {
         let _ = (window, ack);
+    }
+
+    /// Whether the controller counts marks: then ECN is asked for, every packet may be marked, and receivers echo each mark.
+    fn needs_ecn(&self) -> bool {
+        false
+    }
+
+    /// Every ACK on a connection whose ends have agreed to ECN, before the window is grown or reduced by it.
+    fn on_ecn(&mut self, window: &mut Window, ecn: &EcnSample) {
+        let _ = (window, ecn);
     }
 
     /// A loss or ECN mark begins a reduction: the new slow-start threshold, at least 2.
@@ -191,6 +216,8 @@ pub enum Algorithm {
     Cubic,
     /// BBR version 1, as Linux.
     Bbr,
+    /// RFC 8257, as Linux.
+    Dctcp,
     /// A user's own.
     Custom(Factory),
 }
@@ -201,6 +228,7 @@ impl fmt::Debug for Algorithm {
             Self::Reno => "reno",
             Self::Cubic => "cubic",
             Self::Bbr => "bbr",
+            Self::Dctcp => "dctcp",
             Self::Custom(_) => "custom",
         })
     }
@@ -211,6 +239,7 @@ pub const TABLE: &[(&str, &str, Algorithm)] = &[
     ("reno", "additive increase, halving on loss (RFC 5681); unpaced", Algorithm::Reno),
     ("cubic", "cubic growth around the last maximum (RFC 9438), HyStart; unpaced", Algorithm::Cubic),
     ("bbr", "the measured bandwidth and delay, not losses (BBR version 1); paced", Algorithm::Bbr),
+    ("dctcp", "cuts in proportion to the share of marked segments (RFC 8257); asks for ECN; unpaced", Algorithm::Dctcp),
 ];
 
 impl Algorithm {
@@ -227,6 +256,7 @@ impl Algorithm {
             Self::Reno => Controller::Reno(Reno::default()),
             Self::Cubic => Controller::Cubic(Cubic::default()),
             Self::Bbr => Controller::Bbr(Box::default()),
+            Self::Dctcp => Controller::Dctcp(Dctcp::default()),
             Self::Custom(factory) => Controller::Custom(factory()),
         }
     }
@@ -241,6 +271,8 @@ pub enum Controller {
     Cubic(Cubic),
     /// BBR.
     Bbr(Box<Bbr>),
+    /// DCTCP.
+    Dctcp(Dctcp),
     /// A user's own.
     Custom(Box<dyn Control>),
 }
@@ -254,6 +286,7 @@ impl Controller {
             Self::Reno(reno) => reno.pacing_rate(),
             Self::Cubic(cubic) => cubic.pacing_rate(),
             Self::Bbr(bbr) => bbr.pacing_rate(),
+            Self::Dctcp(dctcp) => dctcp.pacing_rate(),
             Self::Custom(custom) => custom.pacing_rate(),
         }
     }
@@ -265,6 +298,7 @@ impl Controller {
             Self::Reno(reno) => reno,
             Self::Cubic(cubic) => cubic,
             Self::Bbr(bbr) => &mut **bbr,
+            Self::Dctcp(dctcp) => dctcp,
             Self::Custom(custom) => &mut **custom,
         }
     }

@@ -92,6 +92,13 @@ impl Connection {
         self.acks.ato = self.constants.delayed_ack_min;
     }
 
+    /// The same for so many ACKs.
+    pub(super) fn enter_quick_acks_for(&mut self, count: u32) {
+        self.acks.quick = self.acks.quick.max(count);
+        self.acks.interactive = false;
+        self.acks.ato = self.constants.delayed_ack_min;
+    }
+
     /// Data of `len` payload bytes has come in order (Linux `tcp_event_data_recv`).
     pub(super) fn data_received(&mut self, len: u64, pushed: bool, now: Time) {
         self.acks.owed = true;

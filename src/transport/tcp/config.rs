@@ -1,5 +1,6 @@
 //! What may differ between TCPs: the constants of two named profiles, and the settings of a host.
 
+use super::ecn::EcnMode;
 use crate::base::Span;
 use crate::transport::congestion::Algorithm;
 use crate::transport::rtt::Rule;
@@ -153,6 +154,11 @@ pub struct Config {
     pub restart_after_idle: Option<bool>,
     /// Whether timers expire on a kernel's ticks; `None`: as the profile says.
     pub ticks: Option<bool>,
+    /// Whether segments are paced also where the controller does not ask for it (Linux with the `fq` queue): at twice the window a
+    /// round trip in slow start, 1.2 times after (`tcp_pacing_ss_ratio`, `tcp_pacing_ca_ratio`).
+    pub pacing: bool,
+    /// Explicit congestion notification (RFC 3168).
+    pub ecn: EcnMode,
     /// Give up when sent data stays unacknowledged for so long (RFC 5482; `TCP_USER_TIMEOUT`).
     pub user_timeout: Option<Span>,
     /// Probe an idle connection after so long, so often, and give up after so many (RFC 9293 3.8.4).
@@ -175,6 +181,8 @@ impl Default for Config {
             send_buffer: 16 << 20,
             restart_after_idle: None,
             ticks: None,
+            pacing: false,
+            ecn: EcnMode::Passive,
             user_timeout: None,
             keep_alive: None,
         }

@@ -2,6 +2,7 @@
 
 use super::acks::Acks;
 use super::config::{Config, Constants};
+use super::ecn::EcnState;
 use super::receive::Receiver;
 use super::recovery::Recovery;
 use super::scoreboard::{Marks, Scoreboard};
@@ -128,6 +129,7 @@ pub struct Connection {
     pub(super) probes_tail: bool,
     pub(super) rack: bool,
     pub(super) restarts: bool,
+    pub(super) paces: bool,
     pub(super) user_timeout: Option<Span>,
     pub(super) keep_alive: Option<(Span, Span, u32)>,
 
@@ -163,6 +165,7 @@ pub struct Connection {
     // Receiving.
     pub(super) receiver: Receiver,
     pub(super) acks: Acks,
+    pub(super) ecn: EcnState,
     /// Their latest timestamp (RFC 7323 `TS.Recent`), and the echo in the segment at hand.
     pub(super) ts_recent: u32,
     pub(super) echo: Option<u32>,
@@ -187,6 +190,7 @@ impl Connection {
         let own_mss = config.mss();
         let mut control = config.congestion.build();
         control.get().seed(u64::from(iss.0));
+        let accurate = control.get().needs_ecn();
         let receiver = Receiver::new(own_mss, constants.first_receive_window, constants.receive_buffer, limit, scale);
         Self {
             constants,
@@ -203,6 +207,7 @@ impl Connection {
             probes_tail: config.tail_loss_probe,
             rack: config.rack,
             restarts: config.restart_after_idle.unwrap_or(constants.restart_after_idle),
+            paces: config.pacing,
             user_timeout: config.user_timeout,
             keep_alive: config.keep_alive,
             una: 0,
@@ -226,6 +231,7 @@ impl Connection {
             timers: Timers::new(constants.rto.initial, config.ticks.unwrap_or(constants.ticks)),
             receiver,
             acks: Acks::new(now),
+            ecn: EcnState::new(config.ecn, accurate),
             ts_recent: 0,
             echo: None,
             control_out: VecDeque::new(),
@@ -256,6 +262,7 @@ impl Connection {
     ) -> Self {
         let mut connection = Self::new(config, local.1, remote.1, iss, State::SynReceived, now);
         connection.take_syn(syn);
+        connection.ecn.take_syn(syn.flags);
         connection.recovery.syn_due = true;
         connection
     }

@@ -5,14 +5,14 @@ use super::receive::arrival_of;
 use super::scoreboard::{News, Rating};
 use super::timers::Alarm;
 use crate::base::{Span, Time};
-use crate::transport::congestion::{Ack, RateSample};
-use crate::wire::{Flags, Segment, Transit};
+use crate::transport::congestion::{Ack, Phase, RateSample};
+use crate::wire::{Ecn, Flags, Segment, Transit};
 
 impl Connection {
-    /// Takes in a segment whose packet came by the way `transit`; `marked` if the packet was marked by a congested queue. What
-    /// of its payload is of use is taken out of it.
-    pub fn handle_segment(&mut self, segment: &mut Segment, transit: &Transit, marked: bool, now: Time) {
-        let _ = marked;
+    /// Takes in a segment whose packet came by the way `transit` with these ECN bits. What of its payload
+    /// is of use is taken out of it.
+    pub fn handle_segment(&mut self, segment: &mut Segment, transit: &Transit, ecn: Ecn, now: Time) {
+        self.ecn.arrive(ecn, segment.flags);
         self.heard = now;
         self.timers.keep_alive_probes = 0;
         if self.is_next_data(segment) {
@@ -45,6 +45,7 @@ impl Connection {
             && self.timers.alarm == Alarm::Off
             && !self.fin
             && !self.orphan
+            && !self.ecn.agreed()
             && match segment.options.timestamps {
                 Some((value, _)) => self.timestamps && value.wrapping_sub(self.ts_recent).cast_signed() >= 0,
                 None => !self.timestamps,
@@ -104,10 +105,12 @@ impl Connection {
         if !flags.has(Flags::ACK) {
             // Simultaneous open (RFC 9293 3.5, figure 8).
             self.state = State::SynReceived;
+            self.ecn.take_crossing_syn(flags);
             self.recovery.syn_due = true;
             return;
         }
         self.state = State::Established;
+        self.ecn.take_syn_ack(flags);
         self.echo = self.timestamps.then(|| segment.options.timestamps.map(|stamps| stamps.1)).flatten();
         self.acknowledged_syn(segment, now);
         // The ACK of the SYN-ACK goes at once, with data if there is some.
@@ -361,9 +364,11 @@ impl Connection {
             let pure = !news.advanced && !not_duplicate && !news.sacked;
             self.probe_acknowledged(ack, &news, pure, now);
         }
+        if self.ecn.agreed() {
+            self.count_marks(&news);
+        }
         let lost_before = news.lost;
-        let dubious =
-            !not_duplicate || news.sacked || news.dsack || self.phase != crate::transport::congestion::Phase::Open;
+        let dubious = !not_duplicate || news.sacked || news.dsack || self.ecn.echoed || self.phase != Phase::Open;
         if dubious {
             let duplicate = !news.advanced && !not_duplicate && !news.dsack;
             self.alert(prior_una, duplicate, &mut news, now);
@@ -564,6 +569,7 @@ impl Connection {
             }
             return;
         }
+        self.accept_cwr(segment.flags, len > 0);
         if self.orphan && len > 0 && end > self.receiver.next.cast_signed() {
             // Nobody will read it (RFC 9293 3.10.7.4). As Linux does, the reset answers the segment and acknowledges nothing.
             self.control_out.extend(super::reset_for(segment));
@@ -599,6 +605,7 @@ impl Connection {
             let taken = self.receiver.take(start, payload, arrival_of(transit, now));
             if taken.readable {
                 self.data_received(len, pushed, now);
+                self.check_mark(now);
                 self.events.readable = true;
                 if taken.filled {
                     self.acks.now = true;
@@ -607,6 +614,7 @@ impl Connection {
                 self.acks.owed = true;
                 self.acks.now = true;
                 if taken.out_of_order {
+                    self.check_mark(now);
                     self.receiver.grow(len);
                 } else {
                     self.enter_quick_acks();

@@ -6,12 +6,13 @@
 //!
 //! Loss detection and recovery follow Linux 6.x in structure: a scoreboard of sent segments, RACK-TLP (RFC 8985), PRR
 //! (RFC 6937), F-RTO (RFC 5682), undo by timestamps (RFC 3522) and D-SACK (RFC 3708). What is left out, and who could notice:
-//! urgent data, segmentation offload (bursts leave segment by segment), ACK compression by time, TCP-AO, MPTCP, ECN and
-//! Fast Open.
+//! urgent data, segmentation offload (bursts leave segment by segment), ACK compression by time, TCP-AO, MPTCP, accurate
+//! ECN (RFC 9768) and Fast Open.
 
 mod acks;
 mod config;
 mod connection;
+mod ecn;
 mod info;
 mod input;
 mod output;
@@ -25,6 +26,7 @@ mod timers;
 pub use super::congestion::Algorithm;
 pub use config::{Config, Constants, Profile};
 pub use connection::{Connection, Departure, Event, Reason, State, Transmit, Wake};
+pub use ecn::EcnMode;
 pub use info::Info;
 
 use crate::wire::{Flags, Segment, Seq};

@@ -3,7 +3,7 @@
 use super::connection::{Connection, Departure, State, Transmit};
 use super::scoreboard::{Marks, Sent};
 use super::timers::Alarm;
-use crate::base::{Span, Time};
+use crate::base::{BitRate, Span, Time};
 use crate::transport::congestion::Phase;
 use crate::wire::{Ecn, Flags, Options, Payload, Segment};
 
@@ -31,14 +31,14 @@ impl Connection {
             return Some(Departure { first_sent, ecn });
         }
         if let Some(len) = self.next_new(now) {
-            self.send_new(len, now, out);
-            return Some(Departure { first_sent: now, ecn: Ecn::NotCapable });
+            let ecn = self.send_new(len, now, out);
+            return Some(Departure { first_sent: now, ecn });
         }
         self.check_window_probe(now);
         if self.acks.now {
             self.bare(Flags::ACK, self.next, now, out);
             self.acks.sent(self.receiver.next, self.constants.delayed_ack_min);
-            return Some(Departure { first_sent: now, ecn: Ecn::NotCapable });
+            return Some(Departure { first_sent: now, ecn: self.ecn.bare() });
         }
         None
     }
@@ -46,7 +46,7 @@ impl Connection {
     /// What goes before new data.
     fn poll_rare(&mut self, now: Time) -> Option<Transmit> {
         if let Some(segment) = self.control_out.pop_front() {
-            return Some(Self::transmit(segment, now));
+            return Some(self.transmit(segment, now));
         }
         if self.state <= State::SynReceived {
             return self.poll_handshake(now);
@@ -91,13 +91,13 @@ impl Connection {
         if self.acks.now {
             let ack = self.bare_segment(Flags::ACK, self.next, now);
             self.acks.sent(self.receiver.next, self.constants.delayed_ack_min);
-            return Some(Self::transmit(ack, now));
+            return Some(self.transmit(ack, now));
         }
         None
     }
 
-    const fn transmit(segment: Segment, first_sent: Time) -> Transmit {
-        Transmit { segment, first_sent, ecn: Ecn::NotCapable }
+    const fn transmit(&self, segment: Segment, first_sent: Time) -> Transmit {
+        Transmit { segment, first_sent, ecn: self.ecn.bare() }
     }
 
     /// SYN or SYN-ACK, first or again.
@@ -109,7 +109,7 @@ impl Connection {
             if self.acks.now && self.state == State::SynReceived {
                 self.acks.stop();
                 let ack = self.bare_segment(Flags::ACK, self.next, now);
-                return Some(Self::transmit(ack, now));
+                return Some(self.transmit(ack, now));
             }
             return None;
         }
@@ -138,10 +138,12 @@ impl Connection {
             ..Segment::default()
         };
         if answer {
-            segment.flags = Flags::SYN | Flags::ACK;
+            segment.flags = Flags::SYN | Flags::ACK | self.ecn.syn_ack_flags();
             segment.ack = self.receiver.seq(self.receiver.next);
+        } else {
+            segment.flags = Flags::SYN | self.ecn.syn_flags(again);
         }
-        Some(Self::transmit(segment, now))
+        Some(self.transmit(segment, now))
     }
 
     /// The timestamp clock: milliseconds, as Linux counts them, from one.
@@ -165,7 +167,7 @@ impl Connection {
         out.dst_port = self.remote_port;
         out.seq = self.seq(offset);
         out.ack = self.receiver.seq(self.receiver.next);
-        out.flags = flags;
+        out.flags = flags | self.ecn.echo();
         out.window = self.receiver.offer();
         out.options = Options::default();
         if self.timestamps {
@@ -206,7 +208,8 @@ impl Connection {
         self.recovery.last_sent = now;
         self.pace(sent.end - sent.start, now);
         let start = sent.start.max(self.una);
-        Self::transmit(self.segment(start, sent.end, now), sent.first_sent)
+        let segment = self.segment(start, sent.end, now);
+        self.transmit(segment, sent.first_sent)
     }
 
     /// A tail loss probe is no repair: neither recovery nor the flight counts it (Linux `__tcp_retransmit_skb`).
@@ -214,7 +217,8 @@ impl Connection {
         self.board.mark_probed(sent.start, now);
         self.recovery.last_sent = now;
         self.pace(sent.end - sent.start, now);
-        Self::transmit(self.segment(sent.start.max(self.una), sent.end, now), sent.first_sent)
+        let segment = self.segment(sent.start.max(self.una), sent.end, now);
+        self.transmit(segment, sent.first_sent)
     }
 
     /// Linux `tcp_xmit_retransmit_queue`.
@@ -338,20 +342,35 @@ impl Connection {
         let (rate, least) = if let Some(rate) = self.control.pacing_rate() {
             (rate.as_bps() / 8, if rate.as_bps() < 1_200_000 { 1 } else { 2 })
         } else {
-            let percent = if self.window.cwnd < self.window.ssthresh / 2 { 200 } else { 120 };
-            let window = mss * u64::from(self.window.cwnd.max(self.board.packets_out()));
-            (window * percent * 10_000_000 / self.rtt.srtt().as_nanos().max(1), 2)
+            (self.window_rate(), 2)
         };
         u32::try_from((rate >> 10).min(65_535) / mss).unwrap_or(least).max(least)
     }
 
-    fn sent_new(&mut self, len: u64, now: Time) -> Transmit {
-        let mut segment = Segment::default();
-        self.send_new(len, now, &mut segment);
-        Self::transmit(segment, now)
+    /// Bytes per second at which an unpaced window would be paced (Linux `tcp_update_pacing_rate`).
+    fn window_rate(&self) -> u64 {
+        let percent = if self.window.cwnd < self.window.ssthresh / 2 { 200 } else { 120 };
+        let window = u64::from(self.mss) * u64::from(self.window.cwnd.max(self.board.packets_out()));
+        window * percent * 10_000_000 / self.rtt.srtt().as_nanos().max(1)
     }
 
-    fn send_new(&mut self, len: u64, now: Time, out: &mut Segment) {
+    /// The rate at which segments leave, if they are paced.
+    #[inline]
+    fn pacing_rate(&self) -> Option<BitRate> {
+        let own = self.control.pacing_rate();
+        if own.is_some() || !self.paces || self.rtt.srtt().is_zero() {
+            return own;
+        }
+        BitRate::from_bps(self.window_rate().saturating_mul(8))
+    }
+
+    fn sent_new(&mut self, len: u64, now: Time) -> Transmit {
+        let mut segment = Segment::default();
+        let ecn = self.send_new(len, now, &mut segment);
+        Transmit { segment, first_sent: now, ecn }
+    }
+
+    fn send_new(&mut self, len: u64, now: Time, out: &mut Segment) -> Ecn {
         let start = self.next;
         let fin = self.fin && start + len == self.written();
         let end = start + len + u64::from(fin);
@@ -382,6 +401,7 @@ impl Connection {
             // Linux sends bursts as units with PSH on the last segment (since 5.5), so that receivers do not wait for more.
             out.flags = out.flags | Flags::PSH;
         }
+        self.enable_marks(out)
     }
 
     /// Nothing more can be sent at this instant.
@@ -437,12 +457,12 @@ impl Connection {
     /// A segment whose sequence number has been acknowledged: the peer must answer.
     fn window_probe(&mut self, now: Time) -> Transmit {
         let probe = self.bare_segment(Flags::ACK, self.una.saturating_sub(1), now);
-        Self::transmit(probe, now)
+        self.transmit(probe, now)
     }
 
     /// Whether pacing holds the next segment back; if so, the machine wants to be woken.
     fn wait_for_pace(&mut self, now: Time) -> bool {
-        if self.control.pacing_rate().is_none() || self.timers.pace_until <= now {
+        if self.timers.pace_until <= now || self.pacing_rate().is_none() {
             return false;
         }
         self.timers.pacing = true;
@@ -451,7 +471,7 @@ impl Connection {
 
     /// A segment has gone: the next may follow at the pacing rate.
     fn pace(&mut self, len: u64, now: Time) {
-        let Some(rate) = self.control.pacing_rate() else { return };
+        let Some(rate) = self.pacing_rate() else { return };
         // Linux does not pace the first ten segments of a connection.
         if self.next < 10 * u64::from(self.mss) {
             return;

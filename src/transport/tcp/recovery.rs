@@ -66,6 +66,12 @@ impl Recovery {
         self.retransmitting_since.get_or_insert(now);
         self.undo_retransmitted = Some(self.undo_retransmitted.unwrap_or(0) + 1);
     }
+
+    /// A mark is never a mistake: what was reduced for it stays reduced.
+    pub(super) const fn forbid_undo(&mut self) {
+        self.prior_ssthresh = 0;
+        self.undo_from = None;
+    }
 }
 
 impl Connection {
@@ -124,6 +130,9 @@ impl Connection {
 
     /// Something about an ACK is not plain progress (Linux `tcp_fastretrans_alert`).
     pub(super) fn alert(&mut self, prior_una: u64, duplicate: bool, news: &mut News, now: Time) {
+        if self.ecn.echoed {
+            self.recovery.prior_ssthresh = 0;
+        }
         if self.phase == Phase::Open {
             self.recovery.retransmitting_since = None;
         } else if self.una >= self.recovery.high {
@@ -219,6 +228,9 @@ impl Connection {
         if !retransmitted {
             self.recovery.retransmitting_since = None;
         }
+        if self.ecn.echoed {
+            self.reduce_for_mark(now);
+        }
         if self.phase == Phase::Reducing {
             return;
         }
@@ -235,7 +247,9 @@ impl Connection {
         self.recovery.prior_ssthresh = 0;
         self.init_undo();
         if !self.reducing() {
-            self.recovery.prior_ssthresh = self.current_ssthresh();
+            if !self.ecn.echoed {
+                self.recovery.prior_ssthresh = self.current_ssthresh();
+            }
             self.begin_reduction();
         }
         self.set_phase(Phase::Recovery, now);
@@ -249,13 +263,14 @@ impl Connection {
     }
 
     /// Linux `tcp_init_cwnd_reduction`.
-    fn begin_reduction(&mut self) {
+    pub(super) fn begin_reduction(&mut self) {
         self.recovery.high = self.next;
         self.recovery.probe_high = None;
         self.recovery.prior_cwnd = self.window.cwnd;
         self.recovery.prr_delivered = 0;
         self.recovery.prr_out = 0;
         self.window.ssthresh = self.control.get().ssthresh(&self.window);
+        self.ecn.queue_cwr();
     }
 
     /// Proportional rate reduction (RFC 6937 and its successor; Linux `tcp_cwnd_reduction`).
@@ -317,6 +332,7 @@ impl Connection {
             self.window.cwnd = self.control.get().undo(&self.window, recovery.prior_cwnd);
             if recovery.prior_ssthresh > self.window.ssthresh {
                 self.window.ssthresh = recovery.prior_ssthresh;
+                self.ecn.withdraw_cwr();
             }
         }
         recovery.undo_from = None;
@@ -427,6 +443,7 @@ impl Connection {
         self.phase = Phase::Loss;
         self.control.get().on_phase(&mut self.window, Phase::Loss, now);
         self.recovery.high = self.next;
+        self.ecn.queue_cwr();
         self.recovery.probe_high = None;
         self.recovery.f_rto = self.constants.f_rto && (fresh || self.timers.timeouts > 0);
     }

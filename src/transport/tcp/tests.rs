@@ -6,7 +6,7 @@ use super::connection::{Connection, Event, Reason, State, Wake};
 use super::{Algorithm, Config, reset_for};
 use crate::base::{Rng, Span, Time};
 use crate::trace::Arrival;
-use crate::wire::{Flags, Options, Payload, Segment, Seq, Transit};
+use crate::wire::{Ecn, Flags, Options, Payload, Segment, Seq, Transit};
 use proptest::prelude::*;
 use std::net::Ipv4Addr;
 
@@ -136,7 +136,7 @@ impl Channel {
     fn deliver(&mut self, to: usize, mut segment: Segment, transit: &Transit) {
         match &mut self.ends[to] {
             Some(end) => {
-                end.handle_segment(&mut segment, transit, false, self.now);
+                end.handle_segment(&mut segment, transit, Ecn::NotCapable, self.now);
                 end.check();
             }
             None if segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK) => {
@@ -358,7 +358,7 @@ fn stray(channel: &mut Channel, flags: Flags, ahead: u32) -> Option<Segment> {
     let options = Options { timestamps: Some((stamp, 0)), ..Options::default() };
     let mut segment = Segment { seq: seq + ahead, ack, flags, options, window: 1000, ..Segment::default() };
     let server = channel.end(1);
-    server.handle_segment(&mut segment, &Transit::default(), false, now);
+    server.handle_segment(&mut segment, &Transit::default(), Ecn::NotCapable, now);
     server.poll_transmit(now).map(|transmit| transmit.segment)
 }
 

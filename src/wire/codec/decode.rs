@@ -3,7 +3,7 @@
 use super::checksum::Checksum;
 use super::encode::pseudo_header;
 use crate::wire::{
-    Body, Datagram, Ecn, Flags, Icmp, Options, Packet, Payload, Quote, SackBlocks, Segment, Seq, Transit,
+    Body, Datagram, Dscp, Ecn, Flags, Icmp, Options, Packet, Payload, Quote, SackBlocks, Segment, Seq, Transit,
     UnreachableCode,
 };
 use std::fmt;
@@ -155,15 +155,16 @@ pub fn decode(bytes: &[u8]) -> Result<Packet, DecodeError> {
         17 => Body::Udp(udp(body, pseudo)?),
         _ => return header.error(Fault::Protocol, 9),
     };
-    let ecn = match header.byte(1)? {
+    let class = header.byte(1)?;
+    let dscp = Dscp::new(class >> 2).unwrap_or_default();
+    let ecn = match class & 3 {
         0 => Ecn::NotCapable,
         1 => Ecn::Ect1,
         2 => Ecn::Ect0,
-        3 => Ecn::CongestionExperienced,
-        _ => return header.error(Fault::Reserved, 1),
+        _ => Ecn::CongestionExperienced,
     };
     let (ident, ttl) = (header.word(4)?, header.byte(8)?);
-    Ok(Packet { src, dst, ttl, ecn, ident, body, transit: Transit::default() })
+    Ok(Packet { src, dst, ttl, dscp, ecn, ident, body, transit: Transit::default() })
 }
 
 fn udp(part: Part<'_>, pseudo: Checksum) -> Result<Datagram, DecodeError> {

@@ -2,7 +2,7 @@
 
 use super::checksum::Checksum;
 use crate::wire::{
-    Body, Chunk, Datagram, Ecn, IPV4_HEADER, Icmp, Options, Packet, Payload, Quote, Segment, TCP_HEADER,
+    Body, Chunk, Datagram, Dscp, Ecn, IPV4_HEADER, Icmp, Options, Packet, Payload, Quote, Segment, TCP_HEADER,
     UnreachableCode,
 };
 use std::fmt;
@@ -36,7 +36,7 @@ impl std::error::Error for EncodeError {}
 
 /// Appends the bytes of `packet` to `out`; on an error `out` is as it was.
 ///
-/// The header is that of a host of today: no IP options, "don't fragment" set, DSCP 0. Filler, and the data of echoes, are
+/// The header is that of a host of today: no IP options, "don't fragment" set. Filler, and the data of echoes, are
 /// zeros. A UDP checksum is always there.
 pub fn encode(packet: &Packet, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let len = u64::from(IPV4_HEADER) + body_len(&packet.body);
@@ -53,6 +53,7 @@ pub fn encode(packet: &Packet, out: &mut Vec<u8>) -> Result<(), EncodeError> {
             src: packet.src,
             dst: packet.dst,
             ttl: packet.ttl,
+            dscp: packet.dscp,
             ecn: packet.ecn,
             ident: packet.ident,
             protocol: packet.body.protocol(),
@@ -101,6 +102,7 @@ struct Ip {
     src: Ipv4Addr,
     dst: Ipv4Addr,
     ttl: u8,
+    dscp: Dscp,
     ecn: Ecn,
     ident: u16,
     protocol: u8,
@@ -116,7 +118,7 @@ fn ip_header(out: &mut Vec<u8>, ip: &Ip) {
         Ecn::Ect0 => 2,
         Ecn::CongestionExperienced => 3,
     };
-    out.extend([0x45, ecn]);
+    out.extend([0x45, ip.dscp.get() << 2 | ecn]);
     out.extend(ip.total.to_be_bytes());
     out.extend(ip.ident.to_be_bytes());
     out.extend([0x40, 0, ip.ttl, ip.protocol, 0, 0]);
@@ -255,13 +257,16 @@ fn echo(out: &mut Vec<u8>, kind: u8, identifier: u16, sequence: u16, data_len: u
     zeros(out, u64::from(data_len));
 }
 
-/// An error and its quote. Of the quoted header a [`Quote`] does not hold TTL, identification and ECN; they are written as
-/// `ttl`, 0 and 0.
+/// An error and its quote. Of the quoted header a [`Quote`] does not hold TTL, identification, DSCP and ECN; they are written
+/// as `ttl` and zeros.
 fn error(out: &mut Vec<u8>, kind: [u8; 2], mtu: u16, ttl: u8, quote: &Quote) {
     out.extend(kind);
     out.extend([0; 4]);
     out.extend(mtu.to_be_bytes());
     let Quote { src, dst, protocol, total_len, head } = *quote;
-    ip_header(out, &Ip { src, dst, ttl, ecn: Ecn::NotCapable, ident: 0, protocol, total: total_len });
+    ip_header(
+        out,
+        &Ip { src, dst, ttl, dscp: Dscp::DEFAULT, ecn: Ecn::NotCapable, ident: 0, protocol, total: total_len },
+    );
     out.extend(head);
 }

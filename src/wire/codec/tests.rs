@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::wire::{
-    Body, Datagram, Ecn, Flags, Icmp, Options, Packet, Payload, Quote, SackBlocks, Segment, Seq, Transit,
+    Body, Datagram, Dscp, Ecn, Flags, Icmp, Options, Packet, Payload, Quote, SackBlocks, Segment, Seq, Transit,
     UnreachableCode,
 };
 use proptest::prelude::*;
@@ -19,6 +19,7 @@ fn of(body: Body) -> Packet {
         src: Ipv4Addr::new(10, 0, 0, 2),
         dst: Ipv4Addr::new(10, 0, 1, 2),
         ttl: 64,
+        dscp: Dscp::DEFAULT,
         ecn: Ecn::NotCapable,
         ident: 1,
         body,
@@ -88,10 +89,13 @@ fn packet() -> impl Strategy<Value = Packet> {
     });
     let body = prop_oneof![segment().prop_map(Body::Tcp), datagram.prop_map(Body::Udp), icmp().prop_map(Body::Icmp)];
     let ecn = prop_oneof![Just(Ecn::NotCapable), Just(Ecn::Ect0), Just(Ecn::Ect1), Just(Ecn::CongestionExperienced)];
-    (address(), address(), any::<u8>(), ecn, any::<u16>(), body).prop_map(|(src, dst, ttl, ecn, ident, body)| Packet {
+    let class = ((0..64u8).prop_map(|value| Dscp::new(value).unwrap()), ecn);
+    let fields = (address(), address(), any::<u8>(), class, any::<u16>(), body);
+    fields.prop_map(|(src, dst, ttl, (dscp, ecn), ident, body)| Packet {
         src,
         dst,
         ttl,
+        dscp,
         ecn,
         ident,
         body,

@@ -27,6 +27,7 @@ pub(in crate::scenario::schema) static HTTP: Form = Form {
         "connection",
         "timeout",
         "congestion",
+        "dscp",
     ],
 };
 pub(in crate::scenario::schema) static POOL: Form = Form { name: "Pool", fields: &["max", "idle"] };

@@ -5,13 +5,14 @@ mod others;
 
 use super::form::{Fields, Form};
 use super::nodes::Nodes;
-use super::{Problems, check_name, inner, named_entries, value};
+use super::{Problems, check_name, inner, named_entries, queue, value};
 use crate::base::{Rng, Time};
 use crate::ip::natural_order;
 use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::{NodeKind, Plan, Traffic, TrafficKind};
 use crate::service::Limit;
+use crate::wire::Dscp;
 
 pub(super) const FORMS: &[&Form] =
     &[&http::HTTP, &http::POOL, &http::CLOSED, &others::BULK, &others::MESSAGES, &others::PING, &others::TRACEROUTE];
@@ -60,7 +61,7 @@ pub(super) fn read(value: Option<&Value>, nodes: &Nodes<'_>, plan: &mut Plan, pr
 /// Stands for traffic that could not be read; the plan that holds it is thrown away.
 fn unreadable(name: &str, span: Span) -> Traffic {
     let kind = TrafficKind::Ping(others::no_pings());
-    Traffic { name: name.to_owned(), declared: span, start: Time::ZERO, kind }
+    Traffic { name: name.to_owned(), declared: span, start: Time::ZERO, dscp: Dscp::DEFAULT, kind }
 }
 
 fn traffic(
@@ -80,6 +81,8 @@ fn traffic(
         _ => &others::TRACEROUTE,
     };
     let fields = Fields::open(form, entry, problems)?;
+    let dscp = form.fields.contains(&"dscp").then(|| fields.get("dscp")).flatten();
+    let dscp = dscp.and_then(|value| queue::dscp(value, problems)).unwrap_or_default();
     let port = FIRST_PORT + u16::try_from(plan.traffic.len()).expect("at most 20,000");
     let mut reading = Reading { name, fields: &fields, nodes, plan, start: Time::ZERO, port };
     reading.start = reading.instant("start", problems).unwrap_or(Time::ZERO);
@@ -101,7 +104,7 @@ fn traffic(
         "Ping" => TrafficKind::Ping(others::ping(&reading, problems)?),
         _ => TrafficKind::Traceroute(others::traceroute(&reading, problems)?),
     };
-    Some(Traffic { name: name.to_owned(), declared: span, start: reading.start, kind })
+    Some(Traffic { name: name.to_owned(), declared: span, start: reading.start, dscp, kind })
 }
 
 /// One traffic while it is read.

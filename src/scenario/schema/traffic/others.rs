@@ -25,16 +25,21 @@ pub(in crate::scenario::schema) static BULK: Form = Form {
         "start",
         "stagger",
         "measure_from",
+        "dscp",
     ],
 };
 pub(in crate::scenario::schema) static MESSAGES: Form = Form {
     name: "Messages",
-    fields: &["from", "to", "pairing", "size", "every", "over", "count", "for", "start", "congestion"],
+    fields: &["from", "to", "pairing", "size", "every", "over", "count", "for", "start", "congestion", "dscp"],
 };
-pub(in crate::scenario::schema) static PING: Form =
-    Form { name: "Ping", fields: &["from", "to", "pairing", "every", "count", "size", "ttl", "timeout", "start"] };
-pub(in crate::scenario::schema) static TRACEROUTE: Form =
-    Form { name: "Traceroute", fields: &["from", "to", "pairing", "max_ttl", "probes", "size", "timeout", "start"] };
+pub(in crate::scenario::schema) static PING: Form = Form {
+    name: "Ping",
+    fields: &["from", "to", "pairing", "every", "count", "size", "ttl", "timeout", "start", "dscp"],
+};
+pub(in crate::scenario::schema) static TRACEROUTE: Form = Form {
+    name: "Traceroute",
+    fields: &["from", "to", "pairing", "max_ttl", "probes", "size", "timeout", "start", "dscp"],
+};
 
 /// The largest datagram in IPv4: 65,535 bytes less the headers of IP and UDP or ICMP.
 const MOST_DATAGRAM: u64 = 65_535 - 28;
