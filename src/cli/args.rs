@@ -66,6 +66,22 @@ pub(crate) struct Run {
     /// Seed of all chance, instead of the scenario's
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+    #[command(flatten)]
+    pub(crate) pcap: Pcap,
+}
+
+/// Captures of packets.
+#[derive(Debug, Args)]
+pub(crate) struct Pcap {
+    /// Also write captures (pcapng, for Wireshark and tshark) into this directory: one a host, one a link end of a router
+    #[arg(long = "pcap", value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Capture only at these nodes and at both ends of these links; a group's name means its members
+    #[arg(long = "pcap-at", value_name = "NODE_OR_LINK", value_delimiter = ',', requires = "dir")]
+    pub(crate) at: Vec<String>,
+    /// Keep only so many bytes of each packet; checksums of longer packets can then not be verified
+    #[arg(long = "pcap-snaplen", value_name = "BYTES", requires = "dir", value_parser = clap::value_parser!(u32).range(68..=65_535))]
+    pub(crate) snap_len: Option<u32>,
 }
 
 /// How results are printed.

@@ -7,6 +7,7 @@ mod list;
 mod load;
 mod output;
 mod packetdrill;
+mod pcap;
 mod plot;
 mod run;
 

@@ -3,6 +3,7 @@
 use super::args::{Format, Run};
 use super::load::{Loaded, load};
 use super::output::{Failure, Progress, Status, Stopwatch, Terminal};
+use super::pcap::Pcaps;
 use crate::base::Time;
 use crate::report::text::{self, Options};
 use crate::report::{files, json};
@@ -11,11 +12,18 @@ use crate::trace::Mask;
 
 /// Runs a scenario and writes what it came to where it was asked for.
 pub(crate) fn run(args: &Run, terminal: &Terminal) -> Result<Status, Failure> {
-    let Loaded { plan, network, warnings } = load(&args.file, terminal)?;
+    let loaded = load(&args.file, terminal)?;
+    let mut pcaps = Pcaps::new(&args.pcap, &loaded, args.seed.unwrap_or(loaded.plan.seed))?;
+    let Loaded { plan, network, warnings } = loaded;
     let stopwatch = Stopwatch::start();
-    let mut simulation = Simulation::new(&plan, &network, args.seed, Mask::NONE);
-    to_the_end(&mut simulation, plan.run_for.as_nanos(), &mut [], terminal);
+    let mut observers: Vec<&mut dyn Observer> = pcaps.iter_mut().map(|pcaps| pcaps as &mut dyn Observer).collect();
+    let mask = observers.iter().fold(Mask::NONE, |mask, observer| mask.and(observer.mask()));
+    let mut simulation = Simulation::new(&plan, &network, args.seed, mask);
+    to_the_end(&mut simulation, plan.run_for.as_nanos(), &mut observers, terminal);
     let (outcome, traffic) = simulation.outcome(stopwatch.performance(), warnings);
+    if let (Some(pcaps), Some(dir)) = (pcaps, &args.pcap.dir) {
+        terminal.note(&pcaps.finish(dir)?);
+    }
     if let Some(dir) = &args.out {
         files::write_results(dir, &outcome, &traffic)?;
     }
