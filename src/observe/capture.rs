@@ -223,3 +223,94 @@ impl Capture {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Span;
+    use crate::wire::{Body, Datagram, Payload, Transit};
+
+    fn record(millis: u64, serial: u64, link: Option<u32>, event: PacketEvent) -> PacketRecord {
+        let packet = Packet {
+            src: [10, 0, 0, 1].into(),
+            dst: [10, 0, 0, 2].into(),
+            ttl: 64,
+            ecn: crate::wire::Ecn::default(),
+            ident: 0,
+            body: Body::Udp(Datagram { payload: Payload::filler(serial), ..Datagram::default() }),
+            transit: Transit::default(),
+        };
+        PacketRecord { time: Time::ZERO + Span::from_millis(millis), node: 0, link, event, serial, packet }
+    }
+
+    /// Frames as (milliseconds, end, bytes, marks).
+    fn play(watched: &[bool], records: &[PacketRecord]) -> Vec<(u64, u32, usize, Vec<Mark>)> {
+        let mut capture = Capture::new(watched.to_vec());
+        let (mut frames, mut bytes) = (Vec::new(), Vec::new());
+        let mut take = |capture: &mut Capture| {
+            while let Some(frame) = capture.next_frame(&mut bytes) {
+                frames.push((frame.time.as_nanos() / 1_000_000, frame.end, bytes.len() - 28, frame.marks));
+            }
+        };
+        for record in records {
+            capture.packet(record);
+            take(&mut capture);
+        }
+        capture.finish();
+        take(&mut capture);
+        frames
+    }
+
+    /// Packet 1 is held back and overtaken by 2, 3 is lost, 4 finds no room, 5 is copied as 6, 7 stays on the link.
+    fn troubles() -> Vec<PacketRecord> {
+        use PacketEvent::{Arrived, Delivered, Dropped, Offered};
+        let on = Some(0);
+        vec![
+            record(1, 1, on, Offered),
+            record(2, 2, on, Offered),
+            record(3, 3, on, Offered),
+            record(4, 4, on, Dropped(Cause::QueueFull)),
+            record(5, 5, on, Offered),
+            record(12, 2, on, Arrived),
+            record(12, 2, None, Delivered),
+            record(13, 3, on, Dropped(Cause::Loss)),
+            record(14, 1, on, Arrived),
+            record(14, 1, None, Dropped(Cause::TtlExpired)),
+            record(15, 5, on, Arrived),
+            record(15, 5, None, Delivered),
+            record(15, 6, on, Arrived),
+            record(15, 6, None, Delivered),
+            record(16, 7, on, Offered),
+        ]
+    }
+
+    #[test]
+    fn both_ends_of_a_link_see_what_a_capture_there_would() {
+        let lost_at = Time::ZERO + Span::from_millis(13);
+        let sent = vec![
+            (1, 0, 1, vec![Mark::Overtaken]),
+            (2, 0, 2, vec![]),
+            (3, 0, 3, vec![Mark::Lost(Cause::Loss, lost_at)]),
+            (4, 0, 4, vec![Mark::Refused(Cause::QueueFull)]),
+            (5, 0, 5, vec![]),
+        ];
+        let received = vec![
+            (12, 1, 2, vec![]),
+            (14, 1, 1, vec![Mark::Discarded(Cause::TtlExpired)]),
+            (15, 1, 5, vec![]),
+            (15, 1, 6, vec![Mark::Copy]),
+        ];
+        let last = vec![(16, 0, 7, vec![Mark::UnderWay])];
+        assert_eq!(play(&[true, true], &troubles()), [sent.clone(), received.clone(), last.clone()].concat());
+        assert_eq!(play(&[true, false], &troubles()), [sent, last].concat());
+        assert_eq!(play(&[false, true], &troubles()), received);
+        assert_eq!(play(&[false, false], &troubles()), []);
+    }
+
+    #[test]
+    fn a_fate_is_said_in_words() {
+        let lost = Mark::Lost(Cause::Loss, Time::from_nanos(1_234_000_005));
+        assert_eq!(lost.to_string(), "dropped on the link at 1.234000005 s: loss");
+        assert_eq!(Mark::Discarded(Cause::NoListener).to_string(), "dropped by the node: no listener");
+    }
+}

@@ -88,6 +88,7 @@ pub(crate) fn outcome(traffic: impl IntoIterator<Item = (&'static str, TrafficOu
         performance: Performance { wall_ns: 82_000_000, cpu_ns: 80_000_000 },
         packets: Packets {
             sent: 327_000,
+            retransmitted: 1_480,
             duplicated: 0,
             delivered: 325_480,
             dropped: named(&[("loss", 1_510), ("no_listener", 4)]),

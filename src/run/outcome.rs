@@ -127,6 +127,8 @@ pub struct Performance {
 pub struct Packets {
     /// Made by hosts and routers.
     pub sent: u64,
+    /// Of those, TCP segments sent again, in whole or in part: data, SYN or FIN.
+    pub retransmitted: u64,
     /// Made by links that duplicate.
     pub duplicated: u64,
     /// Taken in by hosts.

@@ -114,6 +114,7 @@ impl Connection {
             return None;
         }
         let answer = self.state == State::SynReceived;
+        let first_sent = self.board.head().map_or(now, |head| head.first_sent);
         if self.board.is_empty() {
             self.board.push(0, 1, Self::SYN_MARKS, now);
             self.next = 1;
@@ -141,7 +142,7 @@ impl Connection {
             segment.flags = Flags::SYN | Flags::ACK;
             segment.ack = self.receiver.seq(self.receiver.next);
         }
-        Some(Self::transmit(segment, now))
+        Some(Self::transmit(segment, first_sent))
     }
 
     /// The timestamp clock: milliseconds, as Linux counts them, from one.
