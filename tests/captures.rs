@@ -3,6 +3,7 @@
 //! Without tshark the tests that need it say so and pass, unless `LIGHTLAG_REQUIRE_TSHARK` is set, as `.ci/run` does.
 
 #![expect(clippy::disallowed_methods, reason = "tests read files and the environment")]
+#![expect(clippy::print_stdout, reason = "what is skipped, and how far a long test has come, is said")]
 
 #[path = "captures/tshark.rs"]
 mod tshark;

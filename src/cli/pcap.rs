@@ -73,7 +73,7 @@ impl Observer for Pcaps {
 /// Which node a link end belongs to.
 fn node_of(end: u32, plan: &Plan) -> usize {
     let link = &plan.links[end as usize / 2];
-    (if end % 2 == 0 { link.a } else { link.b }) as usize
+    [link.a, link.b][end as usize % 2] as usize
 }
 
 /// Which link ends are meant: all, or those of the nodes, groups and links that are named.
