@@ -10,6 +10,7 @@ mod packetdrill;
 mod pcap;
 mod plot;
 mod run;
+mod series;
 
 pub use output::Status;
 

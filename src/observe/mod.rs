@@ -4,10 +4,12 @@ pub mod attribution;
 pub mod capture;
 pub mod cases;
 mod decode;
+pub mod depth;
 pub mod metrics;
 pub mod phase;
 pub mod samples;
 pub mod sequence;
+pub mod series;
 #[cfg(test)]
 mod tests;
 pub mod waterfall;

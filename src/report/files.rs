@@ -55,7 +55,8 @@ pub(super) fn file_stems<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String
 }
 
 /// Writes the results of a run into `dir`, which is made if need be: for each traffic `NAME.samples.csv` and
-/// `NAME.goodput.csv`, then `traffic.csv`, `links.csv` and `outcome.json`.
+/// `NAME.goodput.csv`, then `traffic.csv`, `links.csv`, with series
+/// `senders.csv` and `queues.csv`, and `outcome.json`.
 pub fn write_results(dir: &Path, outcome: &Outcome, traffic: &[Traffic]) -> Result<(), FileError> {
     fs::create_dir_all(dir).map_err(|error| FileError::new(dir, "make", &error))?;
     // While files are being replaced, the directory must not look complete.
@@ -71,12 +72,13 @@ pub fn write_results(dir: &Path, outcome: &Outcome, traffic: &[Traffic]) -> Resu
     }
     write_table(&dir.join("traffic.csv"), |table| traffic_table(table, outcome))?;
     write_table(&dir.join("links.csv"), |table| link_table(table, outcome))?;
+    super::series::write_series(dir, outcome.series.as_ref())?;
     write_whole(&last, json::to_json(outcome).as_bytes())
 }
 
-type Table = csv::Writer<Vec<u8>>;
+pub(super) type Table = csv::Writer<Vec<u8>>;
 
-fn write_table(path: &Path, fill: impl FnOnce(&mut Table) -> csv::Result<()>) -> Result<(), FileError> {
+pub(super) fn write_table(path: &Path, fill: impl FnOnce(&mut Table) -> csv::Result<()>) -> Result<(), FileError> {
     let mut table = csv::Writer::from_writer(Vec::new());
     fill(&mut table).map_err(|error| FileError::new(path, "write", &error))?;
     let bytes = table.into_inner().map_err(|error| FileError::new(path, "write", &error.error()))?;
@@ -109,7 +111,7 @@ fn goodput(table: &mut Table, traffic: &Traffic) -> csv::Result<()> {
     Ok(())
 }
 
-fn optional(value: Option<impl ToString>) -> String {
+pub(super) fn optional(value: Option<impl ToString>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }
 

@@ -107,6 +107,7 @@ pub fn summarise(ended: Ended, traffic: &[Traffic]) -> Outcome {
             .map(|(name, drops)| (name, by_cause(&drops)))
             .filter(|(_, drops)| !drops.is_empty())
             .collect(),
+        series: None,
         expect: ended.expect,
         warnings: ended.warnings,
     }
