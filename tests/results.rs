@@ -83,6 +83,7 @@ fn outcome(traffic: &[Traffic], lose: u64) -> Outcome {
         packet_hops: 5_000,
         performance: Performance { wall_ns: 1, cpu_ns: 1 },
         packets_sent: 2_500,
+        packets_retransmitted: 12,
         packets_duplicated: 0,
         packets_delivered: 2_500 - 2_500 / lose,
         packets_in_flight: 0,

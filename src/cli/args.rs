@@ -1,5 +1,7 @@
 //! The command line: what can be asked, in which words.
 
+use crate::base::Span;
+use crate::scenario::quantity;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -66,6 +68,31 @@ pub(crate) struct Run {
     /// Seed of all chance, instead of the scenario's
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+    /// Also keep the windows of senders and the depths of queues over time, at most one row in so long [default: 10ms]
+    #[arg(long, value_name = "EVERY", require_equals = true, num_args = 0..=1, default_missing_value = "10ms", value_parser = interval)]
+    pub(crate) series: Option<Span>,
+    #[command(flatten)]
+    pub(crate) pcap: Pcap,
+}
+
+/// A duration that is not zero.
+fn interval(text: &str) -> Result<Span, String> {
+    let span = quantity::span(text).map_err(|problem| format!("{}; {}", problem.message, problem.help))?;
+    if span.is_zero() { Err("an interval cannot be zero; write \"10ms\"".into()) } else { Ok(span) }
+}
+
+/// Captures of packets.
+#[derive(Debug, Args)]
+pub(crate) struct Pcap {
+    /// Also write captures (pcapng, for Wireshark and tshark) into this directory: one a host, one a link end of a router
+    #[arg(long = "pcap", value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Capture only at these nodes and at both ends of these links; a group's name means its members
+    #[arg(long = "pcap-at", value_name = "NODE_OR_LINK", value_delimiter = ',', requires = "dir")]
+    pub(crate) at: Vec<String>,
+    /// Keep only so many bytes of each packet; checksums of longer packets can then not be verified
+    #[arg(long = "pcap-snaplen", value_name = "BYTES", requires = "dir", value_parser = clap::value_parser!(u32).range(68..=65_535))]
+    pub(crate) snap_len: Option<u32>,
 }
 
 /// How results are printed.
@@ -130,6 +157,23 @@ pub(crate) enum Figure {
     Goodput(PlotArgs),
     /// Latency or goodput against loss, one run a point
     Loss(LossArgs),
+    /// Congestion windows during the run; needs results of `run --series --out`
+    Cwnd(StateArgs),
+    /// Depths of queues during the run; needs results of `run --series --out`
+    Queue(StateArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StateArgs {
+    /// A directory that `run --series --out` wrote
+    #[arg(value_name = "DIR")]
+    pub(crate) results: PathBuf,
+    /// Only senders on this node or queues of this link or node; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(crate) at: Vec<String>,
+    /// Where to write the SVG; `-` is stdout [default: the figure's name in the directory]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -7,8 +7,10 @@ mod list;
 mod load;
 mod output;
 mod packetdrill;
+mod pcap;
 mod plot;
 mod run;
+mod series;
 
 pub use output::Status;
 

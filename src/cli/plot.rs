@@ -1,38 +1,82 @@
 //! `plot`: results as pictures.
 
-use super::args::{Figure, LossArgs, LossMeasure, Plot, PlotArgs};
+use super::args::{Figure, LossArgs, LossMeasure, Plot, PlotArgs, StateArgs};
 use super::output::{Failure, Status, Terminal};
 use crate::report::figure::{self, DrawError, Flow, LossLine, Measure, Series, Shape};
 use crate::report::files::{self, Results};
 use crate::run::outcome::{Outcome, Share, TrafficKind, TrafficOutcome};
-use std::path::Path;
+use crate::scenario::suggest;
+use std::path::{Path, PathBuf};
 
 /// Draws one figure from some results.
 pub(crate) fn run(plot: &Plot) -> Result<Status, Failure> {
-    let (name, args) = match &plot.figure {
-        Figure::Cdf(args) => ("cdf", args),
-        Figure::Tail(args) => ("tail", args),
-        Figure::Time(args) => ("time", args),
-        Figure::Goodput(args) => ("goodput", args),
-        Figure::Loss(args) => ("loss", &args.plot),
-    };
+    match &plot.figure {
+        Figure::Cdf(args) => latency(args, "cdf", |results, subtitle| {
+            drawn(figure::distribution(&series(results, args)?, Shape::Cumulative, subtitle))
+        }),
+        Figure::Tail(args) => latency(args, "tail", |results, subtitle| {
+            drawn(figure::distribution(&series(results, args)?, Shape::Tail, subtitle))
+        }),
+        Figure::Time(args) => latency(args, "time", |results, subtitle| time(results, args, subtitle)),
+        Figure::Goodput(args) => latency(args, "goodput", |results, subtitle| goodput(results, args, subtitle)),
+        Figure::Loss(args) => latency(&args.plot, "loss", |results, _| loss(results, args)),
+        Figure::Cwnd(args) => state(args, "cwnd"),
+        Figure::Queue(args) => state(args, "queue"),
+    }
+}
+
+/// Draws a figure of traffic.
+fn latency(
+    args: &PlotArgs,
+    name: &str,
+    draw: impl FnOnce(&[Results], &str) -> Result<String, Failure>,
+) -> Result<Status, Failure> {
     let results = read(args)?;
-    let subtitle = subtitle(&results);
-    let svg = match &plot.figure {
-        Figure::Cdf(args) => drawn(figure::distribution(&series(&results, args)?, Shape::Cumulative, &subtitle)),
-        Figure::Tail(args) => drawn(figure::distribution(&series(&results, args)?, Shape::Tail, &subtitle)),
-        Figure::Time(args) => time(&results, args, &subtitle),
-        Figure::Goodput(args) => goodput(&results, args, &subtitle),
-        Figure::Loss(args) => loss(&results, args),
-    }?;
-    let path = args.output.clone().unwrap_or_else(|| args.results[0].join(format!("{name}.svg")));
+    let svg = draw(&results, &subtitle(&results))?;
+    put(&svg, args.output.clone().unwrap_or_else(|| args.results[0].join(format!("{name}.svg"))))
+}
+
+/// Writes a figure to where it was asked for.
+fn put(svg: &str, path: PathBuf) -> Result<Status, Failure> {
     if path == Path::new("-") {
-        Terminal::print(&svg)?;
+        Terminal::print(svg)?;
     } else {
         files::write_whole(&path, svg.as_bytes())?;
         Terminal::print(&format!("{}\n", path.display()))?;
     }
     Ok(Status::Fine)
+}
+
+/// Draws the windows of senders or the depths of queues.
+fn state(args: &StateArgs, name: &str) -> Result<Status, Failure> {
+    let results = files::read_results(&args.results)?;
+    let subtitle = subtitle(std::slice::from_ref(&results));
+    let Some(mut series) = results.outcome.series else {
+        return Err(Failure::wrong(format!(
+            "`{}` holds no series: run the scenario again with `--series --out`",
+            args.results.display()
+        )));
+    };
+    let wanted = |names: &[&String]| args.at.is_empty() || names.iter().any(|name| args.at.contains(name));
+    let known: Vec<String> = if name == "cwnd" {
+        series.senders.iter().map(|sender| sender.node.clone()).collect()
+    } else {
+        series.queues.iter().flat_map(|queue| [queue.link.clone(), queue.from.clone()]).collect()
+    };
+    for name in &args.at {
+        if !known.contains(name) {
+            let advice = suggest::advice(name, "places", known.iter().map(String::as_str));
+            return Err(Failure::wrong(format!("there is nothing to draw at `{name}`; {advice}")));
+        }
+    }
+    if known.is_empty() {
+        return Err(Failure::wrong("there is nothing to draw: no connection was opened, no packet sent"));
+    }
+    series.senders.retain(|sender| wanted(&[&sender.node]));
+    series.queues.retain(|queue| wanted(&[&queue.link, &queue.from]));
+    let draw = if name == "cwnd" { figure::windows } else { figure::depths };
+    let svg = drawn(draw(&series, results.outcome.simulated_ns, &subtitle))?;
+    put(&svg, args.output.clone().unwrap_or_else(|| args.results.join(format!("{name}.svg"))))
 }
 
 fn drawn(svg: Result<String, DrawError>) -> Result<String, Failure> {

@@ -1,8 +1,10 @@
 //! `run`: simulate, and say what users would have felt.
 
 use super::args::{Format, Run};
-use super::load::{Loaded, load};
+use super::load::load;
 use super::output::{Failure, Progress, Status, Stopwatch, Terminal};
+use super::pcap::Pcaps;
+use super::series::SeriesObserver;
 use crate::base::Time;
 use crate::report::text::{self, Options};
 use crate::report::{files, json};
@@ -11,11 +13,22 @@ use crate::trace::Mask;
 
 /// Runs a scenario and writes what it came to where it was asked for.
 pub(crate) fn run(args: &Run, terminal: &Terminal) -> Result<Status, Failure> {
-    let Loaded { plan, network, warnings } = load(&args.file, terminal)?;
+    let loaded = load(&args.file, terminal)?;
+    let mut pcaps = Pcaps::new(&args.pcap, &loaded, args.seed.unwrap_or(loaded.plan.seed))?;
+    let mut series = args.series.map(SeriesObserver::new);
     let stopwatch = Stopwatch::start();
-    let mut simulation = Simulation::new(&plan, &network, args.seed, Mask::NONE);
-    to_the_end(&mut simulation, plan.run_for.as_nanos(), &mut [], terminal);
-    let (outcome, traffic) = simulation.outcome(stopwatch.performance(), warnings);
+    let mut observers: Vec<&mut dyn Observer> = Vec::new();
+    observers.extend(pcaps.iter_mut().map(|pcaps| pcaps as &mut dyn Observer));
+    observers.extend(series.iter_mut().map(|series| series as &mut dyn Observer));
+    let mask = observers.iter().fold(Mask::NONE, |mask, observer| mask.and(observer.mask()));
+    let mut simulation = Simulation::new(&loaded.plan, &loaded.network, args.seed, mask);
+    to_the_end(&mut simulation, loaded.plan.run_for.as_nanos(), &mut observers, terminal);
+    let end = simulation.world().now();
+    let (mut outcome, traffic) = simulation.outcome(stopwatch.performance(), loaded.warnings.clone());
+    outcome.series = series.map(|series| series.finish(end, &loaded));
+    if let (Some(pcaps), Some(dir)) = (pcaps, &args.pcap.dir) {
+        terminal.note(&pcaps.finish(dir)?);
+    }
     if let Some(dir) = &args.out {
         files::write_results(dir, &outcome, &traffic)?;
     }

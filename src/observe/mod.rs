@@ -1,12 +1,15 @@
 //! Readers of the trace: they turn records into what a person wants to know, and change nothing.
 
 pub mod attribution;
+pub mod capture;
 pub mod cases;
 mod decode;
+pub mod depth;
 pub mod metrics;
 pub mod phase;
 pub mod samples;
 pub mod sequence;
+pub mod series;
 #[cfg(test)]
 mod tests;
 pub mod waterfall;

@@ -1,12 +1,13 @@
 //! Results as files in a directory: each appears whole or not at all, and `outcome.json` last of all.
 
 use super::json;
+pub use super::part::write_whole;
 use crate::observe::metrics::INTERVAL;
 use crate::observe::{Sample, Traffic};
 use crate::run::Outcome;
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Why files could not be written or read.
@@ -29,37 +30,20 @@ impl fmt::Display for FileError {
 impl std::error::Error for FileError {}
 
 impl FileError {
-    fn new(path: &Path, verb: &'static str, why: &dyn fmt::Display) -> Self {
+    pub(super) fn new(path: &Path, verb: &'static str, why: &dyn fmt::Display) -> Self {
         Self { path: path.to_owned(), verb, why: why.to_string() }
     }
 }
 
-/// Writes `bytes` to `path`: first beside it under another name, then renamed, so that nobody ever sees a part.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let beside = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
-    let write = || -> io::Result<()> {
-        let mut file = File::create(&beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)
-    };
-    write().map_err(|error| {
-        // The error that matters has happened already; a leftover is told apart by its name.
-        let _ = fs::remove_file(&beside);
-        FileError::new(path, "write", &error)
-    })
-}
-
-/// The name of a traffic as part of a file's name: what is neither letter, digit, `.`, `_` nor `-` becomes `-`.
+/// A name as part of a file's name: what is neither letter, digit, `.`, `_` nor `-` becomes `-`.
 fn file_stem(name: &str) -> String {
     let safe = |c: char| if c.is_alphanumeric() || "._-".contains(c) { c } else { '-' };
     let stem: String = name.chars().map(safe).collect();
     if stem.starts_with('.') { format!("-{stem}") } else { stem }
 }
 
-/// File stems of the traffic, in order, each different from all others.
-fn file_stems<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+/// File stems of names, in order, each different from all others.
+pub(super) fn file_stems<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut stems: Vec<String> = Vec::new();
     for name in names {
         let stem = file_stem(name);
@@ -71,7 +55,8 @@ fn file_stems<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
 }
 
 /// Writes the results of a run into `dir`, which is made if need be: for each traffic `NAME.samples.csv` and
-/// `NAME.goodput.csv`, then `traffic.csv`, `links.csv` and `outcome.json`.
+/// `NAME.goodput.csv`, then `traffic.csv`, `links.csv`, with series
+/// `senders.csv` and `queues.csv`, and `outcome.json`.
 pub fn write_results(dir: &Path, outcome: &Outcome, traffic: &[Traffic]) -> Result<(), FileError> {
     fs::create_dir_all(dir).map_err(|error| FileError::new(dir, "make", &error))?;
     // While files are being replaced, the directory must not look complete.
@@ -87,12 +72,13 @@ pub fn write_results(dir: &Path, outcome: &Outcome, traffic: &[Traffic]) -> Resu
     }
     write_table(&dir.join("traffic.csv"), |table| traffic_table(table, outcome))?;
     write_table(&dir.join("links.csv"), |table| link_table(table, outcome))?;
+    super::series::write_series(dir, outcome.series.as_ref())?;
     write_whole(&last, json::to_json(outcome).as_bytes())
 }
 
-type Table = csv::Writer<Vec<u8>>;
+pub(super) type Table = csv::Writer<Vec<u8>>;
 
-fn write_table(path: &Path, fill: impl FnOnce(&mut Table) -> csv::Result<()>) -> Result<(), FileError> {
+pub(super) fn write_table(path: &Path, fill: impl FnOnce(&mut Table) -> csv::Result<()>) -> Result<(), FileError> {
     let mut table = csv::Writer::from_writer(Vec::new());
     fill(&mut table).map_err(|error| FileError::new(path, "write", &error))?;
     let bytes = table.into_inner().map_err(|error| FileError::new(path, "write", &error.error()))?;
@@ -125,7 +111,7 @@ fn goodput(table: &mut Table, traffic: &Traffic) -> csv::Result<()> {
     Ok(())
 }
 
-fn optional(value: Option<impl ToString>) -> String {
+pub(super) fn optional(value: Option<impl ToString>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }
 

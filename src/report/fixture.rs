@@ -4,6 +4,7 @@ use crate::run::outcome::{
     Counts, DirectionOutcome, Expectation, HopOutcome, Latency, LinkOutcome, MODEL_VERSION, Outcome, Packets,
     Performance, QueueOutcome, Share, Slowest, Specimen, TrafficKind, TrafficOutcome,
 };
+use crate::run::series::{QueueSeries, SenderSeries, SeriesOutcome};
 use indexmap::IndexMap;
 
 fn named(pairs: &[(&str, u64)]) -> IndexMap<String, u64> {
@@ -89,6 +90,7 @@ pub(crate) fn outcome(traffic: impl IntoIterator<Item = (&'static str, TrafficOu
         performance: Performance { wall_ns: 82_000_000, cpu_ns: 80_000_000 },
         packets: Packets {
             sent: 327_000,
+            retransmitted: 1_480,
             duplicated: 0,
             delivered: 325_480,
             dropped: named(&[("loss", 1_510), ("no_listener", 4)]),
@@ -115,6 +117,33 @@ pub(crate) fn outcome(traffic: impl IntoIterator<Item = (&'static str, TrafficOu
         .map(|(name, a, b, a_to_b, b_to_a)| (name.to_owned(), LinkOutcome { a: a.into(), b: b.into(), a_to_b, b_to_a }))
         .collect(),
         node_drops: [("origin".to_owned(), named(&[("no_listener", 4)]))].into_iter().collect(),
+        series: Some(SeriesOutcome {
+            every_ns: 10_000_000,
+            senders: vec![SenderSeries {
+                node: "origin".into(),
+                peer: "user".into(),
+                local: "10.0.0.3:80".into(),
+                remote: "10.0.0.1:32769".into(),
+                flow: 5,
+                time_ns: vec![56_000_000, 84_000_000],
+                cwnd_bytes: vec![14_480, 10_136],
+                ssthresh_bytes: vec![None, Some(10_136)],
+                in_flight_bytes: vec![14_480, 8_688],
+                srtt_ns: vec![0, 56_100_000],
+                rttvar_ns: vec![0, 28_050_000],
+                rto_ns: vec![1_000_000_000, 256_100_000],
+                pacing_bps: vec![None, Some(8_000_000)],
+                retransmitted: vec![0, 1],
+            }],
+            queues: vec![QueueSeries {
+                link: "edge-origin".into(),
+                from: "origin".into(),
+                to: "edge".into(),
+                max_bytes: vec![430, 0],
+                mean_bytes: vec![12, 0],
+                max_packets: vec![2, 0],
+            }],
+        }),
         expect: vec![
             Expectation { text: "pages p99 <= 450 ms".into(), ok: false, measured: "1.04 s".into() },
             Expectation { text: "pages success >= 99.5%".into(), ok: true, measured: "99.7%".into() },

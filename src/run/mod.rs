@@ -2,6 +2,7 @@
 
 pub mod expect;
 pub mod outcome;
+pub mod series;
 mod simulation;
 mod summarise;
 

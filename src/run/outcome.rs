@@ -2,6 +2,7 @@
 //!
 //! `docs/results.md` describes every field of its JSON form; a test compares the two.
 
+use super::series::SeriesOutcome;
 use indexmap::IndexMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -92,6 +93,9 @@ pub struct Outcome {
     pub links: IndexMap<String, LinkOutcome>,
     /// Packets that nodes themselves dropped, by name of the node, then by cause; nodes without any are left out.
     pub node_drops: IndexMap<String, IndexMap<String, u64>>,
+    /// What happened over time, if somebody asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<SeriesOutcome>,
     /// The expectations of the scenario.
     pub expect: Vec<Expectation>,
     /// What a reader of the results should know.
@@ -127,6 +131,8 @@ pub struct Performance {
 pub struct Packets {
     /// Made by hosts and routers.
     pub sent: u64,
+    /// Of those, TCP segments sent again, in whole or in part: data, SYN or FIN.
+    pub retransmitted: u64,
     /// Made by links that duplicate.
     pub duplicated: u64,
     /// Taken in by hosts.

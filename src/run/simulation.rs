@@ -122,6 +122,7 @@ impl<'a> Simulation<'a> {
             packet_hops: self.world.hops(),
             performance,
             packets_sent: tally.sent,
+            packets_retransmitted: tally.retransmitted,
             packets_duplicated: tally.duplicated,
             packets_delivered: tally.delivered,
             packets_in_flight: tally.in_flight,

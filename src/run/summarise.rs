@@ -33,6 +33,8 @@ pub struct Ended {
     pub performance: Performance,
     /// Packets made by hosts and routers.
     pub packets_sent: u64,
+    /// Of those, TCP segments sent again.
+    pub packets_retransmitted: u64,
     /// Packets made by links that duplicate.
     pub packets_duplicated: u64,
     /// Packets taken in by hosts.
@@ -84,6 +86,7 @@ pub fn summarise(ended: Ended, traffic: &[Traffic]) -> Outcome {
         performance: ended.performance,
         packets: Packets {
             sent: ended.packets_sent,
+            retransmitted: ended.packets_retransmitted,
             duplicated: ended.packets_duplicated,
             delivered: ended.packets_delivered,
             dropped: by_cause(&dropped),
@@ -104,6 +107,7 @@ pub fn summarise(ended: Ended, traffic: &[Traffic]) -> Outcome {
             .map(|(name, drops)| (name, by_cause(&drops)))
             .filter(|(_, drops)| !drops.is_empty())
             .collect(),
+        series: None,
         expect: ended.expect,
         warnings: ended.warnings,
     }

@@ -3,6 +3,7 @@
 use super::Mask;
 use crate::base::{Span, Time};
 use crate::wire::Packet;
+use std::net::SocketAddrV4;
 
 /// The way of one byte (the last of a message) through a connection or a datagram flow, from its first transmission to the
 /// reader. The parts add up: `released - first_sent` is recovery, then serialisation, queueing and propagation, then
@@ -333,14 +334,44 @@ pub struct Series {
     pub flow: u64,
     /// Node whose sender this is.
     pub node: u32,
+    /// Its address and port.
+    pub local: SocketAddrV4,
+    /// The other end's.
+    pub remote: SocketAddrV4,
     /// Congestion window in bytes.
     pub cwnd: u64,
     /// Slow-start threshold in bytes; `u64::MAX` while it has not been set.
     pub ssthresh: u64,
-    /// Smoothed round-trip time.
+    /// Smoothed round-trip time; zero before the first sample.
     pub srtt: Span,
+    /// Mean deviation of the round-trip time.
+    pub rttvar: Span,
+    /// Smallest round-trip time of late; zero before the first sample.
+    pub min_rtt: Span,
+    /// Retransmission timeout, with backoff.
+    pub rto: Span,
     /// Bytes sent and neither acknowledged nor considered lost.
     pub in_flight: u64,
+    /// Rate at which segments are let go, in bits per second; `None` without pacing.
+    pub pacing: Option<u64>,
+    /// Segments sent again so far.
+    pub retransmitted: u64,
+    /// What the sender does about losses.
+    pub recovery: Recovery,
+}
+
+/// What a sender does about losses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Recovery {
+    /// Below the slow-start threshold.
+    #[default]
+    SlowStart,
+    /// At or above it.
+    CongestionAvoidance,
+    /// Reducing the window after marks or losses.
+    Recovery,
+    /// Starting over after a timeout.
+    Timeout,
 }
 
 /// One thing that happened, other than to a packet.

@@ -48,6 +48,8 @@ struct Direction {
 pub struct Tally {
     /// Packets that hosts and routers have made.
     pub sent: u64,
+    /// Of those, TCP segments sent again, in whole or in part: data, SYN or FIN.
+    pub retransmitted: u64,
     /// Copies that links have made besides.
     pub duplicated: u64,
     /// Packets that a host took in.

@@ -4,9 +4,10 @@ use super::node::FourTuple;
 use super::pool::PacketId;
 use super::sockets::{Connection, Listener, Reading, Socket};
 use super::{Event, World};
-use crate::base::{Id, Time};
+use crate::base::{BitRate, Id, Time};
 use crate::host::{Answer, NetError, Opened, Ticket, Want};
-use crate::trace::{Arrival, Mask, Record, Series};
+use crate::trace::{Arrival, Mask, Record, Recovery, Series};
+use crate::transport::congestion::Phase;
 use crate::transport::tcp::{self, Wake};
 use crate::wire::{Body, Dscp, Ecn, Flags, Icmp, Packet, Payload, Segment, Seq, Transit, UnreachableCode};
 use std::collections::VecDeque;
@@ -254,16 +255,8 @@ impl World {
         }
         let Some(connection) = self.connections.get_mut(id) else { return };
         if self.trace.wants(Mask::SERIES) {
-            let info = connection.machine.info();
-            self.trace.record(Record::Series(Series {
-                time: self.now,
-                flow: connection.flow,
-                node: connection.node,
-                cwnd: info.cwnd_bytes,
-                ssthresh: info.ssthresh_bytes,
-                srtt: info.srtt,
-                in_flight: info.bytes_in_flight,
-            }));
+            let local = SocketAddrV4::new(self.nodes[connection.node as usize].router.address(), connection.local_port);
+            self.trace.record(Record::Series(series_of(connection, local, self.now)));
         }
         if connection.machine.is_closed() {
             self.tcp_forget(id);
@@ -537,6 +530,7 @@ impl World {
         first_sent: Time,
         ecn: Ecn,
     ) {
+        self.tally.retransmitted += u64::from(first_sent < self.now);
         let packet = Packet {
             src: self.nodes[node as usize].router.address(),
             dst,
@@ -548,5 +542,33 @@ impl World {
             transit: Transit { flow, first_sent, sent: self.now, ..Transit::default() },
         };
         self.send(node, packet);
+    }
+}
+
+/// The state of a connection for observers.
+fn series_of(connection: &Connection, local: SocketAddrV4, now: Time) -> Series {
+    let info = connection.machine.info();
+    let recovery = match info.phase {
+        Phase::Loss => Recovery::Timeout,
+        Phase::Recovery | Phase::Reducing => Recovery::Recovery,
+        Phase::Open | Phase::Disorder if info.cwnd < info.ssthresh => Recovery::SlowStart,
+        Phase::Open | Phase::Disorder => Recovery::CongestionAvoidance,
+    };
+    Series {
+        time: now,
+        flow: connection.flow,
+        node: connection.node,
+        local,
+        remote: connection.remote,
+        cwnd: info.cwnd_bytes,
+        ssthresh: info.ssthresh_bytes,
+        srtt: info.srtt,
+        rttvar: info.rttvar,
+        min_rtt: info.min_rtt,
+        rto: info.rto,
+        in_flight: info.bytes_in_flight,
+        pacing: info.pacing_rate.map(BitRate::as_bps),
+        retransmitted: info.total_retrans,
+        recovery,
     }
 }

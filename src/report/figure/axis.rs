@@ -1,6 +1,6 @@
 //! Scales: from values to places along an axis, with ticks where a person would put them.
 
-use crate::base::{BitRate, Span};
+use crate::base::{BitRate, Bytes, Span};
 
 /// What an axis measures, and so how its ticks read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,6 +13,8 @@ pub(super) enum Unit {
     Share,
     /// Bits per second.
     Rate,
+    /// Bytes.
+    Bytes,
 }
 
 /// A linear or logarithmic scale.
@@ -123,6 +125,7 @@ impl Scale {
             Unit::Latency => trimmed(&Span::from_nanos(libm::round(tick) as u64).to_string()),
             Unit::Elapsed => format!("{} s", decimal(tick / 1e9)),
             Unit::Share => format!("{}%", decimal(tick * 100.0)),
+            Unit::Bytes => trimmed(&Bytes(libm::round(tick) as u64).to_string()),
             Unit::Rate => BitRate::from_bps(libm::round(tick) as u64)
                 .map_or_else(|| "0".into(), |rate| trimmed(&rate.to_string())),
         }

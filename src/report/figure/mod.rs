@@ -2,8 +2,10 @@
 
 mod axis;
 mod canvas;
+mod states;
 
 pub use canvas::DrawError;
+pub use states::{depths, windows};
 
 use crate::base::Span;
 use crate::observe::{Percentile, Sample, Samples};

@@ -84,3 +84,23 @@ fn figures_to_look_at() {
             .unwrap();
     }
 }
+
+#[test]
+fn windows_and_depths_name_what_they_draw() {
+    let outcome = crate::report::fixture::outcome([]);
+    let series = outcome.series.unwrap();
+    let window = windows(&series, 100_000_000, "shop, seed 7").unwrap();
+    for words in ["Congestion window during the run", "origin &gt; user (80): cwnd", "ssthresh", "in flight"] {
+        assert!(window.contains(words), "{words}");
+    }
+    let depth = depths(&series, 100_000_000, "shop, seed 7").unwrap();
+    assert!(depth.contains("origin &gt; edge: largest") && depth.contains("mean"));
+    // Of two senders of which one hardly sends, one is drawn, and the subtitle says so.
+    let mut two = series.clone();
+    let mut quiet = two.senders[0].clone();
+    quiet.in_flight_bytes = vec![1_447, 0];
+    two.senders.push(quiet);
+    assert!(windows(&two, 100_000_000, "x").unwrap().contains("the largest 1 of 2"));
+    two.senders[1].in_flight_bytes = vec![1_448, 0];
+    assert!(!windows(&two, 100_000_000, "x").unwrap().contains("the largest"));
+}

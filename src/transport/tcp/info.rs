@@ -1,7 +1,7 @@
 //! What can be asked of a connection (Linux `tcp_info`).
 
 use super::connection::{Connection, State};
-use crate::base::Span;
+use crate::base::{BitRate, Span};
 use crate::transport::congestion::{INFINITE_SSTHRESH, Phase};
 
 /// A connection's state at one instant. Counts are segments unless a name says bytes.
@@ -57,6 +57,8 @@ pub struct Info {
     pub options: (bool, bool, bool),
     /// Window of the peer, in bytes.
     pub peer_window: u64,
+    /// Rate at which segments are let go; `None` without pacing.
+    pub pacing_rate: Option<BitRate>,
 }
 
 impl Connection {
@@ -91,6 +93,7 @@ impl Connection {
             reordering: self.board.reordering,
             options: (self.timestamps, self.sack, self.scaling),
             peer_window: self.peer_window,
+            pacing_rate: self.control.pacing_rate(),
         }
     }
 }

@@ -114,6 +114,7 @@ impl Connection {
             return None;
         }
         let answer = self.state == State::SynReceived;
+        let first_sent = self.board.head().map_or(now, |head| head.first_sent);
         if self.board.is_empty() {
             self.board.push(0, 1, Self::SYN_MARKS, now);
             self.next = 1;
@@ -143,7 +144,7 @@ impl Connection {
         } else {
             segment.flags = Flags::SYN | self.ecn.syn_flags(again);
         }
-        Some(self.transmit(segment, now))
+        Some(self.transmit(segment, first_sent))
     }
 
     /// The timestamp clock: milliseconds, as Linux counts them, from one.

@@ -1,0 +1,271 @@
+//! Captures as another program sees them: tshark reads what a run wrote, and finds in it what the run says of itself.
+//!
+//! Without tshark the tests that need it say so and pass, unless `LIGHTLAG_REQUIRE_TSHARK` is set, as `.ci/run` does.
+
+#![expect(clippy::disallowed_methods, reason = "tests read files and the environment")]
+#![expect(clippy::print_stdout, reason = "what is skipped, and how far a long test has come, is said")]
+
+#[path = "captures/tshark.rs"]
+mod tshark;
+
+use lightlag::run::Outcome;
+use lightlag::run::outcome::TrafficKind;
+use snapbox::cmd::Command;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const LIGHTLAG: &str = env!("CARGO_BIN_EXE_lightlag");
+
+/// A directory that is gone when the test is over.
+struct Dir(PathBuf);
+
+impl Dir {
+    fn new(name: &str) -> Self {
+        let dir = std::env::temp_dir().join(format!("lightlag-captures-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&dir);
+        fs::create_dir_all(&dir).unwrap();
+        Self(dir)
+    }
+
+    fn scenario(&self, text: &str) -> PathBuf {
+        let path = self.0.join("scenario.ron");
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn captures(&self) -> PathBuf {
+        self.0.join("pcap")
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Runs a scenario with captures into `into`; what it came to, whatever it expected.
+fn run(scenario: &Path, into: &Path, more: &[&str]) -> Outcome {
+    let output = Command::new(LIGHTLAG)
+        .args(["run", "--quiet", "--format", "json", "--pcap"])
+        .arg(into)
+        .arg(scenario)
+        .args(more)
+        .output()
+        .unwrap();
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code().is_some_and(|code| code < 2), "{}: {words}", scenario.display());
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    files(dir).iter().map(|file| file.file_name().unwrap().to_string_lossy().into_owned()).collect()
+}
+
+/// A user behind a router whose line to the shop is short of everything.
+const BAD_LINE: &str = r#"Scenario(
+    run_for: "8s",
+    nodes: { "user": Host(), "far": Host(count: 2), "gw": Router(), "shop": Server(service: "1ms", response: "300kB") },
+    links: [
+        (between: ("user", "gw"), rate: "1Gbps", delay: "1ms"),
+        (between: ("far", "gw"), rate: "1Gbps", delay: "1ms"),
+        (between: ("gw", "shop"), rate: "20Mbps", delay: "9ms", queue: DropTail("15kB"), loss: "2%", duplicate: "1%",
+         corrupt: "1%", reorder: (share: "2%", by: "3ms")),
+    ],
+    traffic: {
+        "page": Http(from: "user", to: "shop", arrivals: Every("500ms"), count: 12, connection: Fresh),
+        "note": Messages(from: "user", to: "far/2", over: Udp, size: "100B", every: "100ms", count: 20),
+        "gone": Ping(from: "user", to: "shop", count: 5),
+    },
+)"#;
+
+#[test]
+fn captures_change_nothing() {
+    let dir = Dir::new("digest");
+    let scenario = dir.scenario(BAD_LINE);
+    let with = run(&scenario, &dir.captures(), &[]);
+    let without = Command::new(LIGHTLAG).args(["run", "--quiet", "--format", "json"]).arg(&scenario).output().unwrap();
+    let without: Outcome = serde_json::from_slice(&without.stdout).unwrap();
+    assert_eq!(with.without_performance(), without.without_performance());
+}
+
+#[test]
+fn hosts_have_a_file_and_routers_one_a_link() {
+    let dir = Dir::new("files");
+    let scenario = dir.scenario(BAD_LINE);
+    let at = |more: &[&str]| {
+        let into = dir.captures();
+        let _ = fs::remove_dir_all(&into);
+        run(&scenario, &into, more);
+        names(&into)
+    };
+    let all = ["far-1", "far-2", "gw.far-1-gw", "gw.far-2-gw", "gw.gw-shop", "gw.user-gw", "shop", "user"];
+    assert_eq!(at(&[]), all.map(|name| format!("{name}.pcapng")));
+    assert_eq!(at(&["--pcap-at", "user"]), ["user.pcapng"]);
+    assert_eq!(at(&["--pcap-at", "gw-shop"]), ["gw.gw-shop.pcapng", "shop.pcapng"]);
+    assert_eq!(at(&["--pcap-at", "far,user"]), ["far-1.pcapng", "far-2.pcapng", "user.pcapng"], "a group's members");
+}
+
+#[test]
+fn a_wrong_place_is_said_and_nothing_is_written() {
+    let dir = Dir::new("wrong");
+    let scenario = dir.scenario(BAD_LINE);
+    let into = dir.captures();
+    let wrong = |words: &[&str]| {
+        let assert = Command::new(LIGHTLAG).args(["run", scenario.to_str().unwrap()]).args(words).assert().code(2);
+        String::from_utf8(assert.get_output().stderr.clone()).unwrap()
+    };
+    let path = into.to_str().unwrap();
+    let said = wrong(&["--pcap", path, "--pcap-at", "user,shopp"]);
+    assert_eq!(said, "error: --pcap-at: no node, group or link is called `shopp`; did you mean `shop`?\n");
+    let said = wrong(&["--pcap", path, "--pcap-at", "elsewhere"]);
+    assert!(said.contains("nodes are `far/1`, `far/2`, `gw`, `shop` and `user`; links are"), "{said}");
+    assert!(wrong(&["--pcap-at", "user"]).contains("--pcap <DIR>"));
+    assert!(wrong(&["--pcap", path, "--pcap-snaplen", "67"]).contains("67 is not in 68..=65535"));
+    assert!(!into.exists());
+}
+
+#[test]
+fn a_directory_that_cannot_be_made_is_no_fault_of_the_scenario() {
+    let dir = Dir::new("blocked");
+    let scenario = dir.scenario(BAD_LINE);
+    let blocked = scenario.join("pcap");
+    let words = ["run", scenario.to_str().unwrap(), "--pcap", blocked.to_str().unwrap()];
+    Command::new(LIGHTLAG).args(words).assert().code(3).stderr_eq("error: cannot make `[..]`: [..]\n");
+}
+
+/// What is captured of a scenario.
+struct Share {
+    scenario: PathBuf,
+    /// Another end of the run.
+    run_for: Option<&'static str>,
+    /// Only these places.
+    at: Option<&'static str>,
+}
+
+/// Scenarios of the repository and what is captured of them. Those that measure speed are cut in time, and the largest in
+/// places too: what they capture in full is gigabytes of the same in hundreds of files.
+fn scenarios() -> Vec<Share> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let in_dir = |dir: &Path| {
+        let mut all = files(dir);
+        all.retain(|path| path.extension().is_some_and(|ending| ending == "ron"));
+        all
+    };
+    let whole = in_dir(&root).into_iter().map(|scenario| Share { scenario, run_for: None, at: None });
+    let cut = in_dir(&root.join("bench")).into_iter().map(|scenario| {
+        let (run_for, at) = match scenario.file_stem().and_then(|stem| stem.to_str()).unwrap() {
+            "leafspine" => ("20ms", Some("host/1,host/128,spine/1")),
+            "dumbbell100" => ("300ms", Some("sender/1,receiver/1")),
+            "web" => ("300ms", Some("client/1,client/2,server")),
+            _ => ("300ms", None),
+        };
+        Share { scenario, run_for: Some(run_for), at }
+    });
+    whole.chain(cut).collect()
+}
+
+/// The scenario's text with another end; what it measures is measured from the beginning.
+fn shortened(text: &str, run_for: &str) -> String {
+    let (before, rest) = text.split_once("run_for: \"").expect("a bench states how long it runs");
+    let (_, after) = rest.split_once('"').unwrap();
+    format!("{before}run_for: \"{run_for}\"{after}").replace("measure_from: \"5s\"", "measure_from: \"0s\"")
+}
+
+/// What tshark calls wrong: frames that it cannot read or that stand before an earlier one, checksums that are bad or that it could not verify, and name service
+/// that it does not recognise. An ICMP error quotes too little to verify what it quotes.
+const FAULT: &str = "_ws.malformed or frame.time_delta < 0 or _ws.short or _ws.expert.severity == error or icmp.checksum.status == 0 \
+                     or ip.checksum.status == 0 or ip.checksum.status == 2 \
+                     or (not icmp.type == 3 and not icmp.type == 11 and (\
+                         (tcp and not tcp.checksum.status == 1) or (udp and not udp.checksum.status == 1) \
+                         or (udp.port == 53 and not dns)))";
+
+/// Data, SYN or FIN that a host sends although it has sent what lies behind it: its own interface reorders nothing, so this
+/// is what it sent again. Which of the names tshark gives it is a guess from times and acknowledgments.
+const AGAIN: &str = "frame.packet_flags_direction == 2 and (tcp.analysis.retransmission or \
+                     tcp.analysis.fast_retransmission or tcp.analysis.spurious_retransmission or \
+                     tcp.analysis.out_of_order)";
+
+const REQUEST: &str = "frame.packet_flags_direction == 2 and http.request";
+
+/// What tshark makes of captures.
+#[derive(Default)]
+struct Judgement {
+    frames: u64,
+    sent_again: u64,
+    requests: u64,
+}
+
+/// Asks tshark about all files of a directory; they must be without fault. Only hosts' files are counted: in a router's stands
+/// what others have sent.
+fn judge(dir: &Path) -> Judgement {
+    let mut judgement = Judgement::default();
+    for file in files(dir) {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        let host = !name.trim_end_matches(".pcapng").contains('.');
+        let [frames, wrong, again, requests] = tshark::counts(&file, ["frame", FAULT, AGAIN, REQUEST]);
+        assert!(wrong == 0, "{name}: {wrong} of {frames} frames:\n{}", tshark::list(&file, FAULT));
+        judgement.frames += frames;
+        if host {
+            judgement.sent_again += again;
+            judgement.requests += requests;
+        }
+    }
+    judgement
+}
+
+#[test]
+fn tshark_finds_nothing_wrong_in_any_scenario_and_counts_as_we_do() {
+    if !tshark::here() {
+        return;
+    }
+    for Share { scenario, run_for, at } in scenarios() {
+        println!("{}", scenario.display());
+        let dir = Dir::new("scenarios");
+        let text = fs::read_to_string(&scenario).unwrap();
+        let text = run_for.map_or(text.clone(), |run_for| shortened(&text, run_for));
+        let at: Vec<&str> = at.into_iter().flat_map(|at| ["--pcap-at", at]).collect();
+        let outcome = run(&dir.scenario(&text), &dir.captures(), &at);
+        let found = judge(&dir.captures());
+        assert!(found.frames > 0);
+        if !at.is_empty() {
+            continue;
+        }
+        assert_eq!(found.sent_again, outcome.packets.retransmitted);
+        let http = outcome.traffic.values().filter(|traffic| traffic.kind == TrafficKind::Requests);
+        let (ok, all) = http.fold((0, 0), |sum, traffic| (sum.0 + traffic.counts.ok, sum.1 + traffic.counts.started));
+        assert!((ok..=all).contains(&found.requests), "{ok} <= {} <= {all}", found.requests);
+    }
+}
+
+#[test]
+fn what_the_network_did_stands_beside_the_packets() {
+    if !tshark::here() {
+        return;
+    }
+    let dir = Dir::new("comments");
+    let outcome = run(&dir.scenario(BAD_LINE), &dir.captures(), &[]);
+    let found = judge(&dir.captures());
+    assert_eq!(found.sent_again, outcome.packets.retransmitted);
+    let link = &outcome.links["gw-shop"];
+    let comments = |file: &str| tshark::comments(&dir.captures().join(file));
+    let of = |comments: &[String], words: &str| comments.iter().filter(|line| line.contains(words)).count() as u64;
+    let (there, back) = (comments("gw.gw-shop.pcapng"), comments("shop.pcapng"));
+    for (direction, sent, received) in [(&link.a_to_b, &there, &back), (&link.b_to_a, &back, &there)] {
+        for (cause, words) in [("loss", "s: loss"), ("corrupted", "s: corrupted"), ("queue_full", "link: queue full")] {
+            let expected = direction.drops.get(cause).copied().unwrap_or(0);
+            assert_eq!(of(sent, words), expected, "{cause}");
+        }
+        assert!(of(sent, "overtaken") > 0);
+        assert!(of(received, "this is the copy") > 0);
+    }
+    assert!(link.b_to_a.drops.get("queue_full").is_some_and(|&n| n > 0), "{:?}", link.b_to_a.drops);
+    let copies = of(&there, "this is the copy") + of(&back, "this is the copy");
+    assert_eq!(copies, outcome.packets.duplicated);
+}
