@@ -4,6 +4,7 @@ pub mod codec;
 mod icmp;
 mod packet;
 mod payload;
+pub mod quic;
 mod segment;
 pub mod tls;
 
