@@ -12,6 +12,7 @@ mod frame;
 mod header;
 mod number;
 mod packet;
+mod params;
 pub(crate) mod reader;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ pub use frame::{Close, Dir, EcnCounts, Frame, Side, StreamId};
 pub use header::{Header, LongKind};
 pub use number::Number;
 pub use packet::{Item, Packet, decode, reset_token_of, stateless_reset, version_negotiation};
+pub use params::TransportParameters;
 pub use varint::varint_len;
 
 use std::fmt;
