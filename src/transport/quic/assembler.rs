@@ -127,11 +127,12 @@ impl Assembler {
         out
     }
 
-    /// Forgets everything.
-    pub(super) fn clear(&mut self) {
+    /// Throws away what is there and goes on at the offset `to`, or behind what has arrived in order.
+    pub(super) fn skip_to(&mut self, to: u64) {
         self.ready.clear();
-        self.held.clear();
+        self.next = self.next.max(to);
         self.read = self.next;
+        self.held.retain(|piece| piece.start + piece.payload.len() > self.next);
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) const MINIMUM_WINDOW: u32 = 2;
 pub(super) const ACK_EVERY: u32 = 2;
 /// Ranges in one ACK frame at most; older ones have been told before.
 pub(super) const ACK_RANGES: usize = 32;
+/// Delays of acknowledgments are told in units of two to this power microseconds (RFC 9000 18.2: the default).
+pub(super) const ACK_DELAY_EXPONENT: u8 = 3;
 /// Length of the connection ids that we give out: long enough to be unguessable, as most deployments have them.
 pub const ID_LEN: u8 = 8;
 

@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     const MS: fn(u64) -> Span = Span::from_millis;
-    const DELAY: Option<Span> = Some(MS(25));
+    const DELAY: Option<Span> = Some(Span::from_millis(25));
 
     #[test]
     fn every_second_packet_is_acknowledged_and_a_single_one_after_the_delay() {

@@ -70,6 +70,8 @@ pub(super) struct Sent {
     pub(super) delivered_at: Time,
     pub(super) first_sent_at: Time,
     pub(super) app_limited: bool,
+    /// Bytes sent in all, this packet included.
+    pub(super) sequence: u64,
 }
 
 /// What an ACK frame brought.
@@ -144,7 +146,14 @@ impl Space {
         self.ping = false;
         self.received = Received::new();
         self.crypto_out = Outgoing::new();
+        self.discard_sent()
+    }
+
+    /// Nothing that was sent matters any more.
+    pub(super) fn discard_sent(&mut self) -> Vec<Sent> {
         self.first = self.next;
+        self.eliciting = 0;
+        self.loss_at = Time::NEVER;
         self.sent.drain(..).flatten().collect()
     }
 

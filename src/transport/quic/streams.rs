@@ -55,6 +55,17 @@ struct Incoming {
     over: bool,
 }
 
+impl Incoming {
+    /// Throws away everything that is there, and once the end is known also what is still to come; returns the bytes that
+    /// count as read because of it.
+    fn throw_away(&mut self) -> u64 {
+        let before = self.assembler.bytes_read();
+        self.assembler.skip_to(self.final_size.unwrap_or(0));
+        self.over = self.final_size.is_some();
+        self.assembler.bytes_read() - before
+    }
+}
+
 /// Our sending side of a stream.
 #[derive(Debug)]
 struct Sending {
@@ -349,13 +360,10 @@ impl Streams {
             return;
         }
         incoming.stopped = Some(code);
-        let unread = incoming.assembler.readable();
-        incoming.assembler.clear();
+        let unread = incoming.throw_away();
         // Without a known end the peer is asked to stop; what still comes is dropped.
-        if incoming.final_size.is_none() {
+        if !incoming.over {
             note(&mut self.frames.stops, id);
-        } else {
-            incoming.over = true;
         }
         self.consumed(id, unread, rtt, now);
         self.forget_if_done(id);
@@ -491,9 +499,7 @@ impl Streams {
         let more = incoming.assembler.insert(offset, data, arrival);
         if incoming.stopped.is_some() {
             // Nobody reads it: it is consumed as it comes.
-            let dropped = incoming.assembler.readable();
-            incoming.assembler.clear();
-            incoming.over = incoming.final_size == Some(incoming.assembler.bytes_read());
+            let dropped = incoming.throw_away();
             self.consumed(id, dropped, Span::ZERO, arrival.arrived);
             self.forget_if_done(id);
         } else if more || incoming.final_size == Some(incoming.assembler.in_order()) {
@@ -513,9 +519,8 @@ impl Streams {
             return Ok(());
         }
         // What has not been read is dropped, and does not hold the connection's credit (RFC 9000 4.5).
-        let unread = final_size - incoming.assembler.bytes_read();
         incoming.reset = Some(code);
-        incoming.assembler.clear();
+        let unread = incoming.throw_away();
         incoming.over = incoming.stopped.is_some();
         self.consumed(id, unread, Span::ZERO, now);
         self.tell_readable(id);
@@ -582,10 +587,10 @@ impl Streams {
         self.peer_may_open[dir as usize]
     }
 
-    /// The limits that hold us back.
-    pub(super) fn blocked_limits(&self, id: StreamId) -> (u64, Option<u64>) {
-        let sending = self.all.get(&id).and_then(|stream| stream.sending.as_ref());
-        (self.may_send, sending.filter(|sending| sending.out.is_blocked(sending.max)).map(|sending| sending.max))
+    /// The limit that holds a stream back, if one does.
+    pub(super) fn blocked_limit(&self, id: StreamId) -> Option<u64> {
+        let sending = self.all.get(&id)?.sending.as_ref()?;
+        sending.out.is_blocked(sending.max).then_some(sending.max)
     }
 
     pub(super) const fn may_send(&self) -> u64 {
@@ -698,8 +703,12 @@ impl Streams {
         }
     }
 
-    /// Whether any stream is open.
-    pub(super) fn is_empty(&self) -> bool {
-        self.all.is_empty()
+    /// Nothing more is sent; what has arrived can still be read.
+    pub(super) fn clear(&mut self) {
+        self.turn.clear();
+        self.frames = StreamFrames::default();
+        for stream in self.all.values_mut() {
+            stream.sending = None;
+        }
     }
 }

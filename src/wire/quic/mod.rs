@@ -21,6 +21,7 @@ mod varint;
 pub use ack::AckRanges;
 pub use cid::{ConnectionId, ResetToken};
 pub use frame::{Close, Dir, EcnCounts, Frame, Side, StreamId};
+pub(crate) use frame::{crypto_overhead, stream_overhead};
 pub use header::{Header, LongKind};
 pub use number::Number;
 pub use packet::{Item, Packet, decode, reset_token_of, stateless_reset, version_negotiation};
