@@ -190,6 +190,8 @@ pub struct Connection {
     /// Last packet from the peer, or first ack-eliciting one of ours since (RFC 9000 10.1).
     pub(super) active_at: Time,
     pub(super) sent_since_heard: bool,
+    /// A packet of the peer's has been taken in.
+    pub(super) heard: bool,
     pub(super) events: VecDeque<Event>,
     /// Packets that had been sent, lost and declared lost wrongly, for observers.
     pub(super) lost_packets: u64,
@@ -323,6 +325,7 @@ impl Connection {
             close_sent: None,
             active_at: now,
             sent_since_heard: false,
+            heard: false,
             events: VecDeque::new(),
             lost_packets: 0,
         }

@@ -60,7 +60,7 @@ impl Connection {
                 }
                 Item::Retry { src, token, .. } => self.take_retry(src, token),
                 Item::VersionNegotiation { .. } => {
-                    if self.side == Side::Client && self.spaces[0].received.largest().is_none() {
+                    if self.side == Side::Client && !self.heard {
                         self.finish_at_once(Reason::VersionMismatch);
                     }
                 }
@@ -93,7 +93,7 @@ impl Connection {
 
     /// The server wants to see that we are where we say (RFC 9000 17.2.5.2).
     fn take_retry(&mut self, src: quic::ConnectionId, token: bytes::Bytes) {
-        let fresh = self.token.is_empty() && self.spaces[0].received.largest().is_none();
+        let fresh = self.token.is_empty() && !self.heard;
         if self.side == Side::Server || !fresh || token.is_empty() {
             return;
         }
@@ -155,11 +155,12 @@ impl Connection {
         }
         if let Header::Long { src, .. } = header
             && self.side == Side::Client
-            && self.spaces[0].received.largest().is_none()
+            && !self.heard
         {
             // RFC 9000 7.2: from now on the server is called by the id that it chose.
             self.ids.set_peer(src);
         }
+        self.heard = true;
         let eliciting = frames.iter().any(Frame::is_ack_eliciting);
         let delay = (id == SpaceId::Data && self.complete).then_some(self.config.max_ack_delay);
         self.space(id).received.take(number, eliciting, ecn, delay, now);

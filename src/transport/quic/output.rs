@@ -154,7 +154,7 @@ impl Connection {
             return None;
         }
         // Header protection samples what lies four bytes behind the number's beginning (RFC 9001 5.4.2).
-        let short = 4u64.saturating_sub(u64::from(number.len) + left - draft.left);
+        let short = (overhead + 4 - u64::from(number.len)).saturating_sub(draft.packet.len());
         if short > 0 {
             draft.packet.frames.insert(0, Frame::Padding(short));
         }

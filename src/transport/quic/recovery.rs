@@ -1,7 +1,7 @@
 //! Loss detection, probes, and what both mean for the window (RFC 9002).
 
 use super::config::{GRANULARITY, INITIAL_RTT, INITIAL_WINDOW, MINIMUM_WINDOW, PERSISTENT_CONGESTION, RTT_RULE};
-use super::connection::{Code, Connection, Early, Event, State};
+use super::connection::{Code, Connection, Early, Event};
 use super::space::{Acked, Content, Sent, SpaceId};
 use super::streams::note;
 use crate::base::{Span, Time};
@@ -351,8 +351,8 @@ impl Connection {
             }
             let mut wait = base;
             if id == SpaceId::Data {
-                // Before the handshake is confirmed the peer may be unable to acknowledge (RFC 9002 6.2.1).
-                if !self.confirmed && (self.spaces[0].eliciting > 0 || self.spaces[1].eliciting > 0 || !self.complete) {
+                // Before the handshake is confirmed the peer may be unable to read or to acknowledge (RFC 9002 6.2.1).
+                if !self.confirmed {
                     continue;
                 }
                 wait += self.peer.max_ack_delay;
@@ -373,9 +373,7 @@ impl Connection {
     pub(super) fn loss_timer_due(&mut self, now: Time) {
         let (_, id, by_time) = self.loss_timer();
         if by_time {
-            let prior = self.in_flight;
-            let lost = self.detect_lost(id, now);
-            let _ = (prior, lost);
+            self.detect_lost(id, now);
             return;
         }
         self.pto_count += 1;
@@ -423,11 +421,6 @@ impl Connection {
         self.recovery_start = Some(now);
         self.pace_at = now;
         self.pto_count = 0;
-    }
-
-    /// Whether the connection still counts losses and sets timers.
-    pub(super) fn is_live(&self) -> bool {
-        self.state == State::Open
     }
 }
 

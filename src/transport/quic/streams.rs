@@ -703,6 +703,12 @@ impl Streams {
         }
     }
 
+    /// Bytes that have arrived, by highest offsets, and have not been read.
+    #[cfg(test)]
+    pub(super) const fn unread(&self) -> u64 {
+        self.received - self.read
+    }
+
     /// Nothing more is sent; what has arrived can still be read.
     pub(super) fn clear(&mut self) {
         self.turn.clear();
