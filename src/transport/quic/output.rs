@@ -240,7 +240,8 @@ impl Connection {
                 if len + sized <= left {
                     return Some(len);
                 }
-                left.checked_sub(u64::from(stream_overhead(id, offset, len, true))).filter(|&room| room > 0)
+                left.checked_sub(u64::from(stream_overhead(id, offset, len, true)))
+                    .filter(|&room| room > 0)
                     .map(|room| room.min(len))
             };
             let Some((id, run, data)) = self.streams.next_data(draft.first_sent, now, fit) else { return };
@@ -261,9 +262,8 @@ impl Connection {
 
     /// Fills the datagram up where it must be, keeps what was sent, and encodes it.
     fn dispatch(&mut self, mut drafts: Vec<Draft>, now: Time) -> Transmit {
-        let padded = drafts
-            .iter()
-            .any(|draft| draft.id == SpaceId::Initial && (self.side == Side::Client || draft.eliciting));
+        let padded =
+            drafts.iter().any(|draft| draft.id == SpaceId::Initial && (self.side == Side::Client || draft.eliciting));
         let total: u64 = drafts.iter().map(|draft| draft.packet.len()).sum();
         if padded
             && total < u64::from(MIN_INITIAL)
@@ -393,7 +393,8 @@ impl Connection {
         self.close_sent = Some(close.clone());
         let mut payload = Payload::empty();
         for id in SpaceId::ALL {
-            let open = self.spaces[id as usize].open && !(id == SpaceId::Data && self.side == Side::Client && !self.one_rtt);
+            let open =
+                self.spaces[id as usize].open && !(id == SpaceId::Data && self.side == Side::Client && !self.one_rtt);
             if !open {
                 continue;
             }

@@ -71,7 +71,8 @@ impl Connection {
     /// We are at another address from now on, which the world has taken for us: the peer is told by a challenge from there (RFC
     /// 9000 9.2). `same_host` if only the port has changed. False if the peer does not want that, or the handshake is not over.
     pub fn migrate(&mut self, same_host: bool, now: Time) -> bool {
-        if self.side == Side::Server || !self.confirmed || self.peer.disable_active_migration || !self.ids.change_peer() {
+        if self.side == Side::Server || !self.confirmed || self.peer.disable_active_migration || !self.ids.change_peer()
+        {
             return false;
         }
         if !same_host {

@@ -300,7 +300,9 @@ impl Connection {
             match *content {
                 Content::Ack(_) => {}
                 Content::Crypto { start, end } => self.space(id).crypto_out.lose(start, end, false, Time::ZERO),
-                Content::Stream { id, start, end, fin, first_sent } => self.streams.lost(id, start, end, fin, first_sent),
+                Content::Stream { id, start, end, fin, first_sent } => {
+                    self.streams.lost(id, start, end, fin, first_sent)
+                }
                 Content::Reset(id) => note(&mut frames.resets, id),
                 Content::Stop(id) => note(&mut frames.stops, id),
                 Content::MaxData => frames.max_data = true,
@@ -335,7 +337,12 @@ impl Connection {
         }
         let backoff = 1u64 << self.pto_count.min(30);
         let base = self.pto_base();
-        if self.spaces.iter().all(|space| space.eliciting == 0) {
+        // Data in flight may fill the window so that the handshake cannot go on: it is probed for, too.
+        let awaited = |id: SpaceId| {
+            let space = &self.spaces[id as usize];
+            space.eliciting > 0 || (id != SpaceId::Data && space.open && space.has_crypto())
+        };
+        if !SpaceId::ALL.into_iter().any(awaited) {
             if self.peer_validated() {
                 return never;
             }
@@ -345,8 +352,7 @@ impl Connection {
         }
         let mut first = never;
         for id in SpaceId::ALL {
-            let space = &self.spaces[id as usize];
-            if space.eliciting == 0 {
+            if !awaited(id) {
                 continue;
             }
             let mut wait = base;
@@ -357,7 +363,9 @@ impl Connection {
                 }
                 wait += self.peer.max_ack_delay;
             }
-            let at = space.last_eliciting.saturating_add(wait.saturating_mul(backoff));
+            let last = self.spaces[id as usize].last_eliciting;
+            let last = if last == Time::NEVER { self.active_at } else { last };
+            let at = last.saturating_add(wait.saturating_mul(backoff));
             if at < first.0 {
                 first = (at, id, false);
             }
@@ -378,14 +386,29 @@ impl Connection {
         }
         self.pto_count += 1;
         let probes = if self.pto_count == 1 { 1 } else { 2 };
+        for other in SpaceId::ALL {
+            let space = self.space(other);
+            // RFC 9002 6.2.4: whatever else of the handshake waits goes with it, also where data has filled the window.
+            let goes_along = id != SpaceId::Data
+                && other != SpaceId::Data
+                && space.open
+                && (space.eliciting > 0 || space.has_crypto());
+            if other == id || goes_along {
+                self.probe_space(other, probes);
+            }
+        }
+    }
+
+    /// A space sends so many packets whatever the window says: what waits, or else what the oldest in flight carried.
+    fn probe_space(&mut self, id: SpaceId, probes: u32) {
+        let waiting = if id == SpaceId::Data { self.has_data_frames() } else { self.space(id).has_crypto() };
         let space = self.space(id);
         space.probes = probes;
+        space.ping = true;
         let contents = space.oldest(probes);
-        let waiting = if id == SpaceId::Data { self.has_data_frames() } else { self.space(id).has_crypto() };
         if !waiting {
             self.requeue(id, &contents);
         }
-        self.space(id).ping = true;
     }
 
     /// The keys of a space are gone (RFC 9001 4.9, RFC 9002 6.4).
@@ -393,7 +416,8 @@ impl Connection {
         if !self.space(id).open && !self.space(id).readable {
             return;
         }
-        let gone: u64 = self.space(id).discard().iter().filter(|sent| sent.in_flight).map(|sent| u64::from(sent.size)).sum();
+        let gone: u64 =
+            self.space(id).discard().iter().filter(|sent| sent.in_flight).map(|sent| u64::from(sent.size)).sum();
         self.in_flight -= gone;
         self.pto_count = 0;
     }
@@ -421,6 +445,19 @@ impl Connection {
         self.recovery_start = Some(now);
         self.pace_at = now;
         self.pto_count = 0;
+    }
+}
+
+#[cfg(test)]
+impl Connection {
+    /// What is counted as it happens is what is there.
+    pub(super) fn check(&self) {
+        let counts = self.spaces.each_ref().map(super::space::Space::count);
+        assert_eq!(self.in_flight, counts.iter().map(|count| count.0).sum::<u64>(), "bytes in flight");
+        for (space, count) in self.spaces.iter().zip(counts) {
+            assert_eq!(space.eliciting, count.1, "ack-eliciting packets");
+        }
+        assert!(self.window.cwnd >= MINIMUM_WINDOW);
     }
 }
 

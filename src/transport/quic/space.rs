@@ -244,6 +244,14 @@ impl Space {
         eliciting.take(count as usize).flat_map(|sent| sent.contents.iter().copied()).collect()
     }
 
+    /// Bytes in flight, and ack-eliciting packets, counted anew.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> (u64, u32) {
+        let all = self.sent.iter().flatten();
+        let bytes = all.clone().filter(|sent| sent.in_flight).map(|sent| u64::from(sent.size)).sum();
+        (bytes, u32::try_from(all.filter(|sent| sent.eliciting).count()).unwrap_or(u32::MAX))
+    }
+
     /// Whether bytes of the handshake wait to be sent.
     pub(super) fn has_crypto(&self) -> bool {
         self.crypto_out.has_data(u64::MAX)

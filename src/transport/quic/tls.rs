@@ -204,7 +204,9 @@ impl Tls {
                 }
                 Ok(())
             }
-            (Side::Client, SpaceId::Handshake, Handshake::Certificate(_) | Handshake::CertificateVerify { .. }) => Ok(()),
+            (Side::Client, SpaceId::Handshake, Handshake::Certificate(_) | Handshake::CertificateVerify { .. }) => {
+                Ok(())
+            }
             (Side::Client, SpaceId::Handshake, Handshake::Finished(_)) => {
                 let finished = typical::finished(Version::Tls13, self.secrets.connection);
                 steps.push(Step::Send(SpaceId::Handshake, Payload::real(finished.encode())));

@@ -43,9 +43,7 @@ impl Seen {
     }
 
     pub(super) fn has_initial(&self) -> bool {
-        self.packets
-            .iter()
-            .any(|packet| matches!(packet.header, Header::Long { kind: LongKind::Initial { .. }, .. }))
+        self.packets.iter().any(|packet| matches!(packet.header, Header::Long { kind: LongKind::Initial { .. }, .. }))
     }
 }
 
@@ -121,6 +119,7 @@ impl Channel {
         for from in 0..2 {
             let Some(end) = &mut self.ends[from] else { continue };
             while let Some(transmit) = end.poll_transmit(self.now) {
+                end.check();
                 let (items, decoded) = quic::decode(&transmit.payload, ID_LEN);
                 assert_eq!(decoded, Ok(()));
                 let packets = items.into_iter().filter_map(|item| match item {
@@ -181,6 +180,7 @@ impl Channel {
         } else {
             for end in self.ends.iter_mut().flatten() {
                 end.handle_wake(self.now);
+                end.check();
             }
         }
         self.flush();
@@ -191,7 +191,9 @@ impl Channel {
         let Flying { to, from, payload, transit, .. } = flying;
         if self.ends[to].is_none() {
             let (items, _) = quic::decode(&payload, ID_LEN);
-            let Some(Item::Packet(Packet { header: Header::Long { kind, dst, src }, .. })) = items.first() else { return };
+            let Some(Item::Packet(Packet { header: Header::Long { kind, dst, src }, .. })) = items.first() else {
+                return;
+            };
             if !matches!(kind, LongKind::Initial { .. }) {
                 return;
             }
@@ -201,6 +203,7 @@ impl Channel {
         }
         let now = self.now;
         self.end(to).handle_datagram(&payload, from, &transit, Ecn::NotCapable, now);
+        self.end(to).check();
     }
 
     pub(super) fn run(&mut self, span: Span) {

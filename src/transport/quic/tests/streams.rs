@@ -1,6 +1,6 @@
 //! Streams share a connection and nothing else.
 
-use super::super::{Config, Event, Reason, Code};
+use super::super::{Code, Config, Event, Reason};
 use super::channel::{Channel, MS};
 use crate::base::Span;
 use crate::wire::Payload;
