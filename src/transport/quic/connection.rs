@@ -193,8 +193,23 @@ pub struct Connection {
     /// A packet of the peer's has been taken in.
     pub(super) heard: bool,
     pub(super) events: VecDeque<Event>,
-    /// Packets that had been sent, lost and declared lost wrongly, for observers.
+    /// Packets declared lost so far.
     pub(super) lost_packets: u64,
+}
+
+/// A look at a connection from outside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Info {
+    /// Congestion window in bytes.
+    pub cwnd_bytes: u64,
+    /// Slow-start threshold in bytes; `u64::MAX` before the first loss.
+    pub ssthresh_bytes: u64,
+    /// Smoothed round-trip time; zero before the first sample.
+    pub srtt: Span,
+    /// Bytes in flight.
+    pub bytes_in_flight: u64,
+    /// Packets declared lost so far.
+    pub lost_packets: u64,
 }
 
 /// What a client begins a connection with.
@@ -477,6 +492,43 @@ impl Connection {
         self.waiting.clear();
         self.streams.clear();
         self.events.push_back(Event::Closed(reason));
+    }
+
+    /// Whether everything written has been acknowledged and nobody else's stream waits for an answer of ours.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.state != State::Open || (self.complete && self.streams.is_settled())
+    }
+
+    /// Whether the connection has been closed and its end waits to be sent.
+    #[must_use]
+    pub const fn has_close_due(&self) -> bool {
+        self.close_due.is_some()
+    }
+
+    /// Whether the peer wants no more of a stream.
+    #[must_use]
+    pub fn is_stopped(&self, id: StreamId) -> bool {
+        self.streams.reset_of(id).is_some()
+    }
+
+    /// The client has proved its address by the token of a Retry (RFC 9000 8.1.2).
+    pub const fn trust_address(&mut self) {
+        self.path.validated = true;
+    }
+
+    /// What observers may know.
+    #[must_use]
+    pub fn info(&self) -> Info {
+        let datagram = u64::from(self.config.max_datagram);
+        let ssthresh = u64::from(self.window.ssthresh);
+        Info {
+            cwnd_bytes: self.window_bytes(),
+            ssthresh_bytes: if self.window.ssthresh == INFINITE_SSTHRESH { u64::MAX } else { ssthresh * datagram },
+            srtt: self.rtt.srtt(),
+            bytes_in_flight: self.in_flight,
+            lost_packets: self.lost_packets,
+        }
     }
 
     /// ICMP says that the peer cannot be reached: during the handshake that is the end.

@@ -17,6 +17,7 @@ mod output;
 mod path;
 mod received;
 mod recovery;
+mod retry;
 mod send;
 mod space;
 mod streams;
@@ -25,6 +26,7 @@ mod tests;
 mod tls;
 
 pub use config::{Config, ID_LEN};
-pub use connection::{Accepting, Code, Connection, Event, Opening, Reason, Transmit, Wake};
+pub use connection::{Accepting, Code, Connection, Event, Info, Opening, Reason, Transmit, Wake};
 pub use ids::Secrets;
+pub use retry::{proven_by, retry_id, retry_token};
 pub use tls::{Chain, Ticket, chain};

@@ -110,6 +110,18 @@ pub fn decode(datagram: &Payload, id_len: u8) -> (Vec<Item>, Result<(), DecodeEr
     (items, Ok(()))
 }
 
+/// The receiver's connection id in the first packet of a datagram; `None` if there is none.
+#[must_use]
+pub fn peek_dst(datagram: &Payload, id_len: u8) -> Option<ConnectionId> {
+    let mut reader = Reader::new(datagram);
+    let first = reader.byte().ok()?;
+    if first & 0x80 == 0 {
+        return take_id(&mut reader, id_len).ok();
+    }
+    reader.skip(4).ok()?;
+    take_sized_id(&mut reader).ok()
+}
+
 fn take(reader: &mut Reader<'_>, id_len: u8) -> Result<Item, DecodeError> {
     let first = reader.byte()?;
     if first & 0x80 == 0 {
