@@ -156,9 +156,10 @@ fn transfers_complete_when_a_real_kernel_completes_them() {
 }
 
 fn transfer(lab: &mut Lab, direction: bulk::Direction, amount: bulk::Amount) {
-    let server = bulk::Server { traffic: 0, port: 5001, congestion: None, progress_every: bulk::PROGRESS_EVERY };
+    let server = bulk::Server { traffic: 0, port: 5001, over: lightlag::service::carrier::Over::Tcp, congestion: None, progress_every: bulk::PROGRESS_EVERY };
     lab.world.spawn(SERVER, |host| bulk::server(host, server));
     let client = bulk::Client {
+        over: lightlag::service::carrier::Over::Tcp,
         traffic: 0,
         first_flow: 0,
         to: SocketAddrV4::new(lab.addr(SERVER), 5001),

@@ -24,7 +24,7 @@ pub(super) const FORMS: &[&Form] = &[&LATENCY, &PHASE, &SUCCESS, &DELIVERED, &CO
 #[must_use]
 pub const fn phases(kind: &TrafficKind) -> &'static [&'static str] {
     match kind {
-        TrafficKind::Http(_) => &REQUEST_PHASES,
+        TrafficKind::Http(_) | TrafficKind::Objects(_) => &REQUEST_PHASES,
         TrafficKind::Messages(_) => &MESSAGE_PHASES,
         TrafficKind::Ping(_) | TrafficKind::Traceroute(_) => &ECHO_PHASES,
         TrafficKind::Bulk(bulk) => match bulk.amount {
