@@ -208,8 +208,9 @@ impl Connection {
         }
         self.recovery_start = Some(now);
         let control = self.control.get();
+        // Also those that own the window want to know what it was.
+        self.window.ssthresh = control.ssthresh(&self.window);
         if !control.owns_window() {
-            self.window.ssthresh = control.ssthresh(&self.window);
             self.window.cwnd = self.window.ssthresh.max(MINIMUM_WINDOW);
         }
         if self.phase != Phase::Recovery {
