@@ -18,6 +18,7 @@ const SCENARIOS: &[(&str, Span)] = &[
     ("first-request", Span::from_secs(60)),
     ("tcp-vs-udp", Span::from_secs(20)),
     ("bulk-loss", Span::from_secs(10)),
+    ("head-of-line", Span::from_secs(20)),
     ("ping-around-the-world", Span::from_secs(60)),
     ("bench/udpline", Span::from_millis(200)),
     ("bench/dumbbell10", Span::from_secs(3)),

@@ -156,7 +156,13 @@ fn transfers_complete_when_a_real_kernel_completes_them() {
 }
 
 fn transfer(lab: &mut Lab, direction: bulk::Direction, amount: bulk::Amount) {
-    let server = bulk::Server { traffic: 0, port: 5001, over: lightlag::service::carrier::Over::Tcp, congestion: None, progress_every: bulk::PROGRESS_EVERY };
+    let server = bulk::Server {
+        traffic: 0,
+        port: 5001,
+        over: lightlag::service::carrier::Over::Tcp,
+        congestion: None,
+        progress_every: bulk::PROGRESS_EVERY,
+    };
     lab.world.spawn(SERVER, |host| bulk::server(host, server));
     let client = bulk::Client {
         over: lightlag::service::carrier::Over::Tcp,

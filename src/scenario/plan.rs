@@ -6,8 +6,8 @@
 use super::ast;
 use crate::base::{BitRate, Ratio, Span, Time};
 use crate::link;
-use crate::service::carrier::Over;
 use crate::service::bulk::{Amount, Direction};
+use crate::service::carrier::Over;
 use crate::service::client::{Arrivals, Connections};
 use crate::service::{Limit, Numbering, server};
 use crate::topo::{Place, Stretch};

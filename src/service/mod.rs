@@ -30,9 +30,15 @@ pub const ROLES: &[(&str, &str)] = &[
         "an authoritative DNS server for zones: addresses in rotation, aliases, delegations, negative answers",
     ),
     ("Http", "users of an HTTP server: open loop (Poisson, constant, given instants) or closed loop (users who think)"),
-    ("Bulk", "parallel transfers of so many bytes or for so long, down or up, over TCP or QUIC, with a chosen controller"),
+    (
+        "Bulk",
+        "parallel transfers of so many bytes or for so long, down or up, over TCP or QUIC, with a chosen controller",
+    ),
     ("Messages", "a message of so many bytes every so often over UDP, TCP or QUIC, each with its one-way latency"),
-    ("Objects", "so many objects fetched at once: frames of one TCP stream (as HTTP/2), or a QUIC stream each (as HTTP/3)"),
+    (
+        "Objects",
+        "so many objects fetched at once: frames of one TCP stream (as HTTP/2), or a QUIC stream each (as HTTP/3)",
+    ),
     ("Ping", "ICMP echo at an interval"),
     ("Traceroute", "ICMP echo with growing TTL: which routers are on the way, and how far"),
 ];

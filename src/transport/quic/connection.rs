@@ -81,7 +81,7 @@ pub enum Event {
     /// Another stream may be opened.
     Available(Dir),
     /// For the next connection to this server.
-    Ticket(Ticket),
+    Ticket(Box<Ticket>),
     /// Packets may come under this connection id from now on.
     IdAdded(ConnectionId),
     /// They do not any more.

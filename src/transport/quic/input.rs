@@ -297,7 +297,7 @@ impl Connection {
             }
             Step::ReadKeys => self.space(SpaceId::Data).readable = true,
             Step::Complete => self.handshake_complete(now),
-            Step::Ticket(ticket) => self.events.push_back(Event::Ticket(ticket)),
+            Step::Ticket(ticket) => self.events.push_back(Event::Ticket(Box::new(ticket))),
         }
         Ok(())
     }

@@ -302,7 +302,7 @@ impl Connection {
                 Content::Ack(_) => {}
                 Content::Crypto { start, end } => self.space(id).crypto_out.lose(start, end, false, Time::ZERO),
                 Content::Stream { id, start, end, fin, first_sent } => {
-                    self.streams.lost(id, start, end, fin, first_sent)
+                    self.streams.lost(id, start, end, fin, first_sent);
                 }
                 Content::Reset(id) => note(&mut frames.resets, id),
                 Content::Stop(id) => note(&mut frames.stops, id),

@@ -7,7 +7,9 @@ use std::net::SocketAddrV4;
 
 fn seal(secret: u64, remote: SocketAddrV4, original: &[u8]) -> u64 {
     let mut digest = Digest::default();
-    [secret, 7, u64::from(u32::from(*remote.ip())), u64::from(remote.port())].into_iter().for_each(|word| digest.fold(word));
+    [secret, 7, u64::from(u32::from(*remote.ip())), u64::from(remote.port())]
+        .into_iter()
+        .for_each(|word| digest.fold(word));
     original.iter().for_each(|&byte| digest.fold(u64::from(byte)));
     digest.value()
 }

@@ -712,9 +712,11 @@ impl Streams {
     /// Whether everything written has been acknowledged.
     pub(super) fn is_settled(&self) -> bool {
         let settled = |sending: &Sending| {
-            sending.reset.map_or(sending.out.buffered() == 0 && (!sending.out.is_ended() || sending.out.is_done()), |_| {
-                sending.reset_acked
-            })
+            sending
+                .reset
+                .map_or(sending.out.buffered() == 0 && (!sending.out.is_ended() || sending.out.is_done()), |_| {
+                    sending.reset_acked
+                })
         };
         self.all.values().all(|stream| stream.sending.as_ref().is_none_or(settled))
     }

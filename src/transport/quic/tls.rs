@@ -16,7 +16,7 @@ use std::rc::Rc;
 /// What a client keeps of a connection to begin the next one with.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Ticket {
-    ticket: Bytes,
+    identity: Bytes,
     age_add: u32,
     issued: Time,
     /// Seconds for which it holds.
@@ -143,7 +143,7 @@ impl Tls {
         let psk = self.offered.as_ref().map(|ticket| {
             let age = u32::try_from(now.since(ticket.issued).as_millis()).unwrap_or(u32::MAX);
             OfferedPsk {
-                identity: ticket.ticket.clone(),
+                identity: ticket.identity.clone(),
                 obfuscated_age: age.wrapping_add(ticket.age_add),
                 binder: vec![0x5a; typical::HASH_LEN].into(),
             }
@@ -218,7 +218,7 @@ impl Tls {
                 let early = |extension: &Extension| matches!(extension, Extension::MaxEarlyData(_));
                 steps.push(Step::Ticket(Ticket {
                     early_data: ticket.extensions.iter().any(early),
-                    ticket: ticket.ticket,
+                    identity: ticket.ticket,
                     age_add: ticket.age_add,
                     issued: now,
                     lifetime: ticket.lifetime,

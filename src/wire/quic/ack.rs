@@ -41,6 +41,7 @@ impl AckRanges {
     }
 
     /// (lowest, highest) of each range, from the highest down.
+    #[must_use]
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (u64, u64)> + '_ {
         self.ranges.iter().copied()
     }

@@ -185,7 +185,7 @@ impl Item {
     pub fn put(&self, datagram: &mut Payload) {
         let mut bytes = Vec::with_capacity(64);
         match self {
-            Self::Packet(packet) => return packet.put(datagram),
+            Self::Packet(packet) => packet.put(datagram),
             Self::Retry { dst, src, token } => {
                 bytes.push(0xf0);
                 bytes.extend(VERSION_1.to_be_bytes());

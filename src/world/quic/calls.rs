@@ -95,8 +95,7 @@ impl World {
             return;
         }
         let name = options.name.as_deref().unwrap_or_else(|| stack.host.name());
-        let accepting =
-            Accepting { alpn: options.alpn.clone(), chain: quic::chain(name, config.certificate_chain) };
+        let accepting = Accepting { alpn: options.alpn.clone(), chain: quic::chain(name, config.certificate_chain) };
         let (ready, accepts) = (VecDeque::new(), VecDeque::new());
         let id = self.quic_listeners.insert(QuicListener { node, port, config, accepting, ready, accepts });
         self.nodes[node as usize].stack.quic.ports.insert(port, Use::Listener(id));

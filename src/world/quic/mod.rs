@@ -165,17 +165,14 @@ impl World {
         let listening = self.quic_listeners.get(listener)?;
         let mut original = dst;
         if listening.config.retry {
-            match quic::proven_by(secret, remote, token) {
-                Some(proven) => original = proven,
-                None => {
-                    let token = quic::retry_token(secret, remote, dst);
-                    let chosen = quic::retry_id(secret, dst);
-                    let mut retry = Payload::empty();
-                    Item::Retry { dst: src, src: chosen, token }.put(&mut retry);
-                    self.quic_send(node, port, remote, retry, (flow, self.now), Ecn::NotCapable);
-                    return None;
-                }
-            }
+            let Some(proven) = quic::proven_by(secret, remote, token) else {
+                let token = quic::retry_token(secret, remote, dst);
+                let mut retry = Payload::empty();
+                Item::Retry { dst: src, src: quic::retry_id(secret, dst), token }.put(&mut retry);
+                self.quic_send(node, port, remote, retry, (flow, self.now), Ecn::NotCapable);
+                return None;
+            };
+            original = proven;
         }
         let config = Rc::clone(&listening.config);
         let stack = &mut self.nodes[node as usize].stack.quic;
@@ -323,7 +320,7 @@ impl World {
             }
             quic::Event::Ticket(ticket) => {
                 let key = connection.key.clone();
-                self.nodes[node as usize].stack.quic.tickets.insert(key, ticket);
+                self.nodes[node as usize].stack.quic.tickets.insert(key, *ticket);
                 false
             }
             quic::Event::IdAdded(own) => {

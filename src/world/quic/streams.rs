@@ -22,11 +22,7 @@ impl World {
         });
         self.quic.get_mut(connection)?.streams.insert(id, stream);
         let stream_index = u32::try_from(id.index()).unwrap_or(u32::MAX);
-        Some(Opened {
-            socket: Socket::QuicStream(stream).id(),
-            stream: stream_index,
-            ..self.quic_opened(connection)
-        })
+        Some(Opened { socket: Socket::QuicStream(stream).id(), stream: stream_index, ..self.quic_opened(connection) })
     }
 
     /// A program opens a stream.

@@ -13,8 +13,16 @@ use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::{NodeKind, Plan, Traffic, TrafficKind};
 use crate::service::Limit;
 
-pub(super) const FORMS: &[&Form] =
-    &[&http::HTTP, &http::POOL, &http::CLOSED, &others::BULK, &others::MESSAGES, &others::OBJECTS, &others::PING, &others::TRACEROUTE];
+pub(super) const FORMS: &[&Form] = &[
+    &http::HTTP,
+    &http::POOL,
+    &http::CLOSED,
+    &others::BULK,
+    &others::MESSAGES,
+    &others::OBJECTS,
+    &others::PING,
+    &others::TRACEROUTE,
+];
 
 const KINDS: &[&str] = &["Http", "Bulk", "Messages", "Objects", "Ping", "Traceroute"];
 

@@ -145,17 +145,15 @@ pub(super) fn objects(reading: &Reading<'_, '_>, problems: &mut Problems) -> Opt
     if let Some(value) = fields.get("for") {
         limit.until = value::positive_span(value, "`for`", problems).map(|span| reading.start.saturating_add(span));
     }
-    let every = match fields.get("every") {
-        Some(value) => value::positive_span(value, "`every`", problems),
-        None => {
-            if limit.count.is_none_or(|count| count == 1) && limit.until.is_none() {
-                // Once.
-                limit.count = Some(1);
-            } else {
-                fields.need("every", "\"1s\"", problems);
-            }
-            Some(Duration::from_secs(1))
+    let every = if let Some(value) = fields.get("every") {
+        value::positive_span(value, "`every`", problems)
+    } else {
+        if limit.count.is_none_or(|count| count == 1) && limit.until.is_none() {
+            limit.count = Some(1);
+        } else {
+            fields.need("every", "\"1s\"", problems);
         }
+        Some(Duration::from_secs(1))
     };
     let congestion = congestion_of(fields, problems);
     Some(Objects {

@@ -247,7 +247,7 @@ impl Channel {
 
     pub(super) fn ticket(&self) -> Option<Ticket> {
         self.events.iter().find_map(|(_, _, event)| match event {
-            Event::Ticket(ticket) => Some(ticket.clone()),
+            Event::Ticket(ticket) => Some((**ticket).clone()),
             _ => None,
         })
     }
