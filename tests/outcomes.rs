@@ -98,6 +98,11 @@ fn bulk_loss() {
 }
 
 #[test]
+fn head_of_line() {
+    pinned("head-of-line");
+}
+
+#[test]
 fn ping_around_the_world() {
     pinned("ping-around-the-world");
 }

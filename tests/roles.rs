@@ -156,9 +156,16 @@ fn transfers_complete_when_a_real_kernel_completes_them() {
 }
 
 fn transfer(lab: &mut Lab, direction: bulk::Direction, amount: bulk::Amount) {
-    let server = bulk::Server { traffic: 0, port: 5001, congestion: None, progress_every: bulk::PROGRESS_EVERY };
+    let server = bulk::Server {
+        traffic: 0,
+        port: 5001,
+        over: lightlag::service::carrier::Over::Tcp,
+        congestion: None,
+        progress_every: bulk::PROGRESS_EVERY,
+    };
     lab.world.spawn(SERVER, |host| bulk::server(host, server));
     let client = bulk::Client {
+        over: lightlag::service::carrier::Over::Tcp,
         traffic: 0,
         first_flow: 0,
         to: SocketAddrV4::new(lab.addr(SERVER), 5001),
@@ -232,7 +239,7 @@ fn messages_take_half_a_round_trip_and_only_tcp_waits_for_what_was_lost() {
                 near(p99, 28.1, 0.5);
                 assert!((share - (1.0 - loss)).abs() < 0.01, "{share}");
             }
-            Carrier::Tcp { .. } => {
+            Carrier::Tcp { .. } | Carrier::Quic { .. } => {
                 assert_eq!(latencies.len(), 3_000);
                 // Measured: 104.35 ms at 2 %; with 60 losses the figure moves by a message or two.
                 if loss > 0.0 {

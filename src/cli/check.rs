@@ -11,6 +11,7 @@ use crate::scenario::build;
 use crate::scenario::plan::{self, Data, Length, NodeKind, Origin, TrafficKind};
 use crate::service::Limit;
 use crate::service::bulk::{Amount, Direction};
+use crate::service::carrier::Over;
 use crate::service::client::Arrivals;
 use crate::topo::{Egress, NodeId, distance};
 use std::fmt::Write as _;
@@ -282,15 +283,22 @@ fn words(traffic: &plan::Traffic) -> String {
                 Direction::Up => "from client to server",
             };
             let flows = counted(u64::from(bulk.flows), "flow", "flows");
-            format!("Bulk: {flows} of {amount} {way}{}", controller(bulk.congestion))
+            format!("Bulk: {flows} of {amount} {way} over {}{}", over(bulk.over), controller(bulk.congestion))
         }
         TrafficKind::Messages(messages) => {
             let carrier = match messages.carrier {
                 plan::Carrier::Udp => "UDP".into(),
                 plan::Carrier::Tcp { congestion } => format!("TCP{}", controller(congestion)),
+                plan::Carrier::Quic { congestion } => format!("QUIC{}", controller(congestion)),
             };
             let (bytes, every) = (messages.bytes, messages.every);
             format!("Messages: {bytes} bytes every {every} over {carrier}{}", until(messages.limit))
+        }
+        TrafficKind::Objects(objects) => {
+            let count = counted(u64::from(objects.objects), "object", "objects");
+            let (size, every) = (Bytes(objects.bytes), objects.every);
+            let carrier = format!("{}{}", over(objects.over), controller(objects.congestion));
+            format!("Objects: {count} of {size} at once every {every} over {carrier}{}", until(objects.limit))
         }
         TrafficKind::Ping(ping) => format!("Ping: {} bytes every {}{}", ping.bytes, ping.every, until(ping.limit)),
         TrafficKind::Traceroute(route) => {
@@ -302,6 +310,13 @@ fn words(traffic: &plan::Traffic) -> String {
         }
     };
     if traffic.start == Time::ZERO { what } else { format!("{what}, from {}", traffic.start - Time::ZERO) }
+}
+
+const fn over(over: Over) -> &'static str {
+    match over {
+        Over::Tcp => "TCP",
+        Over::Quic => "QUIC",
+    }
 }
 
 fn controller(name: Option<&str>) -> String {

@@ -2,6 +2,7 @@
 
 use super::executor::Waiter;
 use super::inbox::Inbox;
+use super::quic::QuicCall;
 use crate::base::{Id, Span, Time};
 use crate::trace::Arrival;
 use crate::wire::{Dscp, Payload};
@@ -154,6 +155,13 @@ pub enum Call {
         /// When.
         until: Time,
     },
+    /// Something about QUIC.
+    Quic {
+        /// Answered as the call says.
+        ticket: Ticket,
+        /// What.
+        call: Box<QuicCall>,
+    },
     /// Nobody waits for this call any more.
     Cancel {
         /// The call.
@@ -181,10 +189,15 @@ pub enum Place {
 impl Call {
     /// Where the call waits for its answer.
     #[must_use]
-    pub const fn place(&self) -> Place {
+    pub fn place(&self) -> Place {
         match self {
             Self::Sleep { .. } => Place::Timer,
             Self::Connect { .. } => Place::Connect,
+            Self::Quic { call, .. } => match &**call {
+                QuicCall::Connect { .. } => Place::Connect,
+                QuicCall::Open { connection } | QuicCall::Accept { connection } => Place::Socket(*connection),
+                QuicCall::Listen { .. } | QuicCall::Migrate { .. } => Place::Nowhere,
+            },
             Self::Echo { .. } => Place::Echo,
             Self::Accept { listener: socket, .. } | Self::Read { socket, .. } | Self::Write { socket, .. } => {
                 Place::Socket(*socket)
@@ -205,6 +218,8 @@ pub struct Opened {
     pub local: SocketAddrV4,
     /// Their end.
     pub remote: SocketAddrV4,
+    /// Which stream of its opener, for a stream.
+    pub stream: u32,
 }
 
 /// A datagram that has been received.

@@ -9,6 +9,7 @@
 mod call;
 mod executor;
 mod inbox;
+mod quic;
 mod sockets;
 pub mod sync;
 mod task;
@@ -16,5 +17,6 @@ mod task;
 pub use call::{Answer, Call, Echoed, NetError, Opened, Place, Received, SocketId, Ticket, Want};
 pub use executor::{Calls, Executor};
 pub use inbox::Inbox;
+pub use quic::{QuicCall, QuicConnection, QuicEndpoint, QuicOptions, QuicStream};
 pub use sockets::{EchoSocket, TcpListener, TcpStream, UdpSocket};
 pub use task::{Elapsed, Host, Sleep, Task};

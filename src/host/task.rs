@@ -2,6 +2,7 @@
 
 use super::call::{Answer, Call, NetError, Place, Ticket};
 use super::executor::{Shared, TaskId};
+use super::quic::{QuicConnection, QuicEndpoint, QuicOptions};
 use super::sockets::{EchoSocket, TcpListener, TcpStream, UdpSocket};
 use crate::base::{Rng, Span, Time};
 use crate::trace::Record;
@@ -154,6 +155,16 @@ impl Host {
         nodelay: bool,
     ) -> Result<TcpListener, NetError> {
         TcpListener::bind(self, port, backlog, congestion, nodelay).await
+    }
+
+    /// Opens a QUIC connection.
+    pub async fn quic(&self, to: SocketAddrV4, options: QuicOptions) -> Result<QuicConnection, NetError> {
+        QuicConnection::connect(self, to, options).await
+    }
+
+    /// Accepts QUIC connections on a UDP port.
+    pub async fn quic_listen(&self, port: u16, options: QuicOptions) -> Result<QuicEndpoint, NetError> {
+        QuicEndpoint::bind(self, port, options).await
     }
 
     /// Opens a UDP socket on `port`, or on an ephemeral port if that is 0.

@@ -159,7 +159,7 @@ pub fn observed(plan: &Plan) -> Vec<observe::Plan> {
         .iter()
         .map(|traffic| {
             let (kind, ways) = match traffic.kind {
-                TrafficKind::Http(_) => (Kind::Requests, 2),
+                TrafficKind::Http(_) | TrafficKind::Objects(_) => (Kind::Requests, 2),
                 TrafficKind::Messages(_) => (Kind::Messages, 1),
                 TrafficKind::Ping(_) => (Kind::Echoes, 2),
                 TrafficKind::Traceroute(_) => (Kind::Route, 2),

@@ -5,7 +5,7 @@ use crate::app::dns::{Data, Name, Record};
 use crate::app::http1::{HeadSize, Method};
 use crate::base::Span;
 use crate::ip::AddressError;
-use crate::service::{authority, bulk, client, messages, ping, resolver, server, stub, traceroute};
+use crate::service::{authority, bulk, client, messages, objects, ping, resolver, server, stub, traceroute};
 use crate::topo::{NANOS_PER_METRE, NodeId, Role, distance};
 use crate::trace::Mask;
 use crate::transport::tcp;
@@ -168,6 +168,7 @@ impl Programs<'_> {
             TrafficKind::Http(http) => self.start_http(world, stubs, index, traffic, http),
             TrafficKind::Bulk(bulk) => self.start_bulk(world, index, traffic, bulk),
             TrafficKind::Messages(messages) => self.start_messages(world, index, traffic, messages),
+            TrafficKind::Objects(objects) => self.start_objects(world, index, traffic, objects),
             TrafficKind::Ping(ping) => {
                 for (maker, &(from, to)) in (0..).zip(&ping.pairs) {
                     let config = ping::Config {
@@ -245,6 +246,7 @@ impl Programs<'_> {
             let config = bulk::Server {
                 traffic: index,
                 port: bulk.port,
+                over: bulk.over,
                 congestion: bulk.congestion,
                 progress_every: bulk::PROGRESS_EVERY,
             };
@@ -256,6 +258,7 @@ impl Programs<'_> {
                 traffic: index,
                 first_flow,
                 to: self.at(to, bulk.port),
+                over: bulk.over,
                 direction: bulk.direction,
                 amount: bulk.amount,
                 flows: bulk.flows,
@@ -272,6 +275,7 @@ impl Programs<'_> {
         let carrier = match plan.carrier {
             plan::Carrier::Udp => messages::Carrier::Udp,
             plan::Carrier::Tcp { congestion } => messages::Carrier::Tcp { congestion },
+            plan::Carrier::Quic { congestion } => messages::Carrier::Quic { congestion },
         };
         let receivers: BTreeSet<u32> = plan.pairs.iter().map(|pair| pair.1).collect();
         for node in receivers {
@@ -290,6 +294,31 @@ impl Programs<'_> {
                 limit: plan.limit,
             };
             world.spawn(from, |host| messages::send(host.with_dscp(traffic.dscp), config));
+        }
+    }
+}
+
+impl Programs<'_> {
+    fn start_objects(&self, world: &mut World, index: u32, traffic: &plan::Traffic, plan: &plan::Objects) {
+        let plan::Objects { port, over, objects, bytes, every, limit, congestion, .. } = *plan;
+        let servers: BTreeSet<u32> = plan.pairs.iter().map(|pair| pair.1).collect();
+        for node in servers {
+            world.spawn(node, |host| objects::server(host, objects::Server { port, over, congestion }));
+        }
+        for (maker, &(from, to)) in (0..).zip(&plan.pairs) {
+            let config = objects::Client {
+                traffic: index,
+                numbering: plan::Traffic::numbering(maker, plan.pairs.len() as u64),
+                to: self.at(to, port),
+                over,
+                objects,
+                bytes,
+                start: traffic.start,
+                every,
+                limit,
+                congestion,
+            };
+            world.spawn(from, |host| objects::client(host, config));
         }
     }
 }

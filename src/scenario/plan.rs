@@ -7,6 +7,7 @@ use super::ast;
 use crate::base::{BitRate, Ratio, Span, Time};
 use crate::link;
 use crate::service::bulk::{Amount, Direction};
+use crate::service::carrier::Over;
 use crate::service::client::{Arrivals, Connections, Tls};
 use crate::service::{Limit, Numbering, server};
 use crate::topo::{Place, Stretch};
@@ -299,6 +300,8 @@ pub enum TrafficKind {
     Bulk(Bulk),
     /// Messages at an interval.
     Messages(Messages),
+    /// Objects fetched at once.
+    Objects(Objects),
     /// ICMP echoes.
     Ping(Ping),
     /// A way through the network.
@@ -316,6 +319,7 @@ impl Traffic {
             }
             TrafficKind::Bulk(bulk) => bulk.pairs.clone(),
             TrafficKind::Messages(messages) => messages.pairs.clone(),
+            TrafficKind::Objects(objects) => objects.pairs.clone(),
             TrafficKind::Ping(ping) => ping.pairs.clone(),
             TrafficKind::Traceroute(traceroute) => traceroute.pairs.clone(),
         }
@@ -384,6 +388,8 @@ pub struct Bulk {
     pub pairs: Vec<(u32, u32)>,
     /// Port of the server.
     pub port: u16,
+    /// What carries it.
+    pub over: Over,
     /// Which way the bytes go.
     pub direction: Direction,
     /// How much on each flow.
@@ -425,6 +431,32 @@ pub enum Carrier {
         /// A congestion controller instead of the host's own.
         congestion: Option<&'static str>,
     },
+    /// One connection with a stream for each.
+    Quic {
+        /// A congestion controller instead of the host's own.
+        congestion: Option<&'static str>,
+    },
+}
+
+/// Objects fetched at once over one connection, again and again.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Objects {
+    /// Client and server.
+    pub pairs: Vec<(u32, u32)>,
+    /// Port of the server.
+    pub port: u16,
+    /// What carries them.
+    pub over: Over,
+    /// Objects of a fetch.
+    pub objects: u32,
+    /// Bytes of each.
+    pub bytes: u64,
+    /// From one fetch to the next.
+    pub every: Span,
+    /// When they end; counts fetches.
+    pub limit: Limit,
+    /// A congestion controller for the server instead of its host's own.
+    pub congestion: Option<&'static str>,
 }
 
 /// Echoes at an interval: each pair makes them all.

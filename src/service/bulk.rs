@@ -1,9 +1,10 @@
-//! Bulk transfer: parallel TCP flows of so many bytes or for so long.
+//! Bulk transfer: parallel flows of so many bytes or for so long, each a TCP connection or a QUIC connection with one stream.
 
+use super::carrier::{Listening, Over, Stream};
 use super::client::failure;
 use super::tick;
 use crate::base::{Span, Time};
-use crate::host::{Elapsed, Host, NetError, TcpStream};
+use crate::host::{Elapsed, Host, NetError};
 use crate::trace::{Arrival, Exchange, Progress, Record, Request, RequestStarted};
 use crate::wire::Payload;
 use std::net::SocketAddrV4;
@@ -36,6 +37,8 @@ pub struct Client {
     pub first_flow: u32,
     /// The server.
     pub to: SocketAddrV4,
+    /// What carries it.
+    pub over: Over,
     /// Which way.
     pub direction: Direction,
     /// How much on each flow.
@@ -59,6 +62,8 @@ pub struct Server {
     pub traffic: u32,
     /// Port to listen on.
     pub port: u16,
+    /// What carries them.
+    pub over: Over,
     /// Name of a congestion controller instead of the host's own; it rules what the server sends.
     pub congestion: Option<&'static str>,
     /// From one progress record of a flow to the next; only who receives emits them.
@@ -209,7 +214,7 @@ impl Flow {
     async fn transfer(&self, request: &mut Request) -> Result<(), NetError> {
         let Self { host, config, ask } = self;
         // Without Nagle's algorithm, as programs set it whose last bytes are to leave at once.
-        let stream = host.connect_with(config.to, config.congestion, true).await?;
+        let stream = Stream::connect(host, config.to, config.over, config.congestion).await?;
         request.flow = stream.flow();
         request.connected = host.now();
         request.written = host.now();
@@ -240,10 +245,12 @@ impl Flow {
 
 /// Serves for ever. Emits an [`Exchange`] for each flow of so many bytes.
 pub async fn server(host: Host, config: Server) {
-    let Ok(listener) = host.listen_with(config.port, BACKLOG, config.congestion, true).await else { return };
-    while let Ok(stream) = listener.accept().await {
+    let listening = Listening::bind(&host, config.port, BACKLOG, config.over, config.congestion).await;
+    let Ok(listening) = listening else { return };
+    while let Ok(accepted) = listening.accept().await {
         let (own, config) = (host.clone(), config.clone());
         drop(host.spawn(async move {
+            let Ok(stream) = accepted.stream().await else { return };
             // A flow that fails is its client's to report.
             let _ = serve(&own, &config, &stream).await;
         }));
@@ -253,7 +260,7 @@ pub async fn server(host: Host, config: Server) {
 /// Connections that may wait to be accepted (Linux `somaxconn`).
 const BACKLOG: u32 = 4_096;
 
-async fn serve(host: &Host, config: &Server, stream: &TcpStream) -> Result<(), NetError> {
+async fn serve(host: &Host, config: &Server, stream: &Stream) -> Result<(), NetError> {
     let (line, asked) = stream.read_exactly(ASK_BYTES).await?;
     let Some(ask) = Ask::decode(&line.real_prefix()) else {
         stream.abort();
@@ -278,14 +285,14 @@ async fn serve(host: &Host, config: &Server, stream: &TcpStream) -> Result<(), N
 }
 
 /// The exchange of a flow that is answered as soon as it has been asked.
-fn exchange(host: &Host, stream: &TcpStream, request: Arrival) -> Record {
+fn exchange(host: &Host, stream: &Stream, request: Arrival) -> Record {
     let now = host.now();
     let (flow, node) = (stream.flow(), host.node());
     Record::Exchange(Exchange { flow, exchange: 0, node, request, started: now, finished: now, written: now })
 }
 
 /// Keeps the connection's send buffer full until an instant, at which it is closed with whatever is left in it.
-async fn send_until(host: &Host, stream: &TcpStream, until: Time) -> Result<(), NetError> {
+async fn send_until(host: &Host, stream: &Stream, until: Time) -> Result<(), NetError> {
     let sending = async {
         loop {
             stream.write(Payload::filler(PIECE)).await?;
@@ -308,7 +315,7 @@ struct Receiver<'a> {
 impl Receiver<'_> {
     /// Counts what comes until everything is there, the stream ends or the flow's time is up; tells the observers now and
     /// then. Returns the number of bytes and the way of the last one, which nobody asks for when time was up.
-    async fn receive(&self, stream: &TcpStream) -> Result<(u64, Arrival), NetError> {
+    async fn receive(&self, stream: &Stream) -> Result<(u64, Arrival), NetError> {
         let Self { host, ask, .. } = *self;
         let mut whole = pin!(stream.discard(ask.bytes()));
         let until = ask.until();

@@ -233,7 +233,7 @@ impl Ideal {
                     Socket::Datagrams { .. } | Socket::Gone => {}
                 }
             }
-            Call::Echo { .. } => {}
+            Call::Echo { .. } | Call::Quic { .. } => {}
         }
     }
 
@@ -304,7 +304,7 @@ impl Ideal {
         }
         let first = self.sockets.len() as u64;
         let ends = [(first, first + 1, from, to), (first + 1, first, to, from)].map(|(own, peer, local, remote)| {
-            let opened = Opened { socket: SocketId(own), flow: first + 1, local, remote };
+            let opened = Opened { socket: SocketId(own), flow: first + 1, local, remote, stream: 0 };
             self.socket(Socket::Stream(Stream {
                 opened,
                 peer: Some(SocketId(peer)),

@@ -1,8 +1,9 @@
-//! Messages: one of so many bytes every so often, over UDP or TCP, each with its one-way latency.
+//! Messages: one of so many bytes every so often, over UDP, TCP or QUIC, each with its one-way latency.
 //!
 //! The first sixteen bytes of a message are its number and the instant of its writing in nanoseconds, both big-endian; the
 //! rest is padding. The receiver needs nothing else to know how long the message took: the clocks of simulated machines agree.
 
+use super::carrier::quic_options;
 use super::{Limit, Numbering, tick};
 use crate::base::{Span, Time};
 use crate::host::{Host, NetError};
@@ -28,6 +29,11 @@ pub enum Carrier {
         /// Name of a congestion controller instead of the host's own.
         congestion: Option<&'static str>,
     },
+    /// One QUIC connection with a stream for each message: everything arrives, and no message waits for another.
+    Quic {
+        /// Name of a congestion controller instead of the host's own.
+        congestion: Option<&'static str>,
+    },
 }
 
 /// What to send.
@@ -43,7 +49,7 @@ pub struct Sender {
     pub carrier: Carrier,
     /// Payload bytes of each message, at least [`MIN_BYTES`].
     pub bytes: u64,
-    /// Instant of the first message; over TCP, of opening the connection.
+    /// Instant of the first message; over TCP and QUIC, of opening the connection.
     pub start: Time,
     /// From one message to the next.
     pub every: Span,
@@ -66,7 +72,7 @@ pub struct Receiver {
 
 /// Sends messages until the limit. Emits [`MessageSent`] for each when it is due, whether or not the transport takes it.
 ///
-/// Over TCP the connection is opened at `start` and the first message is due when it is open, so that handshakes are not
+/// Over TCP and QUIC the connection is opened at `start` and the first message is due when it is open, so that handshakes are not
 /// counted as latency of messages. A message that finds the send buffer full waits its turn: its latency counts from when
 /// it was due. If the connection fails, a new one is made for what follows; what the old one had not delivered is lost.
 pub async fn send(host: Host, config: Sender) {
@@ -75,6 +81,7 @@ pub async fn send(host: Host, config: Sender) {
     match config.carrier {
         Carrier::Udp => send_datagrams(&host, &config).await,
         Carrier::Tcp { congestion } => send_stream(&host, &config, congestion).await,
+        Carrier::Quic { congestion } => send_streams(&host, &config, congestion).await,
     }
 }
 
@@ -119,6 +126,39 @@ async fn send_stream(host: &Host, config: &Sender, congestion: Option<&'static s
             && open.write(message).await.is_err()
         {
             stream = None;
+        }
+    }
+}
+
+/// A stream for each message: it ends behind it, and nobody waits until it has been delivered.
+async fn send_streams(host: &Host, config: &Sender, congestion: Option<&'static str>) {
+    let mut connection = host.quic(config.to, quic_options(congestion)).await.ok();
+    let config = &Sender { start: host.now(), ..config.clone() };
+    let mut writer = Writer::new(config);
+    let mut index = 0;
+    loop {
+        let at = tick(config.start, config.every, index);
+        if !config.limit.allows(index, at) {
+            return;
+        }
+        if at > host.now() {
+            host.sleep_until(at).await;
+        }
+        host.record(sent(config, index, at));
+        let message = writer.message(index);
+        index += 1;
+        if connection.is_none() {
+            connection = host.quic(config.to, quic_options(congestion)).await.ok();
+        }
+        if let Some(open) = &connection {
+            let written = async {
+                let stream = open.open().await?;
+                stream.write(message).await
+            };
+            let written: Result<(), NetError> = written.await;
+            if written.is_err() {
+                connection = None;
+            }
         }
     }
 }
@@ -179,6 +219,7 @@ pub async fn receive(host: Host, config: Receiver) {
     let ended = match config.carrier {
         Carrier::Udp => receive_datagrams(&host, &config).await,
         Carrier::Tcp { .. } => receive_streams(&host, &config).await,
+        Carrier::Quic { .. } => receive_quic(&host, &config).await,
     };
     debug_assert_eq!(ended, Err(NetError::AddressInUse), "a receiver goes on while its host lives");
 }
@@ -202,6 +243,26 @@ async fn receive_streams(host: &Host, config: &Receiver) -> Result<(), NetError>
                 && message.len() == bytes
             {
                 received(&host, traffic, stream.flow(), &message, arrival);
+            }
+        }));
+    }
+}
+
+async fn receive_quic(host: &Host, config: &Receiver) -> Result<(), NetError> {
+    let endpoint = host.quic_listen(config.port, quic_options(None)).await?;
+    loop {
+        let connection = endpoint.accept().await?;
+        let (host, traffic, bytes) = (host.clone(), config.traffic, config.bytes);
+        drop(host.clone().spawn(async move {
+            while let Ok(stream) = connection.accept().await {
+                let own = host.clone();
+                drop(host.spawn(async move {
+                    if let Ok((message, arrival)) = stream.read_exactly(bytes).await
+                        && message.len() == bytes
+                    {
+                        received(&own, traffic, stream.flow(), &message, arrival);
+                    }
+                }));
             }
         }));
     }

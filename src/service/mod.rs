@@ -5,10 +5,12 @@
 
 pub mod authority;
 pub mod bulk;
+pub mod carrier;
 pub mod client;
 #[cfg(test)]
 mod ideal;
 pub mod messages;
+pub mod objects;
 pub mod ping;
 pub mod resolver;
 pub mod server;
@@ -34,8 +36,15 @@ pub const ROLES: &[(&str, &str)] = &[
         "Http",
         "users of an HTTP or HTTPS server: open loop (Poisson, constant, given instants) or closed loop (users who think)",
     ),
-    ("Bulk", "parallel TCP transfers of so many bytes or for so long, down or up, with a chosen congestion controller"),
-    ("Messages", "a message of so many bytes every so often over UDP or TCP, each with its one-way latency"),
+    (
+        "Bulk",
+        "parallel transfers of so many bytes or for so long, down or up, over TCP or QUIC, with a chosen controller",
+    ),
+    ("Messages", "a message of so many bytes every so often over UDP, TCP or QUIC, each with its one-way latency"),
+    (
+        "Objects",
+        "so many objects fetched at once: frames of one TCP stream (as HTTP/2), or a QUIC stream each (as HTTP/3)",
+    ),
     ("Ping", "ICMP echo at an interval"),
     ("Traceroute", "ICMP echo with growing TTL: which routers are on the way, and how far"),
 ];

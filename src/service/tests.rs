@@ -458,9 +458,16 @@ fn progress(net: &Ideal) -> Vec<Progress> {
 
 /// Host 2 transfers from or to host 1.
 fn transfer(net: &Ideal, direction: bulk::Direction, amount: bulk::Amount, flows: u32) {
-    let server = bulk::Server { traffic: 0, port: 5001, congestion: None, progress_every: bulk::PROGRESS_EVERY };
+    let server = bulk::Server {
+        traffic: 0,
+        port: 5001,
+        over: super::carrier::Over::Tcp,
+        congestion: None,
+        progress_every: bulk::PROGRESS_EVERY,
+    };
     net.spawn(1, |host| bulk::server(host, server));
     let client = bulk::Client {
+        over: super::carrier::Over::Tcp,
         traffic: 0,
         first_flow: 0,
         to: SocketAddrV4::new(addr(1), 5001),

@@ -5,6 +5,7 @@ mod dscp;
 mod icmp;
 mod packet;
 mod payload;
+pub mod quic;
 mod segment;
 pub mod tls;
 

@@ -24,36 +24,47 @@ impl World {
                 let tcp = self.tcp_config(node, congestion, nodelay);
                 self.listen(node, ticket, port, backlog, tcp);
             }
-            Call::Accept { ticket, listener } => self.accept(ticket, listener),
+            Call::Accept { ticket, listener } => match Socket::of(listener) {
+                Socket::QuicListener(id) => self.quic_accept_call(id, ticket),
+                _ => self.accept(ticket, listener),
+            },
             Call::Read { ticket, socket, want } => match Socket::of(socket) {
                 Socket::Connection(id) => self.tcp_read(id, ticket, want),
+                Socket::QuicStream(id) => self.quic_read(id, ticket, want),
                 _ => self.answer(ticket, Answer::Read(Err(NetError::Closed))),
             },
             Call::Discarded { ticket, socket } => {
                 let count = match Socket::of(socket) {
                     Socket::Connection(id) => self.tcp_discarded(id),
+                    Socket::QuicStream(id) => self.quic_discarded(id),
                     _ => 0,
                 };
                 self.answer(ticket, Answer::Read(Ok((Payload::empty(), count, Arrival::default()))));
             }
             Call::Write { ticket, socket, ref mut payload } => match Socket::of(socket) {
                 Socket::Connection(id) => self.tcp_write(id, ticket, std::mem::take(payload)),
+                Socket::QuicStream(id) => self.quic_write(id, ticket, std::mem::take(payload)),
                 _ => self.answer(ticket, Answer::Wrote(Err(NetError::Closed))),
             },
-            Call::Shutdown { socket } => {
-                if let Socket::Connection(id) = Socket::of(socket) {
-                    self.tcp_shutdown(id);
-                }
-            }
-            Call::Abort { socket } => {
-                if let Socket::Connection(id) = Socket::of(socket) {
-                    self.tcp_abort(id);
-                }
-            }
+            Call::Shutdown { socket } => match Socket::of(socket) {
+                Socket::Connection(id) => self.tcp_shutdown(id),
+                Socket::QuicStream(id) => self.quic_finish(id),
+                _ => {}
+            },
+            Call::Abort { socket } => match Socket::of(socket) {
+                Socket::Connection(id) => self.tcp_abort(id),
+                Socket::Quic(id) => self.quic_abort(id),
+                Socket::QuicStream(id) => self.quic_stream_abort(id),
+                _ => {}
+            },
+            Call::Quic { ticket, ref mut call } => self.quic_call(node, ticket, call),
             Call::Close { socket } => match Socket::of(socket) {
                 Socket::Connection(id) => self.tcp_close(id),
                 Socket::Listener(id) => self.close_listener(id),
                 Socket::Datagrams(id) => self.udp_close(id),
+                Socket::Quic(id) => self.quic_close(id),
+                Socket::QuicStream(id) => self.quic_stream_close(id),
+                Socket::QuicListener(id) => self.quic_close_listener(id),
             },
             Call::Bind { ticket, port, dscp, ref inbox } => self.udp_bind(node, ticket, (port, dscp), Rc::clone(inbox)),
             Call::SendTo { socket, to, ref mut payload, flow } => {
@@ -142,6 +153,8 @@ impl World {
                 if let Some(id) = stack.connecting.swap_remove(&ticket) {
                     self.tcp_abort(id);
                     self.tcp_close(id);
+                } else {
+                    self.quic_cancel_connect(node, ticket);
                 }
             }
             Place::Socket(socket) => match Socket::of(socket) {
@@ -156,6 +169,9 @@ impl World {
                         listener.accepts.retain(|&waiting| waiting != ticket);
                     }
                 }
+                Socket::Quic(id) => self.quic_cancel_stream(id, ticket),
+                Socket::QuicStream(id) => self.quic_cancel(id, ticket),
+                Socket::QuicListener(id) => self.quic_cancel_accept(id, ticket),
                 // Nothing is asked of a UDP socket that has to wait.
                 Socket::Datagrams(_) => {}
             },

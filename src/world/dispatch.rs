@@ -22,6 +22,7 @@ impl World {
         self.begin(key.time(), key.origin());
         match event {
             Event::Connection(id) => self.connection_event(id),
+            Event::Quic(id) => self.quic_event(id),
             Event::Timer(ticket) => self.answer(ticket, Answer::Slept),
             Event::Loopback { node, packet } => self.arrive(node, packet),
         }

@@ -9,6 +9,7 @@ mod calls;
 mod dispatch;
 mod node;
 mod pool;
+mod quic;
 mod scheduled;
 mod sockets;
 mod tcp;
@@ -23,6 +24,7 @@ use crate::link::{Counters, Link};
 use crate::trace::{Cause, Trace};
 use node::Node;
 use pool::{PacketId, Pool};
+use quic::{QuicConnection, QuicListener, QuicStream};
 use sockets::{Connection, Datagrams, Listener};
 
 /// Something that will happen.
@@ -30,6 +32,8 @@ use sockets::{Connection, Datagrams, Listener};
 enum Event {
     /// A connection may want to be woken.
     Connection(Id<Connection>),
+    /// A QUIC connection may want to be woken.
+    Quic(Id<QuicConnection>),
     /// A program's sleep ends.
     Timer(Ticket),
     /// A packet that a machine sent to itself.
@@ -82,6 +86,9 @@ pub struct World {
     connections: Arena<Connection>,
     listeners: Arena<Listener>,
     datagrams: Arena<Datagrams>,
+    quic: Arena<QuicConnection>,
+    quic_streams: Arena<QuicStream>,
+    quic_listeners: Arena<QuicListener>,
     executor: Executor,
     /// Calls under way, kept for its memory.
     calls: Calls,

@@ -1,5 +1,6 @@
 //! A machine's own state: its routes, its ports, its sockets, and what it counts.
 
+use super::quic::QuicStack;
 use super::sockets::{Connection, Datagrams, Listener};
 use crate::base::{Id, Time};
 use crate::host::{Host, Ticket};
@@ -42,6 +43,7 @@ pub(super) struct Stack {
     pub(super) listeners: Map<u16, Id<Listener>>,
     pub(super) datagrams: Map<u16, Id<Datagrams>>,
     pub(super) echoes: Map<u16, Echoing>,
+    pub(super) quic: QuicStack,
     pub(super) flows: u32,
     next_port: u16,
     next_echo: u16,
@@ -88,6 +90,7 @@ impl Stack {
             listeners: Map::default(),
             datagrams: Map::default(),
             echoes: Map::default(),
+            quic: QuicStack::default(),
             flows: 0,
             next_port: *EPHEMERAL.start(),
             next_echo: 0,
@@ -167,7 +170,7 @@ impl Stack {
 
     /// A free UDP port.
     pub(super) fn datagram_port(&mut self) -> Option<u16> {
-        self.ephemeral(|stack, port| stack.datagrams.contains_key(&port))
+        self.ephemeral(|stack, port| stack.datagrams.contains_key(&port) || stack.quic.has_port(port))
     }
 
     /// The sequence number of the next echo request.

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::node::FourTuple;
+use super::quic::{QuicConnection, QuicListener, QuicStream};
 
 /// A read that a program waits for, and what it has got so far.
 pub(super) struct Reading {
@@ -84,9 +85,12 @@ pub(super) enum Socket {
     Connection(Id<Connection>),
     Listener(Id<Listener>),
     Datagrams(Id<Datagrams>),
+    Quic(Id<QuicConnection>),
+    QuicStream(Id<QuicStream>),
+    QuicListener(Id<QuicListener>),
 }
 
-const KIND_SHIFT: u32 = 62;
+const KIND_SHIFT: u32 = 61;
 const BITS: u64 = (1 << KIND_SHIFT) - 1;
 
 impl Socket {
@@ -96,6 +100,9 @@ impl Socket {
             Self::Connection(id) => (0, id.to_bits()),
             Self::Listener(id) => (1, id.to_bits()),
             Self::Datagrams(id) => (2, id.to_bits()),
+            Self::Quic(id) => (3, id.to_bits()),
+            Self::QuicStream(id) => (4, id.to_bits()),
+            Self::QuicListener(id) => (5, id.to_bits()),
         };
         SocketId(kind << KIND_SHIFT | (bits & BITS))
     }
@@ -106,7 +113,10 @@ impl Socket {
         match id.0 >> KIND_SHIFT {
             0 => Self::Connection(Id::from_bits(bits)),
             1 => Self::Listener(Id::from_bits(bits)),
-            _ => Self::Datagrams(Id::from_bits(bits)),
+            2 => Self::Datagrams(Id::from_bits(bits)),
+            3 => Self::Quic(Id::from_bits(bits)),
+            4 => Self::QuicStream(Id::from_bits(bits)),
+            _ => Self::QuicListener(Id::from_bits(bits)),
         }
     }
 }

@@ -337,6 +337,7 @@ impl World {
             flow: connection.flow,
             local: SocketAddrV4::new(addr, connection.local_port),
             remote: connection.remote,
+            stream: 0,
         }
     }
 

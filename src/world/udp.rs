@@ -20,7 +20,7 @@ impl World {
         let port = if port == 0 {
             stack.datagram_port()
         } else {
-            Some(port).filter(|port| !stack.datagrams.contains_key(port))
+            Some(port).filter(|port| !stack.datagrams.contains_key(port) && !stack.quic.has_port(*port))
         };
         let Some(port) = port else {
             self.answer(ticket, Answer::Bound(Err(NetError::AddressInUse)));
@@ -57,7 +57,10 @@ impl World {
         let stack = &self.nodes[node as usize].stack;
         let socket = stack.datagrams.get(&datagram.dst_port).and_then(|&socket| self.datagrams.get(socket));
         let Some(socket) = socket else {
-            let reply = ip::port_unreachable(packet);
+            if self.quic_input(node, id) {
+                return;
+            }
+            let reply = ip::port_unreachable(self.packets.sized_mut(id).0);
             self.packets.free(id);
             self.nodes[node as usize].dropped[Cause::NoListener as usize] += 1;
             if let Some(reply) = reply {
@@ -92,7 +95,10 @@ impl World {
 
     /// An ICMP error about one of our datagrams: a waiting program learns of it, as a connected UDP socket does.
     pub(super) fn udp_error(&mut self, node: u32, port: u16, packet: &Packet) {
-        let Some(&id) = self.nodes[node as usize].stack.datagrams.get(&port) else { return };
+        let Some(&id) = self.nodes[node as usize].stack.datagrams.get(&port) else {
+            self.quic_error(node, port);
+            return;
+        };
         let Some(socket) = self.datagrams.get(id) else { return };
         let error = match packet.body {
             Body::Icmp(Icmp::Unreachable(UnreachableCode::Port, _)) => NetError::Refused,

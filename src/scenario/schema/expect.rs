@@ -26,7 +26,7 @@ pub(super) const FORMS: &[&Form] =
 #[must_use]
 pub const fn phases(kind: &TrafficKind) -> &'static [&'static str] {
     match kind {
-        TrafficKind::Http(_) => &REQUEST_PHASES,
+        TrafficKind::Http(_) | TrafficKind::Objects(_) => &REQUEST_PHASES,
         TrafficKind::Messages(_) => &MESSAGE_PHASES,
         TrafficKind::Ping(_) | TrafficKind::Traceroute(_) => &ECHO_PHASES,
         TrafficKind::Bulk(bulk) => match bulk.amount {

@@ -119,6 +119,7 @@ fn end(traffic: &Traffic, plan: &Plan) -> Time {
             Arrivals::At(_) | Arrivals::Users { .. } => limited(&http.limit, None),
         },
         TrafficKind::Messages(messages) => limited(&messages.limit, Some(messages.every)),
+        TrafficKind::Objects(objects) => limited(&objects.limit, Some(objects.every)),
         TrafficKind::Ping(ping) => limited(&ping.limit, Some(ping.every)),
         TrafficKind::Bulk(_) | TrafficKind::Traceroute(_) => run,
     }
@@ -140,6 +141,10 @@ fn expected(traffic: &Traffic, plan: &Plan) -> Option<f64> {
             each.min(most) * http.asks.len() as f64
         }
         TrafficKind::Messages(messages) => time / messages.every.as_secs_f64() * messages.pairs.len() as f64,
+        TrafficKind::Objects(objects) => {
+            let fetches = (time / objects.every.as_secs_f64()).max(1.0);
+            fetches * f64::from(objects.objects) * objects.pairs.len() as f64
+        }
         TrafficKind::Ping(ping) => time / ping.every.as_secs_f64() * ping.pairs.len() as f64,
         TrafficKind::Bulk(bulk) => f64::from(bulk.flows) * bulk.pairs.len() as f64,
         TrafficKind::Traceroute(_) => return None,
@@ -157,6 +162,7 @@ fn ends_in_time(traffic: &Traffic, plan: &Plan, problems: &mut Problems) {
     };
     let why = match &traffic.kind {
         TrafficKind::Messages(messages) => count(&messages.limit, messages.every),
+        TrafficKind::Objects(objects) => count(&objects.limit, objects.every),
         TrafficKind::Ping(ping) => count(&ping.limit, ping.every),
         TrafficKind::Http(http) => match &http.arrivals {
             Arrivals::Every(every) => count(&http.limit, *every),

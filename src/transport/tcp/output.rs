@@ -5,7 +5,7 @@ use super::scoreboard::{Marks, Sent};
 use super::timers::Alarm;
 use crate::base::{BitRate, Span, Time};
 use crate::transport::congestion::Phase;
-use crate::wire::{Ecn, Flags, Options, Payload, Segment};
+use crate::wire::{Ecn, Flags, Options, Payload, SackBlocks, Segment};
 
 impl Connection {
     /// The next segment to be sent; `None` when everything that may be sent has been.
@@ -199,6 +199,13 @@ impl Connection {
         }
         self.bare(flags, start, now, out);
         out.payload = self.buffer.slice(start - self.buffer_start, data_end - start);
+        if !out.options.sack.is_empty() {
+            // What is sent again was cut before there were blocks to report: they wait where both do not fit.
+            let most = self.mss + if self.timestamps { 12 } else { 0 };
+            if out.payload.len() + u64::from(out.options.len()) > u64::from(most) {
+                out.options.sack = SackBlocks::none();
+            }
+        }
         self.acks.sent(self.receiver.next, self.constants.delayed_ack_min);
     }
 

@@ -6,6 +6,7 @@ use super::end;
 use crate::base::{BitRate, Span, Time};
 use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::{Carrier, Http, NodeKind, Plan, Traffic, TrafficKind};
+use crate::service::carrier::Over;
 use crate::service::client::Arrivals;
 use crate::service::server;
 use std::collections::BTreeMap;
@@ -13,6 +14,8 @@ use std::collections::BTreeMap;
 /// Bytes of headers per datagram (IP and UDP) and per segment (IP, TCP and its timestamps).
 const UDP_HEADERS: u64 = 28;
 const TCP_HEADERS: u64 = 52;
+/// IPv4, UDP, a short header with an eight-byte connection id, the header of a STREAM frame, the tag.
+const QUIC_HEADERS: u64 = 28 + 11 + 4 + 16;
 /// Above so many steps the ways are not looked for: `check` should answer at once.
 const MOST_STEPS: usize = 20_000_000;
 
@@ -86,7 +89,11 @@ fn shown(bps: f64) -> String {
 fn streams(traffic: &Traffic, plan: &Plan) -> Vec<Stream> {
     match &traffic.kind {
         TrafficKind::Messages(messages) => {
-            let headers = if messages.carrier == Carrier::Udp { UDP_HEADERS } else { TCP_HEADERS };
+            let headers = match messages.carrier {
+                Carrier::Udp => UDP_HEADERS,
+                Carrier::Tcp { .. } => TCP_HEADERS,
+                Carrier::Quic { .. } => QUIC_HEADERS,
+            };
             let packets = messages.bytes.div_ceil(1_448).max(1);
             let bits = (messages.bytes + packets * headers) * 8;
             let bps = bits as f64 / messages.every.as_secs_f64();
@@ -105,6 +112,12 @@ fn streams(traffic: &Traffic, plan: &Plan) -> Vec<Stream> {
                 Stream { from: to, to: ask.from, bps: bits as f64 / gap.as_secs_f64() }
             })
             .collect()
+        }
+        TrafficKind::Objects(objects) => {
+            let headers = if objects.over == Over::Quic { QUIC_HEADERS } else { TCP_HEADERS };
+            let bytes = objects.bytes + objects.bytes.div_ceil(1_300) * headers;
+            let bps = (bytes * 8 * u64::from(objects.objects)) as f64 / objects.every.as_secs_f64();
+            objects.pairs.iter().map(|&(from, to)| Stream { from: to, to: from, bps }).collect()
         }
         _ => Vec::new(),
     }

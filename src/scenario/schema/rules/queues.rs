@@ -14,9 +14,10 @@ pub(super) fn check(plan: &Plan, problems: &mut Problems) {
             TrafficKind::Http(http) => needs_ecn(http.congestion),
             TrafficKind::Bulk(bulk) => needs_ecn(bulk.congestion),
             TrafficKind::Messages(messages) => match messages.carrier {
-                Carrier::Tcp { congestion } => needs_ecn(congestion),
+                Carrier::Tcp { congestion } | Carrier::Quic { congestion } => needs_ecn(congestion),
                 Carrier::Udp => false,
             },
+            TrafficKind::Objects(objects) => needs_ecn(objects.congestion),
             TrafficKind::Ping(_) | TrafficKind::Traceroute(_) => false,
         });
     let used: BTreeSet<Dscp> = plan.traffic.iter().map(|traffic| traffic.dscp).collect();

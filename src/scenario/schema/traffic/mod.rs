@@ -14,10 +14,18 @@ use crate::scenario::plan::{NodeKind, Plan, Traffic, TrafficKind};
 use crate::service::Limit;
 use crate::wire::Dscp;
 
-pub(super) const FORMS: &[&Form] =
-    &[&http::HTTP, &http::POOL, &http::CLOSED, &others::BULK, &others::MESSAGES, &others::PING, &others::TRACEROUTE];
+pub(super) const FORMS: &[&Form] = &[
+    &http::HTTP,
+    &http::POOL,
+    &http::CLOSED,
+    &others::BULK,
+    &others::MESSAGES,
+    &others::OBJECTS,
+    &others::PING,
+    &others::TRACEROUTE,
+];
 
-const KINDS: &[&str] = &["Http", "Bulk", "Messages", "Ping", "Traceroute"];
+const KINDS: &[&str] = &["Http", "Bulk", "Messages", "Objects", "Ping", "Traceroute"];
 
 /// Receivers of transfers and messages listen here, each traffic on a port of its own.
 const FIRST_PORT: u16 = 5_001;
@@ -77,6 +85,7 @@ fn traffic(
         "Http" => &http::HTTP,
         "Bulk" => &others::BULK,
         "Messages" => &others::MESSAGES,
+        "Objects" => &others::OBJECTS,
         "Ping" => &others::PING,
         _ => &others::TRACEROUTE,
     };
@@ -101,6 +110,7 @@ fn traffic(
         "Http" => TrafficKind::Http(http::read(&reading, problems)?),
         "Bulk" => TrafficKind::Bulk(others::bulk(&reading, problems)?),
         "Messages" => TrafficKind::Messages(others::messages(&reading, problems)?),
+        "Objects" => TrafficKind::Objects(others::objects(&reading, problems)?),
         "Ping" => TrafficKind::Ping(others::ping(&reading, problems)?),
         _ => TrafficKind::Traceroute(others::traceroute(&reading, problems)?),
     };

@@ -3,12 +3,13 @@
 use super::Reading;
 use crate::base::{Span as Duration, Time};
 use crate::scenario::diagnostic::{Code, Diagnostic};
-use crate::scenario::plan::{Bulk, Carrier, Messages, Ping, Traceroute};
-use crate::scenario::schema::form::Form;
+use crate::scenario::plan::{Bulk, Carrier, Messages, Objects, Ping, Traceroute};
+use crate::scenario::schema::form::{Fields, Form};
 use crate::scenario::schema::tcp::congestion_of;
 use crate::scenario::schema::{Problems, value};
 use crate::service::Limit;
 use crate::service::bulk::{Amount, Direction};
+use crate::service::carrier::Over;
 use crate::service::messages::MIN_BYTES;
 
 pub(in crate::scenario::schema) static BULK: Form = Form {
@@ -17,6 +18,7 @@ pub(in crate::scenario::schema) static BULK: Form = Form {
         "from",
         "to",
         "pairing",
+        "over",
         "bytes",
         "for",
         "flows",
@@ -40,6 +42,10 @@ pub(in crate::scenario::schema) static TRACEROUTE: Form = Form {
     name: "Traceroute",
     fields: &["from", "to", "pairing", "max_ttl", "probes", "size", "timeout", "start", "dscp"],
 };
+pub(in crate::scenario::schema) static OBJECTS: Form = Form {
+    name: "Objects",
+    fields: &["from", "to", "pairing", "objects", "size", "over", "every", "count", "for", "start", "congestion"],
+};
 
 /// The largest datagram in IPv4: 65,535 bytes less the headers of IP and UDP or ICMP.
 const MOST_DATAGRAM: u64 = 65_535 - 28;
@@ -62,6 +68,7 @@ pub(super) fn bulk(reading: &Reading<'_, '_>, problems: &mut Problems) -> Option
         .map_or(Some("Up"), |value| value::choice(value, "`direction`", &["Up", "Down"], problems));
     let stagger = fields.get("stagger").and_then(|value| value::span(value, "`stagger`", problems));
     let congestion = congestion_of(fields, problems);
+    let over = over(fields, problems);
     let measure_from = reading.instant("measure_from", problems);
     if let (Some(value), Some(from)) = (fields.get("measure_from"), measure_from)
         && from >= Time::ZERO + reading.plan.run_for
@@ -79,6 +86,7 @@ pub(super) fn bulk(reading: &Reading<'_, '_>, problems: &mut Problems) -> Option
     Some(Bulk {
         pairs,
         port: reading.port,
+        over: over.unwrap_or_default(),
         direction: if direction? == "Up" { Direction::Up } else { Direction::Down },
         amount: amount?,
         flows: u32::try_from(flows?).unwrap_or(u32::MAX),
@@ -92,7 +100,7 @@ pub(super) fn messages(reading: &Reading<'_, '_>, problems: &mut Problems) -> Op
     let fields = reading.fields;
     let pairs = reading.pairs(true, problems);
     let over = fields.need("over", "Udp", problems);
-    let over = over.and_then(|value| value::choice(value, "`over`", &["Udp", "Tcp"], problems));
+    let over = over.and_then(|value| value::choice(value, "`over`", &["Udp", "Tcp", "Quic"], problems));
     let most = if over == Some("Udp") { MOST_DATAGRAM } else { u64::MAX };
     let size = fields.need("size", "\"160B\"", problems);
     let size = size.and_then(|value| value::bytes(value, "`size`", MIN_BYTES..=most, problems));
@@ -111,8 +119,57 @@ pub(super) fn messages(reading: &Reading<'_, '_>, problems: &mut Problems) -> Op
         port: reading.port,
         bytes: size?,
         every: every?,
-        carrier: if over? == "Udp" { Carrier::Udp } else { Carrier::Tcp { congestion } },
+        carrier: match over? {
+            "Udp" => Carrier::Udp,
+            "Tcp" => Carrier::Tcp { congestion },
+            _ => Carrier::Quic { congestion },
+        },
         limit,
+    })
+}
+
+/// The transport named by `over`; `None` if it is not named or wrong.
+fn over(fields: &Fields<'_>, problems: &mut Problems) -> Option<Over> {
+    let value = fields.get("over")?;
+    match value::choice(value, "`over`", &["Tcp", "Quic"], problems)? {
+        "Tcp" => Some(Over::Tcp),
+        _ => Some(Over::Quic),
+    }
+}
+
+pub(super) fn objects(reading: &Reading<'_, '_>, problems: &mut Problems) -> Option<Objects> {
+    let fields = reading.fields;
+    let pairs = reading.pairs(true, problems);
+    let objects = fields.need("objects", "30", problems);
+    let objects = objects.and_then(|value| value::whole(value, "`objects`", 1..=10_000, problems));
+    let size = fields.need("size", "\"40KiB\"", problems);
+    let size = size.and_then(|value| value::bytes(value, "`size`", 1..=1 << 40, problems));
+    fields.need("over", "Quic", problems);
+    let over = over(fields, problems);
+    let mut limit = reading.limit(problems);
+    if let Some(value) = fields.get("for") {
+        limit.until = value::positive_span(value, "`for`", problems).map(|span| reading.start.saturating_add(span));
+    }
+    let every = if let Some(value) = fields.get("every") {
+        value::positive_span(value, "`every`", problems)
+    } else {
+        if limit.count.is_none_or(|count| count == 1) && limit.until.is_none() {
+            limit.count = Some(1);
+        } else {
+            fields.need("every", "\"1s\"", problems);
+        }
+        Some(Duration::from_secs(1))
+    };
+    let congestion = congestion_of(fields, problems);
+    Some(Objects {
+        pairs: pairs?,
+        port: reading.port,
+        over: over?,
+        objects: small(objects?),
+        bytes: size?,
+        every: every?,
+        limit,
+        congestion,
     })
 }
 

@@ -1,0 +1,167 @@
+//! Whatever the channel does, each stream delivers exactly what was written, in order, or says in bounded time that it cannot.
+
+use super::super::{Config, Event, Reason};
+use super::channel::{Channel, MS, Vices};
+use crate::base::{Rng, Span};
+use crate::transport::congestion::TABLE;
+use crate::wire::quic::{Dir, Side, StreamId};
+use crate::wire::{Chunk, Payload};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+#[derive(Clone, Debug)]
+struct Case {
+    seed: u64,
+    loss: f64,
+    doubling: f64,
+    reordering: f64,
+    /// The link is dead from here to there, in milliseconds.
+    dead: (u64, u64),
+    streams: u64,
+    bytes: u64,
+    window: u64,
+    controller: usize,
+    resumed: bool,
+}
+
+prop_compose! {
+    fn case()(
+        seed in 0..u64::MAX,
+        loss in 0.0..0.3,
+        doubling in 0.0..0.2,
+        reordering in 0.0..0.5,
+        dead in (0..4_000u64, 0..3_000u64),
+        streams in 1..6u64,
+        bytes in 1..40_000u64,
+        window in 3_000..60_000u64,
+        controller in 0..TABLE.len(),
+        resumed in any::<bool>(),
+    ) -> Case {
+        Case { seed, loss, doubling, reordering, dead, streams, bytes, window, controller, resumed }
+    }
+}
+
+/// What the stream's sender writes.
+fn content(id: StreamId, from: usize, bytes: u64) -> Payload {
+    let mut rng = Rng::stream(id.0 * 2 + from as u64, "test/quic/content");
+    let mut payload = Payload::empty();
+    while payload.len() < bytes {
+        let len = (1 + rng.below(3_000)).min(bytes - payload.len());
+        payload.push(if rng.chance(0.3) {
+            Chunk::Filler(len)
+        } else {
+            Chunk::Real((0..len).map(|_| rng.bits().to_le_bytes()[0]).collect())
+        });
+    }
+    payload
+}
+
+/// Both ends write `bytes` on each stream; returns what arrived by (reader, stream): all of it, unless the connection was
+/// given up.
+fn play(case: &Case) -> (Channel, BTreeMap<(usize, StreamId), Vec<u8>>) {
+    let config = Config {
+        congestion: TABLE[case.controller].2.clone(),
+        stream_window: case.window,
+        connection_window: case.window * 2,
+        idle_timeout: Span::from_secs(60),
+        ..Config::default()
+    };
+    let ticket = case.resumed.then(|| {
+        let mut first = Channel::new(config.clone(), MS(20), None, case.seed);
+        first.run(MS(300));
+        first.ticket().expect("the server gives one")
+    });
+    let mut channel = Channel::new(config, MS(20), ticket, case.seed);
+    channel.vices = Vices { loss: case.loss, doubling: case.doubling, reordering: case.reordering };
+    let dead = (channel.start + MS(case.dead.0), channel.start + MS(case.dead.0 + case.dead.1));
+    channel.drop = Box::new(move |seen| dead.0 <= seen.at && seen.at < dead.1);
+    let (mut got, mut unwritten): (BTreeMap<_, Vec<u8>>, BTreeMap<_, _>) = Default::default();
+    let mut opened = 0;
+    let limit = channel.now + Span::from_secs(600);
+    loop {
+        let now = channel.now;
+        while opened < case.streams
+            && let Some(id) = channel.end(0).open(Dir::Bi, now)
+        {
+            opened += 1;
+            unwritten.insert((0, id), content(id, 0, case.bytes));
+        }
+        for (_, end, event) in std::mem::take(&mut channel.events) {
+            match event {
+                Event::Opened(id) => drop(unwritten.insert((end, id), content(id, end, case.bytes))),
+                Event::Readable(id) => {
+                    while let Some((payload, arrival)) = channel.read(end, id) {
+                        assert!(arrival.first_sent <= arrival.sent && arrival.sent <= arrival.arrived);
+                        assert!(arrival.arrived <= arrival.released && arrival.released <= now);
+                        got.entry((end, id)).or_default().extend(payload.to_vec());
+                    }
+                }
+                // With a third of everything lost the waits between probes may outgrow the idle timeout.
+                Event::Closed(Reason::TimedOut) if case.loss > 0.15 => return (channel, got),
+                Event::Closed(reason) => panic!("{reason:?} at end {end}"),
+                _ => {}
+            }
+        }
+        for ((end, id), payload) in &mut unwritten {
+            if payload.is_empty() {
+                continue;
+            }
+            *payload = channel.end(*end).write(*id, std::mem::take(payload));
+            if payload.is_empty() {
+                channel.end(*end).finish(*id);
+            }
+        }
+        let ends = |end: usize, id: StreamId, channel: &mut Channel| channel.end(end).end_of(id) == Some(Ok(()));
+        if opened == case.streams
+            && channel.ends[1].is_some()
+            && (0..case.streams).all(|index| {
+                let id = StreamId::new(Side::Client, Dir::Bi, index);
+                let whole = |end| got.get(&(end, id)).map_or(0, |bytes| bytes.len() as u64) == case.bytes;
+                whole(0) && whole(1) && ends(0, id, &mut channel)
+            })
+        {
+            return (channel, got);
+        }
+        assert!(channel.now < limit, "ten minutes and no end");
+        channel.step(limit);
+    }
+}
+
+fn judge(case: &Case) {
+    let (channel, got) = play(case);
+    for ((end, id), bytes) in got {
+        assert!(content(id, 1 - end, case.bytes).to_vec().starts_with(&bytes), "stream {id} at end {end}");
+    }
+    assert!(channel.now.since(channel.start) <= Span::from_secs(600));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(150) })]
+
+    #[test]
+    fn every_stream_delivers_what_was_written(case in case()) {
+        judge(&case);
+    }
+}
+
+#[test]
+fn a_link_that_stays_dead_is_an_error_in_bounded_time() {
+    let mut channel = Channel::open(Config::default(), MS(20));
+    let now = channel.now;
+    let id = channel.end(0).open(Dir::Bi, now).unwrap();
+    channel.drop = Box::new(|_| true);
+    channel.write(0, id, Payload::filler(100_000));
+    channel.run(Span::from_secs(60));
+    let closed = |end| channel.events.iter().any(|(_, who, event)| *who == end && matches!(event, Event::Closed(_)));
+    assert!(closed(0) && closed(1));
+}
+
+#[test]
+fn a_server_that_is_not_there_is_an_error_in_bounded_time() {
+    let mut channel = Channel::new(Config::default(), MS(20), None, 3);
+    channel.drop = Box::new(|_| true);
+    channel.run(Span::from_secs(60));
+    assert!(channel.end(0).poll_event().is_none() && channel.end(0).is_over());
+    let datagrams = channel.sent.len();
+    assert!((5..=12).contains(&datagrams), "{datagrams} datagrams: the wait doubles");
+}
