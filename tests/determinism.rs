@@ -68,7 +68,7 @@ fn first_divergence(a: &mut World, b: &mut World, until: Time) -> Option<Time> {
         }
         // Nobody reads these records, but they are made all the same.
         for world in [&mut *a, &mut *b] {
-            world.trace().drain(drop, drop);
+            world.trace().drain(|_| {}, |_| {});
         }
     }
 }

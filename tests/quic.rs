@@ -44,7 +44,7 @@ fn run(world: &mut World, seconds: u64) -> Vec<Record> {
     }
     world.finish(until);
     let mut records = Vec::new();
-    world.trace().drain(|record| records.push(record), |_| {});
+    world.trace().drain(|record| records.push(*record), |_| {});
     records
 }
 

@@ -58,7 +58,7 @@ impl Lab {
         let mut more = true;
         while more {
             more = self.world.advance(until, 10_000);
-            self.world.trace().drain(|record| self.records.push(record), |_| {});
+            self.world.trace().drain(|record| self.records.push(*record), |_| {});
         }
         assert!(self.world.tally().balances());
     }

@@ -118,6 +118,7 @@ impl<T> Arena<T> {
     ///
     /// # Panics
     /// At 2^32 values.
+    #[inline]
     pub fn insert(&mut self, value: T) -> Id<T> {
         if let Some(index) = self.free.pop() {
             let slot = &mut self.slots[index as usize];

@@ -1,10 +1,10 @@
 //! The next instant of each of many lanes, earliest first: a timing wheel with exact times.
 //!
 //! A lane (a link direction) waits for at most one instant, its next. Instants fall into ticks of a power of two nanoseconds; the
-//! wheel has a slot for each of the next ticks, which lists the lanes that fall due in it. When a tick begins, its
-//! lanes move to a small heap that orders them exactly. So the width of a tick changes what an instant costs, never the order; and
-//! with ticks of about the distance between events, an instant costs the same however many lanes there are
-//! (Varghese and Lauck, "Hashed and hierarchical timing wheels", 1987; Brown, "Calendar queues", 1988).
+//! wheel has a slot for each of the next ticks, which lists the lanes that fall due in it, first to come up first. So the
+//! width of a tick changes what an instant costs, never the order; and
+//! with ticks of about the distance between events, a slot holds hardly more than one lane, and an instant costs the same however
+//! many lanes there are (Varghese and Lauck, "Hashed and hierarchical timing wheels", 1987; Brown, "Calendar queues", 1988).
 
 use super::heap::Heap;
 use crate::base::{Span, Time};
@@ -12,8 +12,8 @@ use crate::base::{Span, Time};
 /// Slots of the wheel: as many as two levels of 64-bit words have bits.
 const SLOTS: usize = 4096;
 const WORDS: usize = 64;
-/// So many instants are kept sorted by moving them.
-const FEW: usize = 64;
+/// So many lanes of a slot are looked at to find a lane's place among them; one that belongs behind them is set aside.
+const FEW: u32 = 64;
 /// The end of a slot's list.
 const NONE: u32 = u32::MAX;
 
@@ -56,12 +56,29 @@ impl Due {
     const NOTHING: Self = Self { time: Time::NEVER, lane: NONE };
 }
 
+/// Where a lane waits that has no place in a slot.
+const ASIDE: u32 = u32::MAX;
+
 /// A lane and what it waits for, if it does.
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
     time: Time,
     /// The next lane of the same slot.
     next: u32,
+    /// Its slot, or [`ASIDE`].
+    slot: u32,
+}
+
+impl Waiting {
+    const FOR_NOTHING: Self = Self { time: Time::NEVER, next: NONE, slot: ASIDE };
+}
+
+/// The list of the lanes that come up in a tick.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    first: u32,
+    /// The last lane; of no meaning where there is no first.
+    last: u32,
 }
 
 /// The lanes and their instants.
@@ -69,39 +86,36 @@ struct Waiting {
 pub struct Wheel {
     /// A tick is so many binary digits of nanoseconds wide.
     shift: u32,
-    /// The tick whose instants are in `due`; those of later ticks are in slots or far.
+    /// The present tick: no lane waits for an earlier one.
     tick: u64,
-    /// The first lane of each slot.
-    slots: Box<[u32; SLOTS]>,
+    /// The lanes of each slot.
+    slots: Box<[Slot; SLOTS]>,
     /// Which slots are not empty, and which words of that are not zero.
     occupied: [u64; WORDS],
     summary: u64,
     lanes: Vec<Waiting>,
-    /// Instants of the present tick, or of earlier ones, the first one last; and those that found too many there to be sorted in.
-    due: Vec<Instant>,
-    crowd: Heap<Instant>,
-    /// Instants beyond the wheel's last slot, and the tick of the first; the last tick of all if there is none.
-    far: Heap<Instant>,
-    far_tick: u64,
+    /// Instants beyond the wheel's last slot and those that found too many in theirs, some of them void; and the tick of the first,
+    /// or the last tick of all if there is none.
+    aside: Heap<Instant>,
+    aside_tick: u64,
 }
 
 impl Wheel {
     /// No instants for `lanes` lanes, which usually wait for about `wait`.
     #[must_use]
     pub fn new(lanes: usize, wait: Span) -> Self {
-        // Four usual waits around the wheel.
-        let tick = (wait.as_nanos() / (SLOTS as u64 / 4)).max(1);
+        // As wide as what lies between two instants if every lane waits, or a little narrower, but four usual waits around the wheel.
+        let ticks = (4 * lanes as u64).clamp(16, SLOTS as u64 / 4);
+        let tick = (wait.as_nanos() / ticks).max(1);
         Self {
             shift: tick.ilog2(),
             tick: 0,
-            slots: Box::new([NONE; SLOTS]),
+            slots: Box::new([Slot { first: NONE, last: NONE }; SLOTS]),
             occupied: [0; WORDS],
             summary: 0,
-            lanes: vec![Waiting { time: Time::NEVER, next: NONE }; lanes],
-            due: Vec::new(),
-            crowd: Heap::default(),
-            far: Heap::default(),
-            far_tick: u64::MAX,
+            lanes: vec![Waiting::FOR_NOTHING; lanes],
+            aside: Heap::default(),
+            aside_tick: u64::MAX,
         }
     }
 
@@ -112,77 +126,108 @@ impl Wheel {
     }
 
     /// The lane is to come up at `time`, which has not passed, and not when it was to come up before, if it was.
-    #[inline(never)]
+    #[inline]
     pub fn set(&mut self, lane: u32, time: Time) {
-        let Some(waiting) = self.lanes.get(lane as usize) else { return };
-        if waiting.time != Time::NEVER {
-            self.withdraw(lane);
-        }
+        let Some(waiting) = self.lanes.get_mut(lane as usize) else { return };
         let tick = time.as_nanos() >> self.shift;
-        let mut next = NONE;
-        if tick.wrapping_sub(self.tick).wrapping_sub(1) < SLOTS as u64 - 1 {
-            next = std::mem::replace(&mut self.slots[slot_of(tick)], lane);
+        let slot = slot_of(tick);
+        // The usual case: a lane that waits for nothing. Ticks wrap, so that one that has passed is far away.
+        if waiting.time != Time::NEVER || tick.wrapping_sub(self.tick) >= SLOTS as u64 {
+            return self.set_among(lane, time);
+        }
+        *waiting = Waiting { time, next: NONE, slot: slot as u32 };
+        let Slot { first, last } = self.slots[slot];
+        if first == NONE {
+            self.slots[slot] = Slot { first: lane, last: lane };
             let word = word_of(tick);
             self.occupied[word] |= 1 << (tick & 63);
             self.summary |= 1 << word;
+        } else if let Some(behind) = self.lanes.get_mut(last as usize)
+            && (behind.time < time || (behind.time == time && last < lane))
+        {
+            // Lanes with the same pace come up in the same order again.
+            behind.next = lane;
+            self.slots[slot].last = lane;
         } else {
-            self.set_aside(lane, time, tick);
-        }
-        if let Some(waiting) = self.lanes.get_mut(lane as usize) {
-            *waiting = Waiting { time, next };
+            self.lanes[lane as usize].time = Time::NEVER;
+            self.set_among(lane, time);
         }
     }
 
-    /// An instant outside the wheel's slots.
+    /// As [`Wheel::set`], whatever the lane has waited for and whoever waits beside it.
     #[inline(never)]
-    fn set_aside(&mut self, lane: u32, time: Time, tick: u64) {
-        if tick <= self.tick {
-            self.set_due(pack(time, lane));
-        } else {
-            self.far.push(pack(time, lane));
-            self.far_tick = self.far_tick.min(tick);
+    fn set_among(&mut self, lane: u32, time: Time) {
+        if self.lanes[lane as usize].time != Time::NEVER {
+            self.withdraw(lane);
+        }
+        // An instant that has passed all the same is the first of the present tick.
+        let tick = (time.as_nanos() >> self.shift).max(self.tick);
+        if tick - self.tick >= SLOTS as u64 {
+            return self.set_aside(lane, time);
+        }
+        let slot = slot_of(tick);
+        let (mut before, mut next) = (NONE, self.slots[slot].first);
+        for _ in 0..FEW {
+            match self.lanes.get(next as usize) {
+                Some(other) if (other.time, next) < (time, lane) => (before, next) = (next, other.next),
+                _ => {
+                    self.link(lane, Waiting { time, next, slot: slot as u32 }, before);
+                    let word = word_of(tick);
+                    self.occupied[word] |= 1 << (tick & 63);
+                    self.summary |= 1 << word;
+                    return;
+                }
+            }
+        }
+        self.set_aside(lane, time);
+    }
+
+    /// Puts the lane into its slot's list behind another, or first.
+    #[inline]
+    fn link(&mut self, lane: u32, waiting: Waiting, before: u32) {
+        self.lanes[lane as usize] = waiting;
+        let slot = &mut self.slots[waiting.slot as usize];
+        match self.lanes.get_mut(before as usize) {
+            Some(before) => before.next = lane,
+            None => slot.first = lane,
+        }
+        if waiting.next == NONE {
+            slot.last = lane;
         }
     }
 
-    /// An instant of the present tick, or of an earlier one.
-    #[inline]
-    fn set_due(&mut self, instant: Instant) {
-        let mut at = self.due.len();
-        if at >= FEW {
-            self.crowd.push(instant);
-            return;
-        }
-        self.due.push(instant);
-        while at > 0 && self.due[at - 1] < instant {
-            self.due[at] = self.due[at - 1];
-            at -= 1;
-        }
-        self.due[at] = instant;
+    /// An instant that has no place in a slot.
+    #[cold]
+    fn set_aside(&mut self, lane: u32, time: Time) {
+        self.lanes[lane as usize] = Waiting { time, ..Waiting::FOR_NOTHING };
+        self.aside.push(pack(time, lane));
+        self.aside_tick = self.aside_tick.min(time.as_nanos() >> self.shift);
     }
 
     /// The lane does not come up any more.
     pub fn clear(&mut self, lane: u32) {
         self.withdraw(lane);
-        self.lanes[lane as usize] = Waiting { time: Time::NEVER, next: NONE };
     }
 
-    /// Takes the lane out of its slot. In the heaps an instant that is not its lane's any more is skipped when it comes up.
+    /// Takes the lane out of its slot. Aside, an instant that is not its lane's any more is skipped when it comes up.
     #[cold]
     fn withdraw(&mut self, lane: u32) {
-        let Waiting { time, next } = self.lanes[lane as usize];
-        let tick = time.as_nanos() >> self.shift;
-        let slot = slot_of(tick);
-        if self.slots[slot] == lane {
-            self.slots[slot] = next;
+        let Waiting { next, slot, .. } = std::mem::replace(&mut self.lanes[lane as usize], Waiting::FOR_NOTHING);
+        let Some(ends) = self.slots.get_mut(slot as usize) else { return };
+        if ends.first == lane {
+            ends.first = next;
             if next == NONE {
-                self.vacate(tick);
+                self.vacate(u64::from(slot));
             }
             return;
         }
-        let mut at = self.slots[slot];
+        let mut at = ends.first;
         while let Some(waiting) = self.lanes.get_mut(at as usize) {
             if waiting.next == lane {
                 waiting.next = next;
+                if next == NONE {
+                    ends.last = at;
+                }
                 return;
             }
             at = waiting.next;
@@ -201,135 +246,88 @@ impl Wheel {
     }
 
     /// Takes out the earliest lane and its instant, if that is before `bound`. If none is, time goes on to `bound`.
-    #[inline(never)]
+    #[inline]
     pub fn pop(&mut self, bound: Time) -> Due {
-        if !self.crowd.is_empty() {
-            return self.pop_of_crowd(bound);
-        }
-        if let Some(&first) = self.due.last() {
-            let (lane, time) = (lane_of(first), Time::from_nanos(time_of(first)));
-            let Some(waiting) = self.lanes.get_mut(lane as usize) else { return Due::NOTHING };
-            if waiting.time != time {
-                return self.pop_of_crowd(bound);
-            }
-            if time >= bound {
-                return Due::NOTHING;
-            }
-            self.due.pop();
-            waiting.time = Time::NEVER;
-            return Due { time, lane };
-        }
         let tick = self.next_tick();
-        let slot = slot_of(tick);
-        let lane = self.slots[slot];
-        // The usual case: a lane alone in its slot.
-        if tick < self.far_tick
-            && let Some(waiting) = self.lanes.get_mut(lane as usize)
-            && waiting.next == NONE
-        {
-            let time = waiting.time;
-            if time >= bound {
-                self.go_on_to(bound);
-                return Due::NOTHING;
+        if tick < self.aside_tick {
+            let slot = slot_of(tick);
+            let lane = self.slots[slot].first;
+            if let Some(waiting) = self.lanes.get_mut(lane as usize) {
+                let Waiting { time, next, .. } = *waiting;
+                if time < bound {
+                    waiting.time = Time::NEVER;
+                    self.tick = tick;
+                    self.slots[slot].first = next;
+                    if next == NONE {
+                        self.vacate(tick);
+                    }
+                    return Due { time, lane };
+                }
             }
-            waiting.time = Time::NEVER;
-            self.tick = tick;
-            self.slots[slot] = NONE;
-            self.vacate(tick);
-            return Due { time, lane };
-        }
-        self.pop_of_next_tick(bound)
-    }
-
-    #[inline(never)]
-    fn pop_of_next_tick(&mut self, bound: Time) -> Due {
-        if self.turn(bound) {
-            return self.pop_of_crowd(bound);
+        } else if let Some(due) = self.pop_of_all(bound, tick) {
+            return due;
         }
         self.go_on_to(bound);
         Due::NOTHING
     }
 
-    /// As [`Wheel::pop`], wherever the instant lies and whether or not instants before it are void.
+    /// As [`Wheel::pop`], where what is aside may come before what is in the slot of `tick`, or there is no such slot.
     #[inline(never)]
-    fn pop_of_crowd(&mut self, bound: Time) -> Due {
-        loop {
-            let (sorted, crowd) = (self.due.last().copied(), self.crowd.first());
-            let of_crowd = match (sorted, crowd) {
-                (Some(sorted), Some(crowd)) => crowd < sorted,
-                (sorted, _) => sorted.is_none(),
-            };
-            let Some(first) = (if of_crowd { crowd } else { sorted }) else { return self.pop_of_next_tick(bound) };
-            let (lane, time) = (lane_of(first), Time::from_nanos(time_of(first)));
-            let waiting = &mut self.lanes[lane as usize];
-            let valid = waiting.time == time;
+    fn pop_of_all(&mut self, bound: Time, tick: u64) -> Option<Due> {
+        let in_slot = if self.summary == 0 { NONE } else { self.slots[slot_of(tick)].first };
+        while let Some(instant) = self.aside.first() {
+            let (time, lane) = (Time::from_nanos(time_of(instant)), lane_of(instant));
+            let waiting = self.lanes[lane as usize];
+            let valid = waiting.time == time && waiting.slot == ASIDE;
+            if valid && self.lanes.get(in_slot as usize).is_some_and(|other| (other.time, in_slot) < (time, lane)) {
+                break;
+            }
             if valid && time >= bound {
-                return Due::NOTHING;
+                return None;
             }
-            if of_crowd {
-                self.crowd.pop();
-            } else {
-                self.due.pop();
-            }
+            self.aside.pop();
+            self.aside_tick = self.aside.first().map_or(u64::MAX, |instant| time_of(instant) >> self.shift);
             if valid {
-                waiting.time = Time::NEVER;
-                return Due { time, lane };
+                self.lanes[lane as usize] = Waiting::FOR_NOTHING;
+                self.tick = self.tick.max(time.as_nanos() >> self.shift);
+                return Some(Due { time, lane });
             }
         }
-    }
-
-    /// Nothing waits until `bound`, and nothing in the present tick.
-    fn go_on_to(&mut self, bound: Time) {
-        if bound == Time::NEVER {
-            return;
-        }
-        self.tick = self.tick.max((bound.as_nanos() >> self.shift).saturating_sub(1));
-    }
-
-    /// Goes on to the next tick in which something is due, unless that is after `bound`: the tick never runs ahead of the
-    /// present, so that what is set next still finds its slot. False if nothing is due.
-    fn turn(&mut self, bound: Time) -> bool {
-        let slot_tick = self.next_tick();
-        let tick = slot_tick.min(self.far_tick);
-        if tick > bound.as_nanos() >> self.shift || tick == u64::MAX {
-            return false;
+        let time = self.lanes.get(in_slot as usize)?.time;
+        if time >= bound {
+            return None;
         }
         self.tick = tick;
-        if slot_tick == tick {
-            self.vacate(tick);
-            let mut lane = std::mem::replace(&mut self.slots[slot_of(tick)], NONE);
-            while let Some(waiting) = self.lanes.get_mut(lane as usize) {
-                let instant = pack(waiting.time, lane);
-                lane = std::mem::replace(&mut waiting.next, NONE);
-                self.set_due(instant);
-            }
-        }
-        while self.far_tick == tick
-            && let Some(instant) = self.far.pop()
-        {
-            self.set_due(instant);
-            self.far_tick = self.far.first().map_or(u64::MAX, |instant| time_of(instant) >> self.shift);
-        }
-        true
+        self.withdraw(in_slot);
+        Some(Due { time, lane: in_slot })
     }
 
-    /// The next tick after the present one whose slot is occupied; the last tick of all if none is.
+    /// Nothing waits until `bound`. The tick stays behind it, so that what is set next still finds its slot.
+    #[inline]
+    fn go_on_to(&mut self, bound: Time) {
+        if bound != Time::NEVER {
+            self.tick = self.tick.max((bound.as_nanos() >> self.shift).saturating_sub(1));
+        }
+    }
+
+    /// The present tick or the next one after it whose slot is occupied; the last tick of all if none is.
     #[inline]
     fn next_tick(&self) -> u64 {
-        let from = self.tick + 1;
-        let here = self.occupied[word_of(from)] >> (from & 63);
-        if here != 0 {
-            return from + u64::from(here.trailing_zeros());
-        }
+        let here = self.occupied[word_of(self.tick)] >> (self.tick & 63);
+        if here != 0 { self.tick + u64::from(here.trailing_zeros()) } else { self.next_word() }
+    }
+
+    #[inline]
+    fn next_word(&self) -> u64 {
         if self.summary == 0 {
             return u64::MAX;
         }
         // The words after this one in their order around the wheel, this one last: its lower bits are a turn away.
-        let next = word_of(from) as u32 + 1;
+        let next = word_of(self.tick) as u32 + 1;
         let turned = self.summary.rotate_right(next & 63);
         let word = (next as usize + turned.trailing_zeros() as usize) & (WORDS - 1);
         let slot = (word as u64) << 6 | u64::from(self.occupied[word].trailing_zeros());
-        from + (slot.wrapping_sub(from) & (SLOTS as u64 - 1))
+        self.tick + (slot.wrapping_sub(self.tick) & (SLOTS as u64 - 1))
     }
 }
 

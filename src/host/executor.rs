@@ -6,6 +6,7 @@ use super::task::Host;
 use crate::base::{Arena, Id, Time};
 use crate::trace::Record;
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::future::Future;
 use std::net::Ipv4Addr;
 use std::pin::Pin;
@@ -24,7 +25,8 @@ pub(super) struct Running {
 
 pub(super) type TaskId = Id<Option<Running>>;
 
-/// Tasks in the order in which they were woken. `Waker` must be `Send`, hence the lock; nobody ever contends for it.
+/// Tasks that wakers have woken, in that order. `Waker` must be `Send`, hence the lock; nobody ever contends for it, and the usual
+/// ways of waking a task do without.
 #[derive(Default)]
 struct Woken {
     any: AtomicBool,
@@ -77,7 +79,7 @@ impl Waiter {
 pub(super) struct Shared {
     pub(super) now: Cell<Time>,
     pub(super) seed: u64,
-    calls: RefCell<Vec<(u32, Call)>>,
+    calls: RefCell<VecDeque<(u32, Call)>>,
     /// Records for the observers: not calls, as nothing happens because of them.
     records: RefCell<Vec<Record>>,
     /// Whether anybody wants them.
@@ -87,6 +89,8 @@ pub(super) struct Shared {
     tasks: RefCell<Arena<Option<Running>>>,
     /// The task that is being polled, and the address by which its waker is known.
     current: Cell<(Option<TaskId>, *const ())>,
+    /// Tasks to be polled, first woken first, and those that wakers have woken since.
+    ready: RefCell<VecDeque<TaskId>>,
     woken: Arc<Woken>,
 }
 
@@ -94,7 +98,7 @@ impl Shared {
     /// Puts a call of `node` in the mailbox.
     #[inline]
     pub(super) fn call(&self, node: u32, call: Call) {
-        self.calls.borrow_mut().push((node, call));
+        self.calls.borrow_mut().push_back((node, call));
     }
 
     /// Keeps a record for the observers.
@@ -124,6 +128,20 @@ impl Shared {
         Poll::Pending
     }
 
+    /// Whether the answer has come, which is dropped; or else remembers whom to wake. For calls whose answer says nothing.
+    #[inline]
+    pub(super) fn poll_done(&self, ticket: Ticket, waker: &Waker) -> bool {
+        let mut slots = self.slots.borrow_mut();
+        let slot = slots.get_mut(ticket).expect("a ticket lives as long as the future that holds it");
+        let done = slot.answer.is_some();
+        if done {
+            slots.free(ticket);
+        } else {
+            slot.waiter = self.waiter(waker);
+        }
+        done
+    }
+
     /// Whom to wake by `waker`.
     #[inline]
     pub(super) fn waiter(&self, waker: &Waker) -> Waiter {
@@ -140,16 +158,40 @@ impl Shared {
     }
 
     #[inline]
-    fn wake(&self, waiter: Waiter) {
+    pub(super) fn wake(&self, waiter: Waiter) {
         match waiter {
             Waiter::Nobody => {}
             Waiter::Task(task) => {
-                if let Some(Some(running)) = self.tasks.borrow().get(task) {
-                    running.state.wake_by_ref();
+                let tasks = self.tasks.borrow();
+                if let Some(Some(running)) = tasks.get(task)
+                    && !running.state.queued.swap(true, Ordering::Relaxed)
+                {
+                    if self.woken.any.load(Ordering::Relaxed) {
+                        self.take_woken();
+                    }
+                    self.ready.borrow_mut().push_back(task);
                 }
             }
             Waiter::Other(waker) => waker.wake(),
         }
+    }
+
+    /// Puts those that wakers have woken behind those woken by their number before.
+    #[cold]
+    #[inline(never)]
+    fn take_woken(&self) {
+        let mut woken = self.woken.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        self.ready.borrow_mut().extend(woken.drain(..));
+        self.woken.any.store(false, Ordering::Relaxed);
+    }
+
+    /// The task that was woken first, taken out of the queue.
+    #[inline]
+    fn next_ready(&self) -> Option<TaskId> {
+        if self.woken.any.load(Ordering::Relaxed) {
+            self.take_woken();
+        }
+        self.ready.borrow_mut().pop_front()
     }
 
     /// Starts a task on `node`.
@@ -177,23 +219,9 @@ impl Shared {
     }
 }
 
-/// Calls that programs have made, each with the number of its node, in the order made.
-#[derive(Debug, Default)]
-pub struct Calls(Vec<(u32, Call)>);
-
-impl Calls {
-    /// The calls, each to be taken out of its place.
-    pub fn drain(&mut self, mut take: impl FnMut(u32, &mut Call)) {
-        self.0.iter_mut().for_each(|(node, call)| take(*node, call));
-        self.0.clear();
-    }
-}
-
 /// The world's half: polls woken tasks, hands out calls, takes answers.
 pub struct Executor {
     shared: Rc<Shared>,
-    /// Tasks woken together, kept for its memory.
-    batch: RefCell<Vec<TaskId>>,
 }
 
 impl Executor {
@@ -210,9 +238,9 @@ impl Executor {
                 slots: RefCell::default(),
                 tasks: RefCell::default(),
                 current: Cell::new((None, std::ptr::null())),
+                ready: RefCell::default(),
                 woken: Arc::default(),
             }),
-            batch: RefCell::default(),
         }
     }
 
@@ -236,12 +264,8 @@ impl Executor {
     /// Polls every woken task once, in the order woken, including those woken meanwhile.
     #[inline]
     pub fn run(&self) {
-        let woken = &self.shared.woken;
-        while woken.any.load(Ordering::Relaxed) {
-            let mut batch = self.batch.borrow_mut();
-            std::mem::swap(&mut *batch, &mut woken.queue.lock().unwrap_or_else(PoisonError::into_inner));
-            woken.any.store(false, Ordering::Relaxed);
-            batch.drain(..).for_each(|task| self.poll(task));
+        while let Some(task) = self.shared.next_ready() {
+            self.poll(task);
         }
     }
 
@@ -266,16 +290,11 @@ impl Executor {
         }
     }
 
-    /// Exchanges the calls that programs have made for an empty list. False if there were none.
+    /// The call that was made first, with the number of its node, taken out of the mailbox.
     #[inline]
     #[must_use]
-    pub fn take_calls(&self, into: &mut Calls) -> bool {
-        let mut calls = self.shared.calls.borrow_mut();
-        if calls.is_empty() {
-            return false;
-        }
-        std::mem::swap(&mut *calls, &mut into.0);
-        true
+    pub fn next_call(&self) -> Option<(u32, Call)> {
+        self.shared.calls.borrow_mut().pop_front()
     }
 
     /// Hands over what programs have recorded since the last time, in order.
@@ -304,11 +323,7 @@ impl Executor {
     /// A datagram, or an error, for the program that holds the inbox. True if it waits for that.
     #[inline]
     pub fn deliver(&self, inbox: &Inbox, result: Result<Received, NetError>) -> bool {
-        let mut waiters = inbox.put(result);
-        let waits = !waiters.is_empty();
-        waiters.drain(..).for_each(|waiter| self.shared.wake(waiter));
-        inbox.give_back(waiters);
-        waits
+        inbox.put(result, &self.shared)
     }
 
     /// Ends every task of a node, as a crash does: their futures are dropped where they stand.

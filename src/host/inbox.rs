@@ -16,7 +16,9 @@ struct Held {
     bytes: u64,
     /// What ICMP has said about a datagram sent.
     error: Option<NetError>,
-    waiters: Vec<Waiter>,
+    /// Who waits, nearly always one at most; and those who wait besides.
+    waiter: Waiter,
+    others: Vec<Waiter>,
 }
 
 impl Inbox {
@@ -27,9 +29,9 @@ impl Inbox {
         self.0.borrow().bytes
     }
 
-    /// A datagram for the program, or an error; returns who waits for it.
+    /// A datagram for the program, or an error; wakes who waits for it. True if anybody does.
     #[inline]
-    pub(super) fn put(&self, result: Result<Received, NetError>) -> Vec<Waiter> {
+    pub(super) fn put(&self, result: Result<Received, NetError>, shared: &Shared) -> bool {
         let mut held = self.0.borrow_mut();
         match result {
             Ok(received) => {
@@ -38,16 +40,15 @@ impl Inbox {
             }
             Err(error) => held.error = Some(error),
         }
-        std::mem::take(&mut held.waiters)
-    }
-
-    /// The list of waiters, empty again, is used anew.
-    #[inline]
-    pub(super) fn give_back(&self, waiters: Vec<Waiter>) {
-        let held = &mut self.0.borrow_mut().waiters;
-        if held.is_empty() {
-            *held = waiters;
+        let waiter = std::mem::take(&mut held.waiter);
+        if matches!(waiter, Waiter::Nobody) {
+            return false;
         }
+        let others = if held.others.is_empty() { Vec::new() } else { std::mem::take(&mut held.others) };
+        drop(held);
+        shared.wake(waiter);
+        others.into_iter().for_each(|waiter| shared.wake(waiter));
+        true
     }
 
     /// The error or the datagram that has waited longest, or else the waker is remembered.
@@ -62,8 +63,10 @@ impl Inbox {
             return Poll::Ready(Ok(received));
         }
         let waiter = shared.waiter(waker);
-        if !held.waiters.iter().any(|known| known.is(&waiter)) {
-            held.waiters.push(waiter);
+        if matches!(held.waiter, Waiter::Nobody) {
+            held.waiter = waiter;
+        } else if !held.waiter.is(&waiter) && !held.others.iter().any(|known| known.is(&waiter)) {
+            held.others.push(waiter);
         }
         Poll::Pending
     }

@@ -15,7 +15,7 @@ pub mod sync;
 mod task;
 
 pub use call::{Answer, Call, Echoed, NetError, Opened, Place, Received, SocketId, Ticket, Want};
-pub use executor::{Calls, Executor};
+pub use executor::Executor;
 pub use inbox::Inbox;
 pub use quic::{QuicCall, QuicConnection, QuicEndpoint, QuicOptions, QuicStream};
 pub use sockets::{EchoSocket, TcpListener, TcpStream, UdpSocket};

@@ -245,7 +245,13 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        Pin::new(&mut self.asked).poll(context).map(|_| ())
+        let asked = &mut self.asked;
+        let ticket = asked.ticket.expect("a future is not polled after it was ready");
+        if !asked.host.shared().poll_done(ticket, context.waker()) {
+            return Poll::Pending;
+        }
+        asked.ticket = None;
+        Poll::Ready(())
     }
 }
 

@@ -27,10 +27,12 @@ struct Table {
     /// Direction to the attached host at each offset from `attached_from`, or [`NOBODY`].
     attached: Vec<Egress>,
     attached_from: u32,
-    /// The group of the addresses `low + (b << shift)..low + ((b + 1) << shift)`, or [`SEVERAL`].
-    buckets: Vec<Group>,
+    /// What holds for the addresses `low + (b << shift)..low + ((b + 1) << shift)`.
+    buckets: Vec<Bucket>,
     low: u32,
     shift: u32,
+    /// The only way to the addresses before the buckets and to those behind them, or [`NOBODY`].
+    outside: [Egress; 2],
     /// First address and group of each range, ascending from 0.0.0.0.
     ranges: Vec<(u32, Group)>,
     hops: Vec<Egress>,
@@ -41,6 +43,15 @@ struct Table {
 pub struct Group {
     start: u32,
     len: u32,
+}
+
+/// Addresses that are looked up together.
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    /// Their group, or [`SEVERAL`].
+    group: Group,
+    /// The only hop of that group, or [`NOBODY`].
+    only: Egress,
 }
 
 /// No next hop.
@@ -77,6 +88,16 @@ impl Fib {
     #[must_use]
     #[inline]
     pub fn egress(&self, packet: &Packet) -> Option<Egress> {
+        let only = match &self.0 {
+            Form::Default(egress) => *egress,
+            Form::Table(table) => table.only_way(packet.dst),
+        };
+        if only == NOBODY { self.egress_of_several(packet) } else { Some(only) }
+    }
+
+    /// As [`Fib::egress`], where there may be several next hops, or none.
+    #[inline(never)]
+    fn egress_of_several(&self, packet: &Packet) -> Option<Egress> {
         let hops = self.lookup(packet.dst)?;
         if let [only] = hops { Some(*only) } else { self.choose(hops, flow_hash(packet)) }
     }
@@ -115,14 +136,26 @@ impl Fib {
 }
 
 impl Table {
+    /// The only way to `dst`, where one look finds it, or else [`NOBODY`].
     #[inline]
+    fn only_way(&self, dst: Ipv4Addr) -> Egress {
+        let dst = dst.to_bits();
+        if let Some(&attached) = self.attached.get(dst.wrapping_sub(self.attached_from) as usize) {
+            return attached;
+        }
+        match self.buckets.get((dst.wrapping_sub(self.low) >> self.shift) as usize) {
+            Some(bucket) => bucket.only,
+            None => self.outside[usize::from(dst > self.low)],
+        }
+    }
+
     fn lookup(&self, dst: Ipv4Addr) -> Option<&[Egress]> {
         let dst = dst.to_bits();
         if let Some(attached) = self.attached.get(dst.wrapping_sub(self.attached_from) as usize) {
             return (*attached != NOBODY).then(|| std::slice::from_ref(attached));
         }
         let bucket = self.buckets.get((dst.wrapping_sub(self.low) >> self.shift) as usize);
-        let hops = match bucket.and_then(|group| self.hops(*group)) {
+        let hops = match bucket.and_then(|bucket| self.hops(bucket.group)) {
             Some(hops) => hops,
             None => self.search(dst),
         };
@@ -204,6 +237,9 @@ impl FibBuilder {
         let attached = self.lay_out_attached();
         let ranges = flatten(self.routes);
         let (buckets, low, shift) = index(&ranges);
+        let only = |group: Group| if group.len == 1 { self.hops[group.start as usize] } else { NOBODY };
+        let buckets = buckets.into_iter().map(|group| Bucket { group, only: only(group) }).collect();
+        let outside = [ranges.first(), ranges.last()].map(|range| range.map_or(NOBODY, |(_, group)| only(*group)));
         Fib(Form::Table(Box::new(Table {
             salt: self.salt,
             connected: self.connected,
@@ -212,6 +248,7 @@ impl FibBuilder {
             buckets,
             low,
             shift,
+            outside,
             ranges,
             hops: self.hops,
         })))

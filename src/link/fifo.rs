@@ -41,7 +41,7 @@ impl<P: Copy> Fifo<P> {
     /// What has not departed by `now`, on a line with this delay.
     #[inline]
     pub(super) fn backlog(&mut self, delay: Span, now: Time) -> Backlog {
-        let arrived = now.saturating_add(delay);
+        let arrived = now + delay;
         while self.waiting != self.tail
             && let Some(slot) = self.slot(self.waiting)
             && slot.arrival <= arrived
@@ -52,31 +52,38 @@ impl<P: Copy> Fifo<P> {
         Backlog { packets: u64::from(self.tail.wrapping_sub(self.waiting)), bytes: self.waiting_bytes }
     }
 
+    /// Everything has departed.
+    #[inline]
+    pub(super) const fn no_backlog(&mut self) -> Backlog {
+        self.waiting = self.tail;
+        self.waiting_bytes = 0;
+        Backlog { packets: 0, bytes: 0 }
+    }
+
     /// Adds a packet, which arrives after all others. True if it is alone.
     #[inline]
     pub(super) fn push(&mut self, arrival: Time, packet: P, size: u16, fate: Fate) -> bool {
-        let slot = Slot { arrival, packet, size, fate };
-        let at = self.tail as usize & self.slots.len().wrapping_sub(1);
-        if self.len() < self.slots.len()
-            && let Some(free) = self.slots.get_mut(at)
-        {
-            *free = slot;
-        } else {
-            self.grow(slot);
+        let count = self.len();
+        if count == self.slots.len() {
+            self.grow(packet, fate);
         }
-        let alone = self.head == self.tail;
+        let at = self.tail as usize & self.slots.len().wrapping_sub(1);
+        if let Some(free) = self.slots.get_mut(at) {
+            *free = Slot { arrival, packet, size, fate };
+        }
         self.tail = self.tail.wrapping_add(1);
         self.waiting_bytes += u64::from(size);
-        alone
+        count == 0
     }
 
-    /// Doubles the ring and puts `slot` at its tail.
+    /// Doubles the ring; `packet` and `fate` are something to fill it with.
     #[cold]
-    fn grow(&mut self, slot: Slot<P>) {
+    #[inline(never)]
+    fn grow(&mut self, packet: P, fate: Fate) {
         let count = self.len();
         let mut slots = Vec::with_capacity((2 * count).max(8));
         slots.extend((0..count).filter_map(|index| self.slot(self.head.wrapping_add(index as u32)).copied()));
-        slots.resize((2 * count).max(8), slot);
+        slots.resize((2 * count).max(8), Slot { arrival: Time::NEVER, packet, size: 0, fate });
         self.waiting = self.waiting.wrapping_sub(self.head);
         self.tail = count as u32;
         self.head = 0;
@@ -89,19 +96,22 @@ impl<P: Copy> Fifo<P> {
         if self.head == self.tail { None } else { self.slot(self.head).map(|slot| slot.arrival) }
     }
 
-    /// Takes the first packet out, which has arrived.
+    /// Takes the first packet out, which has arrived, and says when the next one does ([`Time::NEVER`] if there is none).
     #[inline]
-    pub(super) fn pop(&mut self) -> Option<(P, Fate)> {
+    pub(super) fn pop(&mut self) -> Option<(P, Fate, Time)> {
         if self.head == self.tail {
             return None;
         }
-        let Slot { packet, fate, size, .. } = *self.slot(self.head)?;
+        let mask = self.slots.len().wrapping_sub(1);
+        let Slot { packet, fate, size, .. } = *self.slots.get(self.head as usize & mask)?;
+        let head = self.head.wrapping_add(1);
         if self.waiting == self.head {
             // Nothing has been offered since it departed.
-            self.waiting = self.waiting.wrapping_add(1);
+            self.waiting = head;
             self.waiting_bytes -= u64::from(size);
         }
-        self.head = self.head.wrapping_add(1);
-        Some((packet, fate))
+        self.head = head;
+        let next = if head == self.tail { Time::NEVER } else { self.slots.get(head as usize & mask)?.arrival };
+        Some((packet, fate, next))
     }
 }

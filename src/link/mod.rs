@@ -245,18 +245,21 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
     /// arrive, [`Link::wake`] has changed to the instant returned; refused, it is the caller's to drop. The packets that
     /// the link loses are accepted: they use their time on the line and vanish at the far end. Where the discipline decides
     /// at departure, all packets are accepted, and [`Link::serve`] tells what becomes of them.
-    #[inline(never)]
+    #[expect(clippy::inline_always, reason = "on the path of every packet, and too long for the compiler's own choice")]
+    #[inline(always)]
     pub fn offer(&mut self, name: P, size: u16, packet: &mut Packet, now: Time) -> Offered {
         if self.special.is_some() {
             return self.offer_special(name, size, packet, now);
         }
-        let backlog = self.fifo.backlog(self.delay, now);
+        // On an idle line there is no need to look for what has departed.
+        let idle = self.free <= now;
+        let backlog = if idle { self.fifo.no_backlog() } else { self.fifo.backlog(self.delay, now) };
         if !self.limit.admits(u32::from(size), backlog) {
             return self.refuse(Cause::QueueFull);
         }
         let transit = &mut packet.transit;
         let departure = self.line_up(size, backlog, transit, now);
-        let fate = if self.loss.takes() { Fate::Dropped(Cause::Loss) } else { Fate::Arrives };
+        let fate = self.loss.fate();
         transit.propagation += self.delay;
         let arrival = departure + self.delay;
         if self.fifo.push(arrival, name, size, fate) { Offered::First(arrival) } else { Offered::Behind }
@@ -266,6 +269,7 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
     #[inline]
     fn line_up(&mut self, size: u16, backlog: Backlog, transit: &mut Transit, now: Time) -> Time {
         let start = if self.free > now {
+            transit.queueing += self.free - now;
             self.free
         } else {
             if self.free < now {
@@ -276,7 +280,6 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
         let serialisation = self.line.occupy(u32::from(size));
         let departure = start + serialisation;
         self.free = departure;
-        transit.queueing += start - now;
         transit.serialisation += serialisation;
         let counters = &mut self.counters;
         counters.sent += 1;
@@ -300,14 +303,7 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
         self.offer_scheduled(name, size, packet, now)
     }
 
-    fn offer_to(
-        &mut self,
-        special: &mut Special<P>,
-        name: P,
-        size: u16,
-        packet: &mut Packet,
-        now: Time,
-    ) -> Offered {
+    fn offer_to(&mut self, special: &mut Special<P>, name: P, size: u16, packet: &mut Packet, now: Time) -> Offered {
         let backlog = match &mut special.shifting {
             Some(shifting) => shifting.backlog(now),
             None => self.fifo.backlog(self.delay, now),
@@ -326,7 +322,7 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
         }
         let transit = &mut packet.transit;
         let departure = self.line_up(size, backlog, transit, now);
-        let mut fate = if self.loss.takes() { Fate::Dropped(Cause::Loss) } else { Fate::Arrives };
+        let mut fate = self.loss.fate();
         let delay = special.trouble(&mut fate, self.delay, departure);
         transit.propagation += delay;
         let arrival = departure + delay;
@@ -358,36 +354,43 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
         self.shifting().map_or_else(|| self.fifo.first_arrival(), Shifting::first_arrival)
     }
 
-    /// The packet that comes out now, at the instant that [`Link::wake`] has named, and what becomes of it; `None` if that was an instant
-    /// for [`Link::serve`].
+    /// The packet that comes out now, at the instant that [`Link::wake`] has named, what becomes of it, and what [`Link::wake`]
+    /// names from now on ([`Time::NEVER`] for nothing): all in one look, as it is taken for every packet. `None` if that was an
+    /// instant for [`Link::serve`].
     #[inline]
-    pub fn take(&mut self) -> Option<(P, Fate)> {
-        let (packet, fate) = if self.special.is_some() { self.take_special() } else { self.fifo.pop() }?;
-        if fate == Fate::Arrives {
+    pub fn take(&mut self) -> Option<(P, Fate, Time)> {
+        if self.special.is_some() {
+            return self.take_special();
+        }
+        let taken = self.fifo.pop()?;
+        if taken.1 == Fate::Arrives {
             self.counters.arrived += 1;
         } else {
-            self.count_fate(fate);
+            self.count_fate(taken.1);
         }
-        Some((packet, fate))
+        Some(taken)
     }
 
     #[inline(never)]
-    fn take_special(&mut self) -> Option<(P, Fate)> {
+    fn take_special(&mut self) -> Option<(P, Fate, Time)> {
         if let Some(departure) = self.departure()
             && self.first_arrival().is_none_or(|arrival| departure <= arrival)
         {
             return None;
         }
-        match self.special.as_mut().and_then(|special| special.shifting.as_mut()) {
-            Some(shifting) => shifting.pop(),
-            None => self.fifo.pop(),
-        }
+        let (packet, fate) = match self.special.as_mut().and_then(|special| special.shifting.as_mut()) {
+            Some(shifting) => shifting.pop()?,
+            None => self.fifo.pop().map(|(packet, fate, _)| (packet, fate))?,
+        };
+        self.count_fate(fate);
+        Some((packet, fate, self.wake_special().unwrap_or(Time::NEVER)))
     }
 
     #[cold]
+    #[inline(never)]
     fn count_fate(&mut self, fate: Fate) {
         match fate {
-            Fate::Arrives => {}
+            Fate::Arrives => self.counters.arrived += 1,
             Fate::ArrivesTwice => {
                 self.counters.arrived += 1;
                 self.counters.duplicated += 1;
@@ -398,6 +401,7 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
 
     /// Counts a packet that the queue does not take.
     #[cold]
+    #[inline(never)]
     fn refuse(&mut self, cause: Cause) -> Offered {
         self.counters.dropped[cause as usize] += 1;
         Offered::Refused(cause)

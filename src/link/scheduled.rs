@@ -4,7 +4,7 @@
 //! the turn of [`Link::serve`], to be asked until it has nothing more.
 
 use super::queue::{Config, Gone, Label, Place, Scheduler, Waiting};
-use super::{Fate, Link, Offered, Special};
+use super::{Link, Offered, Special};
 use crate::base::{Span, Time};
 use crate::trace::Cause;
 use crate::wire::{Ecn, Packet};
@@ -78,13 +78,7 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
     }
 
     /// Offers a packet. One that finds the line free and nobody waiting departs, or is thrown out, at once.
-    pub(super) fn offer_scheduled(
-        &mut self,
-        name: P,
-        size: u16,
-        packet: &mut Packet,
-        now: Time,
-    ) -> Offered {
+    pub(super) fn offer_scheduled(&mut self, name: P, size: u16, packet: &mut Packet, now: Time) -> Offered {
         let before = self.wake();
         let idle = self.free <= now && self.scheduled().is_some_and(|scheduled| scheduled.len() == 0);
         self.join(name, Label::of(size, packet), now);
@@ -143,7 +137,7 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
         let serialisation = self.line.occupy(bytes);
         let departure = now + serialisation;
         self.free = departure;
-        let mut fate = if self.loss.takes() { Fate::Dropped(Cause::Loss) } else { Fate::Arrives };
+        let mut fate = self.loss.fate();
         let propagation = special.trouble(&mut fate, self.delay, departure);
         let counters = &mut self.counters;
         counters.sent += 1;

@@ -84,11 +84,11 @@ impl<'a> Simulation<'a> {
         self.world.trace().drain(
             |record| {
                 if let Some(metrics) = metrics {
-                    metrics.record(&record);
+                    metrics.record(record);
                 }
-                observers.borrow_mut().iter_mut().for_each(|observer| observer.record(&record));
+                observers.borrow_mut().iter_mut().for_each(|observer| observer.record(record));
             },
-            |packet| observers.borrow_mut().iter_mut().for_each(|observer| observer.packet(&packet)),
+            |packet| observers.borrow_mut().iter_mut().for_each(|observer| observer.packet(packet)),
         );
         more
     }

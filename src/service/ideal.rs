@@ -4,9 +4,7 @@
 //! judged in the world.
 
 use crate::base::{Span, Time};
-use crate::host::{
-    Answer, Call, Calls, Executor, Host, Inbox, NetError, Opened, Place, Received, SocketId, Ticket, Want,
-};
+use crate::host::{Answer, Call, Executor, Host, Inbox, NetError, Opened, Place, Received, SocketId, Ticket, Want};
 use crate::trace::{Arrival, Record};
 use crate::wire::Payload;
 use std::collections::{BTreeMap, VecDeque};
@@ -118,14 +116,14 @@ impl Ideal {
 
     fn settle(&mut self) {
         self.executor.set_now(self.now);
-        let mut calls = Calls::default();
         loop {
             self.executor.run();
             self.executor.take_records(&mut self.records);
-            if !self.executor.take_calls(&mut calls) {
-                return;
+            let Some((node, call)) = self.executor.next_call() else { return };
+            self.call(u8::try_from(node).unwrap(), call);
+            while let Some((node, call)) = self.executor.next_call() {
+                self.call(u8::try_from(node).unwrap(), call);
             }
-            calls.drain(|node, call| self.call(u8::try_from(node).unwrap(), call));
         }
     }
 
@@ -151,9 +149,9 @@ impl Ideal {
         self.next_port
     }
 
-    fn call(&mut self, node: u8, call: &mut Call) {
+    fn call(&mut self, node: u8, call: Call) {
         let far = self.now + self.delay;
-        match *call {
+        match call {
             Call::Connect { ticket, to, .. } => {
                 let from = SocketAddrV4::new(addr(node), self.port());
                 self.at(far, Event::Connect { ticket, from, to });
@@ -180,7 +178,7 @@ impl Ideal {
                 let count = self.stream(socket).and_then(|stream| stream.reads.front().map(|read| read.3)).unwrap_or(0);
                 self.executor.answer(ticket, Answer::Read(Ok((Payload::empty(), count, Arrival::default()))));
             }
-            Call::Write { ticket, socket, ref mut payload } => {
+            Call::Write { ticket, socket, mut payload } => {
                 let now = self.now;
                 let result = match self.stream(socket) {
                     Some(stream) if !stream.reset => Ok(stream.peer),
@@ -188,7 +186,6 @@ impl Ideal {
                 };
                 let mut taken = now;
                 if let Ok(Some(peer)) = result {
-                    let mut payload = std::mem::take(payload);
                     while !payload.is_empty() {
                         let piece = payload.split_to(self.send_buffer.unwrap_or(u64::MAX));
                         self.at(taken + self.delay, Event::Bytes(peer, piece, taken));
@@ -206,14 +203,13 @@ impl Ideal {
                 self.end(socket, unread);
                 self.sockets[usize::try_from(socket.0).unwrap()] = Socket::Gone;
             }
-            Call::Bind { ticket, port, ref inbox, .. } => {
+            Call::Bind { ticket, port, inbox, .. } => {
                 let port = if port == 0 { self.port() } else { port };
                 let at = SocketAddrV4::new(addr(node), port);
-                let id = self.socket(Socket::Datagrams { at, inbox: Rc::clone(inbox) });
+                let id = self.socket(Socket::Datagrams { at, inbox });
                 self.executor.answer(ticket, Answer::Bound(Ok((id, port))));
             }
-            Call::SendTo { socket, to, ref mut payload, flow } => {
-                let payload = std::mem::take(payload);
+            Call::SendTo { socket, to, payload, flow } => {
                 let Socket::Datagrams { at: from, .. } = self.sockets[usize::try_from(socket.0).unwrap()] else {
                     return;
                 };

@@ -15,9 +15,11 @@ use std::net::SocketAddrV4;
 /// Bytes that every message needs for its number and time.
 pub const MIN_BYTES: u64 = 16;
 
-/// Messages up to this size are cut, several at a time, from blocks of memory of this size; larger ones are their first
-/// bytes and filler.
+/// Messages up to this size are cut, several at a time, from blocks of memory; larger ones are their first bytes and filler.
 const SMALL: u64 = 2_000;
+
+/// Size of such a block: messages share it, and the last of them that goes frees it.
+const BLOCK: u64 = 8 * SMALL;
 
 /// What carries messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -192,9 +194,11 @@ impl Writer {
         }
         let size = self.bytes as usize;
         if self.block.is_empty() {
-            let mut block = vec![0; SMALL as usize / size * size];
-            for (message, index) in block.chunks_exact_mut(size).zip(index..) {
-                message[..MIN_BYTES as usize].copy_from_slice(&self.head(index));
+            let count = BLOCK / self.bytes;
+            let mut block = Vec::with_capacity(count as usize * size);
+            for index in index..index + count {
+                block.extend_from_slice(&self.head(index));
+                block.resize(block.len() + size - MIN_BYTES as usize, 0);
             }
             self.block = block.into();
         }

@@ -90,9 +90,11 @@ impl Trace {
         self.records.len() + self.packets.len()
     }
 
-    /// Hands all waiting records to `records` and `packets` in the order in which they were appended, and forgets them.
-    pub fn drain(&mut self, records: impl FnMut(Record), packets: impl FnMut(PacketRecord)) {
-        self.records.drain(..).for_each(records);
-        self.packets.drain(..).for_each(packets);
+    /// Shows all waiting records to `records` and `packets` in the order in which they were appended, and forgets them.
+    pub fn drain(&mut self, records: impl FnMut(&Record), packets: impl FnMut(&PacketRecord)) {
+        self.records.iter().for_each(records);
+        self.records.clear();
+        self.packets.iter().for_each(packets);
+        self.packets.clear();
     }
 }

@@ -181,6 +181,41 @@ impl Payload {
         self.slice_of_chunks(start, len)
     }
 
+    /// As [`Payload::slice`], written over what `out` was. Where filler is cut from filler, as in bulk transfers, nothing is dropped
+    /// and nothing moved.
+    #[inline]
+    pub fn slice_into(&self, start: u64, len: u64, out: &mut Self) {
+        if let Some(Chunk::Filler(have)) = &self.first
+            && start.saturating_add(len) <= *have
+            && len > 0
+            && out.is_empty()
+        {
+            out.len = len;
+            out.first = Some(Chunk::Filler(len));
+        } else {
+            *out = self.slice(start, len);
+        }
+    }
+
+    /// Takes everything out if it is filler and nothing else; whether it was.
+    #[inline]
+    pub fn take_filler(&mut self) -> bool {
+        let filler = matches!(self.first, Some(Chunk::Filler(_))) && self.rest.is_none();
+        if filler {
+            self.len = 0;
+            self.first = None;
+        }
+        filler
+    }
+
+    /// Drops everything, if there is anything.
+    #[inline]
+    pub fn clear(&mut self) {
+        if self.len > 0 {
+            *self = Self::empty();
+        }
+    }
+
     fn slice_of_chunks(&self, start: u64, len: u64) -> Self {
         let end = self.len.min(start.saturating_add(len));
         if start >= end {

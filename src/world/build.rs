@@ -6,7 +6,7 @@ use super::pool::Pool;
 use super::{Direction, Tally, World};
 use crate::base::{Arena, Digest, Id, Span, Time};
 use crate::engine::{Queue, Wheel};
-use crate::host::{Calls, Executor, Host};
+use crate::host::{Executor, Host};
 use crate::link::Link;
 use crate::topo::{Egress, Graph};
 use crate::trace::{Cause, Mask, Trace};
@@ -63,7 +63,6 @@ impl World {
             quic_streams: Arena::new(),
             quic_listeners: Arena::new(),
             executor,
-            calls: Calls::default(),
             trace: Trace::new(mask),
             digest: Digest::default(),
             events: 0,

@@ -14,8 +14,8 @@ use std::rc::Rc;
 
 impl World {
     /// Does what a program on `node` asks.
-    pub(super) fn call(&mut self, node: u32, call: &mut Call) {
-        match *call {
+    pub(super) fn call(&mut self, node: u32, call: Call) {
+        match call {
             Call::Connect { ticket, to, dscp, congestion, nodelay } => {
                 let config = self.tcp_config(node, congestion, nodelay);
                 self.tcp_connect(node, ticket, to, dscp, &config);
@@ -41,9 +41,9 @@ impl World {
                 };
                 self.answer(ticket, Answer::Read(Ok((Payload::empty(), count, Arrival::default()))));
             }
-            Call::Write { ticket, socket, ref mut payload } => match Socket::of(socket) {
-                Socket::Connection(id) => self.tcp_write(id, ticket, std::mem::take(payload)),
-                Socket::QuicStream(id) => self.quic_write(id, ticket, std::mem::take(payload)),
+            Call::Write { ticket, socket, payload } => match Socket::of(socket) {
+                Socket::Connection(id) => self.tcp_write(id, ticket, payload),
+                Socket::QuicStream(id) => self.quic_write(id, ticket, payload),
                 _ => self.answer(ticket, Answer::Wrote(Err(NetError::Closed))),
             },
             Call::Shutdown { socket } => match Socket::of(socket) {
@@ -57,7 +57,7 @@ impl World {
                 Socket::QuicStream(id) => self.quic_stream_abort(id),
                 _ => {}
             },
-            Call::Quic { ticket, ref mut call } => self.quic_call(node, ticket, call),
+            Call::Quic { ticket, mut call } => self.quic_call(node, ticket, &mut call),
             Call::Close { socket } => match Socket::of(socket) {
                 Socket::Connection(id) => self.tcp_close(id),
                 Socket::Listener(id) => self.close_listener(id),
@@ -66,10 +66,10 @@ impl World {
                 Socket::QuicStream(id) => self.quic_stream_close(id),
                 Socket::QuicListener(id) => self.quic_close_listener(id),
             },
-            Call::Bind { ticket, port, dscp, ref inbox } => self.udp_bind(node, ticket, (port, dscp), Rc::clone(inbox)),
-            Call::SendTo { socket, to, ref mut payload, flow } => {
+            Call::Bind { ticket, port, dscp, inbox } => self.udp_bind(node, ticket, (port, dscp), inbox),
+            Call::SendTo { socket, to, payload, flow } => {
                 if let Socket::Datagrams(id) = Socket::of(socket) {
-                    self.udp_send(id, to, std::mem::take(payload), flow);
+                    self.udp_send(id, to, payload, flow);
                 }
             }
             Call::Echo { ticket, to, ttl, dscp, data_len } => self.echo(node, ticket, to, (ttl, dscp), data_len),

@@ -5,8 +5,9 @@
 //! 3. The link's head event brings it to the next node (`arrive`): a router goes on with 2, a host demultiplexes.
 //! 4. The transport takes it in and is drained again (answers), programs that waited are answered and polled (`settle`).
 
+use super::node::Node;
 use super::pool::PacketId;
-use super::{Event, World};
+use super::{Direction, Event, World};
 use crate::base::Time;
 use crate::engine::Key;
 use crate::host::{Answer, Echoed};
@@ -31,23 +32,48 @@ impl World {
         }
     }
 
-    /// Time moves: a packet comes out of a link.
-    #[inline(never)]
+    /// Time moves: a packet comes out of a link, and a router puts it on the next, or a host takes it in. This is the path of nearly
+    /// all events: it is kept in one piece, and what is rare is kept out of it.
+    #[expect(
+        clippy::inline_always,
+        reason = "the loop over events has this one body, and it is called from nowhere else"
+    )]
+    #[inline(always)]
     pub(super) fn link_event(&mut self, direction: u32, time: Time) {
         // Nodes come before link directions in the order of sources.
         self.begin(time, (self.nodes.len() as u64 + u64::from(direction)) << 32);
         let end = &mut self.directions[direction as usize];
         let to = end.to;
-        let Some((packet, fate)) = end.link.take() else { return self.serve(direction) };
-        if let Some(next) = end.link.wake() {
+        let Some((id, fate, next)) = end.link.take() else { return self.serve(direction) };
+        if next != Time::NEVER {
             self.arrivals.set(direction, next);
         }
         self.hops += 1;
         if fate == Fate::Arrives {
-            self.note(to, Some(direction), PacketEvent::Arrived, packet);
-            self.arrive(to, packet);
+            self.note(to, Some(direction), PacketEvent::Arrived, id);
+            let (packet, size) = self.packets.sized_mut(id);
+            let router = &self.nodes[to as usize].router;
+            if let Some(egress) = router.forwards(packet)
+                && let link = &mut self.directions[egress.index()].link
+                && u32::from(size) <= link.mtu()
+            {
+                packet.ttl -= 1;
+                let offered = link.offer(id, size, packet, time);
+                if offered == Offered::Behind {
+                    self.note(to, Some(egress.number()), PacketEvent::Offered, id);
+                } else {
+                    self.offered(to, egress.number(), id, offered);
+                }
+                // No program learns of that.
+                return;
+            }
+            if packet.dst == router.address() {
+                self.deliver(to, id);
+            } else {
+                self.arrive(to, id);
+            }
         } else {
-            self.fate(to, direction, packet, fate);
+            self.fate(to, direction, id, fate);
         }
         if self.answered {
             self.settle();
@@ -56,6 +82,7 @@ impl World {
 
     /// Something else than usual becomes of a packet at the end of a link.
     #[cold]
+    #[inline(never)]
     fn fate(&mut self, to: u32, direction: u32, packet: PacketId, fate: Fate) {
         match fate {
             Fate::Arrives | Fate::ArrivesTwice => {
@@ -82,21 +109,19 @@ impl World {
     }
 
     /// Lets woken programs run and does what they ask, until nobody has anything to do at this instant.
+    #[inline(never)]
     pub(super) fn settle(&mut self) {
         self.executor.set_now(self.now);
-        let mut calls = std::mem::take(&mut self.calls);
         loop {
             self.answered = false;
             self.executor.run();
-            if !self.executor.take_calls(&mut calls) {
-                break;
+            while let Some((node, call)) = self.executor.next_call() {
+                self.call(node, call);
             }
-            calls.drain(|node, call| self.call(node, call));
             if !self.answered {
                 break;
             }
         }
-        self.calls = calls;
     }
 
     /// Answers a program's call; programs run before the event is over.
@@ -113,26 +138,28 @@ impl World {
     }
 
     /// Sends a packet of the pool that `node` has made.
+    #[inline]
     pub(super) fn send_made(&mut self, node: u32, id: PacketId) {
-        self.tally.sent += 1;
-        let machine = &mut self.nodes[node as usize];
+        let watched = self.trace.wants(Mask::PACKETS);
         let (packet, size) = self.packets.sized_mut(id);
-        packet.ident = machine.stack.next_ident();
-        if self.trace.wants(Mask::PACKETS) {
-            self.note_packet(node, None, PacketEvent::Sent, id);
-        } else if let Some(egress) = machine.router.sends(packet) {
-            let link = &mut self.directions[egress.index()].link;
-            if u32::from(size) <= link.mtu() {
-                let offered = link.offer(id, size, packet, self.now);
-                self.offered(node, egress.number(), id, offered);
-                return;
-            }
+        let set_out =
+            set_out(&mut self.nodes[node as usize], &mut self.directions, (id, packet, size), self.now, watched);
+        self.has_set_out(node, id, set_out);
+    }
+
+    /// Does what is to be done after [`set_out`].
+    #[inline]
+    pub(super) fn has_set_out(&mut self, node: u32, id: PacketId, set_out: Option<(Egress, Offered)>) {
+        self.tally.sent += 1;
+        match set_out {
+            Some((egress, offered)) => self.offered(node, egress.number(), id, offered),
+            None => self.send_unusually(node, id),
         }
-        self.send_unusually(node, id);
     }
 
     #[inline(never)]
     fn send_unusually(&mut self, node: u32, id: PacketId) {
+        self.note(node, None, PacketEvent::Sent, id);
         let directions = &self.directions;
         let mtu = |egress: Egress| directions[egress.index()].link.mtu();
         let (packet, size) = self.packets.sized_mut(id);
@@ -149,29 +176,10 @@ impl World {
         }
     }
 
-    /// A packet has reached a node.
-    #[inline]
-    fn arrive(&mut self, node: u32, id: PacketId) {
-        let (packet, size) = self.packets.sized_mut(id);
-        let router = &self.nodes[node as usize].router;
-        if let Some(egress) = router.forwards(packet) {
-            let link = &mut self.directions[egress.index()].link;
-            if u32::from(size) <= link.mtu() {
-                packet.ttl -= 1;
-                let offered = link.offer(id, size, packet, self.now);
-                self.offered(node, egress.number(), id, offered);
-                return;
-            }
-        } else if packet.dst == router.address() {
-            self.deliver(node, id);
-            return;
-        }
-        self.arrive_unusually(node, id);
-    }
-
-    /// What is not forwarded as usual is dropped, as a rule with an ICMP error.
+    /// A packet has reached a node: in general, what [`World::link_event`] does itself for nearly all. What is not forwarded is dropped,
+    /// as a rule with an ICMP error.
     #[inline(never)]
-    fn arrive_unusually(&mut self, node: u32, id: PacketId) {
+    fn arrive(&mut self, node: u32, id: PacketId) {
         let (packet, size) = self.packets.sized_mut(id);
         let directions = &self.directions;
         let mtu = |egress: Egress| directions[egress.index()].link.mtu();
@@ -188,6 +196,7 @@ impl World {
     }
 
     /// Offers a packet to a link direction.
+    #[inline(never)]
     fn offer(&mut self, node: u32, egress: Egress, id: PacketId) {
         let link = &mut self.directions[egress.index()].link;
         let (packet, size) = self.packets.sized_mut(id);
@@ -195,7 +204,8 @@ impl World {
         self.offered(node, egress.number(), id, offered);
     }
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a step of the path of every packet")]
+    #[inline(always)]
     fn offered(&mut self, node: u32, direction: u32, id: PacketId, offered: Offered) {
         match offered {
             Offered::Refused(cause) => return self.refused(node, direction, id, cause),
@@ -207,6 +217,7 @@ impl World {
 
     /// Drops a packet that a link's queue has no room for.
     #[cold]
+    #[inline(never)]
     fn refused(&mut self, node: u32, direction: u32, id: PacketId, cause: Cause) {
         self.note(node, Some(direction), PacketEvent::Dropped(cause), id);
         self.packets.free(id);
@@ -214,6 +225,7 @@ impl World {
 
     /// Drops a packet at a node.
     #[cold]
+    #[inline(never)]
     fn drop_at(&mut self, node: u32, id: PacketId, cause: Cause) {
         self.note(node, None, PacketEvent::Dropped(cause), id);
         self.nodes[node as usize].dropped[cause as usize] += 1;
@@ -222,6 +234,8 @@ impl World {
     }
 
     /// Hands a packet to the transport that it is for.
+    #[expect(clippy::inline_always, reason = "a step of the path of every packet")]
+    #[inline(always)]
     fn deliver(&mut self, node: u32, id: PacketId) {
         self.note(node, None, PacketEvent::Delivered, id);
         self.tally.delivered += 1;
@@ -285,8 +299,33 @@ impl World {
     }
 
     #[cold]
+    #[inline(never)]
     fn note_packet(&mut self, node: u32, link: Option<u32>, event: PacketEvent, id: PacketId) {
         let (packet, serial) = self.packets.copy(id);
         self.trace.packet(|| PacketRecord { time: self.now, node, link, event, serial, packet });
     }
+}
+
+/// Offers a packet that a machine has made to its first link, if all is as usual: nobody watches packets, it has a way out and is
+/// not too large for it.
+#[expect(clippy::inline_always, reason = "a step of the path of every packet")]
+#[inline(always)]
+pub(super) fn set_out(
+    node: &mut Node,
+    directions: &mut [Direction],
+    (id, packet, size): (PacketId, &mut Packet, u16),
+    now: Time,
+    watched: bool,
+) -> Option<(Egress, Offered)> {
+    packet.ident = node.stack.next_ident();
+    if watched {
+        return None;
+    }
+    let egress = node.router.sends(packet)?;
+    let link = &mut directions[egress.index()].link;
+    if u32::from(size) > link.mtu() {
+        return None;
+    }
+    let offered = link.offer(id, size, packet, now);
+    Some((egress, offered))
 }

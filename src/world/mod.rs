@@ -19,7 +19,7 @@ pub use blueprint::{Blueprint, Layout};
 
 use crate::base::{Arena, Digest, Id, Span, Time};
 use crate::engine::{Key, Queue, Wheel};
-use crate::host::{Calls, Executor, Ticket};
+use crate::host::{Executor, Ticket};
 use crate::link::{Counters, Link};
 use crate::trace::{Cause, Trace};
 use node::Node;
@@ -90,8 +90,6 @@ pub struct World {
     quic_streams: Arena<QuicStream>,
     quic_listeners: Arena<QuicListener>,
     executor: Executor,
-    /// Calls under way, kept for its memory.
-    calls: Calls,
     trace: Trace,
     digest: Digest,
     events: u64,

@@ -1,6 +1,6 @@
 //! Packets by number: links carry four bytes, the packet itself stays where it is until it is delivered or dropped.
 
-use crate::wire::{Body, Dscp, Ecn, Packet, Payload, Segment, Transit};
+use crate::wire::{Body, Dscp, Ecn, IPV4_HEADER, Packet, Segment, Transit};
 use std::net::Ipv4Addr;
 
 /// Names a packet in the pool.
@@ -19,7 +19,7 @@ pub(super) struct Pool {
     entries: Vec<Option<Entry>>,
     free: Vec<PacketId>,
     next_serial: u64,
-    /// Segments of no more use, which the next ones are written over; the last may be being made.
+    /// Segments of no more use, which the next ones are written over.
     blanks: Vec<PacketId>,
 }
 
@@ -41,14 +41,24 @@ impl Pool {
         PacketId::try_from(self.entries.len() - 1).expect("fewer than 2^32 packets are in flight")
     }
 
-    /// A packet to be made where it is to lie, and its TCP segment; it is the same one until [`Pool::finish_blank`].
+    /// A packet to be made where it is to lie: a TCP segment without payload, which is given the next serial number and, when it is
+    /// made, its size; and its number.
     #[inline]
-    pub(super) fn blank(&mut self) -> &mut Packet {
-        let id = match self.blanks.last() {
-            Some(&id) => id,
+    pub(super) fn blank(&mut self) -> (PacketId, &mut Packet, &mut u16) {
+        let id = match self.blanks.pop() {
+            Some(id) => id,
             None => self.new_blank(),
         };
-        &mut self.entries[id as usize].as_mut().expect("a blank is no packet that could go").packet
+        let entry = self.entries[id as usize].as_mut().expect("a blank is no packet that could go");
+        entry.serial = self.next_serial;
+        self.next_serial += 1;
+        (id, &mut entry.packet, &mut entry.size)
+    }
+
+    /// The blank asked for last is not needed after all.
+    pub(super) fn give_back(&mut self, id: PacketId) {
+        self.next_serial -= 1;
+        self.blanks.push(id);
     }
 
     #[inline(never)]
@@ -63,20 +73,7 @@ impl Pool {
             body: Body::Tcp(Segment::default()),
             transit: Transit::default(),
         };
-        let id = self.place(Entry { packet, serial: 0, size: 0 });
-        self.blanks.push(id);
-        id
-    }
-
-    /// The blank has been made into a packet and is given the next serial number.
-    #[inline]
-    pub(super) fn finish_blank(&mut self) -> PacketId {
-        let id = self.blanks.pop().expect("a blank has been asked for");
-        let entry = self.entries[id as usize].as_mut().expect("a blank is no packet that could go");
-        entry.size = size_of(&entry.packet);
-        entry.serial = self.next_serial;
-        self.next_serial += 1;
-        id
+        self.place(Entry { packet, serial: 0, size: 0 })
     }
 
     /// The packet and its length on the wire in bytes, which does not change on its way.
@@ -99,12 +96,18 @@ impl Pool {
     pub(super) fn free(&mut self, id: PacketId) {
         let entry = &mut self.entries[id as usize];
         if let Some(Entry { packet: Packet { body: Body::Tcp(segment), .. }, .. }) = entry {
-            segment.payload = Payload::empty();
+            segment.payload.clear();
             self.blanks.push(id);
             return;
         }
         *entry = None;
         self.free.push(id);
+    }
+
+    /// A packet whose segment has been taken in and has no payload any more becomes a blank.
+    #[inline]
+    pub(super) fn recycle(&mut self, id: PacketId) {
+        self.blanks.push(id);
     }
 
     /// A copy for the observers, with its serial number.
@@ -120,7 +123,12 @@ impl Pool {
 }
 
 /// Length on the wire in bytes; what is longer than IP carries counts as 65,535, which no link lets pass.
-#[inline]
 fn size_of(packet: &Packet) -> u16 {
     u16::try_from(packet.wire_len()).unwrap_or(u16::MAX)
+}
+
+/// The same of a packet that carries a segment.
+#[inline]
+pub(super) fn segment_size(segment: &Segment) -> u16 {
+    u16::try_from(IPV4_HEADER + segment.wire_len()).unwrap_or(u16::MAX)
 }

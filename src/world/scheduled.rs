@@ -7,6 +7,7 @@ use crate::trace::PacketEvent;
 impl World {
     /// A link direction has come up and no packet comes out of it: its queue lets packets go, onto the line or out of the world.
     #[cold]
+    #[inline(never)]
     pub(super) fn serve(&mut self, direction: u32) {
         while let Some(left) = self.directions[direction as usize].link.serve(self.now) {
             match left {

@@ -46,6 +46,28 @@ pub(super) struct Connection {
     pub(super) error: Option<NetError>,
 }
 
+impl Connection {
+    /// Gives what can be read to a read that counts and throws away, if that is all there is to be done and does not complete it:
+    /// what every segment of a bulk transfer comes to. False if there is something else to be done.
+    #[inline]
+    pub(super) fn swallow(&mut self, now: Time) -> bool {
+        let Some(reading) = self.reads.front_mut() else { return false };
+        let Want::Discard(max) = reading.want else { return false };
+        let readable = self.machine.readable();
+        if readable == 0
+            || readable >= max - reading.count
+            || self.error.is_some()
+            || !self.machine.tells_only_of_data()
+        {
+            return false;
+        }
+        let (count, arrival) = self.machine.discard(readable, now);
+        reading.count += count;
+        reading.arrival = arrival;
+        true
+    }
+}
+
 /// A listening TCP socket.
 pub(super) struct Listener {
     pub(super) node: u32,

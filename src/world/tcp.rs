@@ -1,7 +1,8 @@
 //! TCP in the world: segments in, drain, calls served, wakes scheduled. The order of the drain exists once, here.
 
+use super::dispatch::set_out;
 use super::node::FourTuple;
-use super::pool::PacketId;
+use super::pool::{PacketId, segment_size};
 use super::sockets::{Connection, Listener, Reading, Socket};
 use super::{Event, World};
 use crate::base::{BitRate, Id, Time};
@@ -100,37 +101,58 @@ impl World {
     /// A segment has reached its host.
     #[inline]
     pub(super) fn tcp_input(&mut self, node: u32, packet: PacketId) {
-        let Packet { src, dscp, ecn, ref mut body, ref transit, .. } = *self.packets.sized_mut(packet).0;
+        let Packet { src, ecn, ref mut body, ref transit, .. } = *self.packets.sized_mut(packet).0;
         let Body::Tcp(segment) = body else { return };
-        let stack = &mut self.nodes[node as usize].stack;
         let tuple = FourTuple::new(segment.dst_port, src, segment.src_port);
-        let opens = segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK) && !segment.flags.has(Flags::RST);
-        let mut reopened = None;
-        if let Some(id) = stack.connection(tuple) {
-            let Some(connection) = self.connections.get_mut(id) else { return };
-            // A SYN may open a connection anew over one in TIME-WAIT (RFC 9293 3.6.1, RFC 6191), which is then forgotten.
-            let reopens = opens
-                && stack.listeners.contains_key(&segment.dst_port)
-                && connection.machine.accepts_reopening(segment);
-            if !reopens {
-                let waits = connection.machine.state() == tcp::State::SynReceived
-                    && !segment.flags.has(Flags::RST)
-                    && connection.listener.and_then(|id| self.listeners.get(id)).is_some_and(Listener::is_full);
-                // While too many connections wait to be accepted, a handshake cannot end: its segments are dropped and the
-                // SYN-ACK comes again (Linux with `tcp_abort_on_overflow` off).
-                if !waits {
-                    connection.machine.handle_segment(segment, transit, ecn, self.now);
-                }
-                self.packets.free(packet);
-                if !waits {
-                    self.tcp_drain(id);
-                }
-                return;
-            }
-            reopened = Some(id);
+        let Some(id) = self.nodes[node as usize].stack.connection(tuple) else {
+            return self.tcp_input_of_nobody(node, packet, None);
+        };
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let state = connection.machine.state();
+        if state == tcp::State::SynReceived || state == tcp::State::TimeWait {
+            return self.tcp_input_at_the_edge(node, packet, id);
         }
-        let listener = stack.listeners.get(&segment.dst_port).copied();
-        let transit = *transit;
+        connection.machine.handle_segment(segment, transit, ecn, self.now);
+        segment.payload.clear();
+        self.packets.recycle(packet);
+        self.tcp_drain(id);
+    }
+
+    /// A segment for a connection that is not established yet or not any more: it may be dropped, or open another connection.
+    #[inline(never)]
+    fn tcp_input_at_the_edge(&mut self, node: u32, packet: PacketId, id: ConnectionId) {
+        let Packet { ecn, ref mut body, ref transit, .. } = *self.packets.sized_mut(packet).0;
+        let Body::Tcp(segment) = body else { return };
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        // A SYN may open a connection anew over one in TIME-WAIT (RFC 9293 3.6.1, RFC 6191), which is then forgotten.
+        if opens(segment)
+            && self.nodes[node as usize].stack.listeners.contains_key(&segment.dst_port)
+            && connection.machine.accepts_reopening(segment)
+        {
+            return self.tcp_input_of_nobody(node, packet, Some(id));
+        }
+        let waits = connection.machine.state() == tcp::State::SynReceived
+            && !segment.flags.has(Flags::RST)
+            && connection.listener.and_then(|id| self.listeners.get(id)).is_some_and(Listener::is_full);
+        // While too many connections wait to be accepted, a handshake cannot end: its segments are dropped and the
+        // SYN-ACK comes again (Linux with `tcp_abort_on_overflow` off).
+        if !waits {
+            connection.machine.handle_segment(segment, transit, ecn, self.now);
+        }
+        self.packets.free(packet);
+        if !waits {
+            self.tcp_drain(id);
+        }
+    }
+
+    /// A segment has reached its host that belongs to no connection, or takes the place of the one named: it opens one, or is
+    /// answered with a reset.
+    #[inline(never)]
+    fn tcp_input_of_nobody(&mut self, node: u32, packet: PacketId, reopened: Option<ConnectionId>) {
+        let Packet { src, dscp, ecn, ref mut body, transit, .. } = *self.packets.sized_mut(packet).0;
+        let Body::Tcp(segment) = body else { return };
+        let listener = self.nodes[node as usize].stack.listeners.get(&segment.dst_port).copied();
+        let opens = opens(segment);
         let segment = std::mem::take(segment);
         self.packets.free(packet);
         if let Some(id) = reopened {
@@ -210,28 +232,6 @@ impl World {
         self.tcp_drain(id);
     }
 
-    /// Sends what the machine has to send.
-    #[inline]
-    fn tcp_transmit(&mut self, id: ConnectionId) {
-        while let Some(connection) = self.connections.get_mut(id)
-            && !connection.machine.is_quiet()
-        {
-            let packet = self.packets.blank();
-            let Body::Tcp(segment) = &mut packet.body else { return };
-            let Some(departure) = connection.machine.poll_segment(self.now, segment) else { return };
-            packet.src = connection.local;
-            packet.dst = *connection.remote.ip();
-            packet.ttl = crate::ip::DEFAULT_TTL;
-            packet.dscp = connection.dscp;
-            packet.ecn = departure.ecn;
-            let (flow, first_sent) = (connection.flow, departure.first_sent);
-            packet.transit = Transit { flow, first_sent, sent: self.now, ..Transit::default() };
-            let node = connection.node;
-            let packet = self.packets.finish_blank();
-            self.send_made(node, packet);
-        }
-    }
-
     /// Does what the machine's events ask for; true if it may have more to send.
     #[inline(never)]
     fn tcp_events(&mut self, id: ConnectionId) -> bool {
@@ -244,16 +244,40 @@ impl World {
         again
     }
 
-    /// Drain: what the machine sends, what it tells, what programs waited for, when it wants to be woken.
-    fn tcp_drain(&mut self, id: ConnectionId) {
-        loop {
-            self.tcp_transmit(id);
-            let told = self.connections.get(id).is_some_and(|connection| connection.machine.has_events());
-            if !told || !self.tcp_events(id) {
-                break;
+    /// Drain: what the machine sends, what it tells, what programs waited for, when it wants to be woken. Segments are made where
+    /// they lie in the pool.
+    #[inline(never)]
+    pub(super) fn tcp_drain(&mut self, id: ConnectionId) {
+        let connection = loop {
+            let Some(connection) = self.connections.get_mut(id) else { return };
+            if let Some(next) = connection.machine.poll_next(self.now) {
+                let (number, packet, size) = self.packets.blank();
+                let Body::Tcp(segment) = &mut packet.body else { return };
+                if let Some(departure) = connection.machine.write_next(next, self.now, segment) {
+                    *size = segment_size(segment);
+                    packet.src = connection.local;
+                    packet.dst = *connection.remote.ip();
+                    packet.ttl = crate::ip::DEFAULT_TTL;
+                    packet.dscp = connection.dscp;
+                    packet.ecn = departure.ecn;
+                    let (flow, first_sent) = (connection.flow, departure.first_sent);
+                    packet.transit = Transit { flow, first_sent, sent: self.now, ..Transit::default() };
+                    let (node, watched) = (connection.node, self.trace.wants(Mask::PACKETS));
+                    let machine = &mut self.nodes[node as usize];
+                    let set_out = set_out(machine, &mut self.directions, (number, packet, *size), self.now, watched);
+                    self.has_set_out(node, number, set_out);
+                    continue;
+                }
+                self.packets.give_back(number);
             }
-        }
-        let Some(connection) = self.connections.get_mut(id) else { return };
+            if !connection.machine.has_events() {
+                break connection;
+            }
+            if !connection.swallow(self.now) && !self.tcp_events(id) {
+                let Some(connection) = self.connections.get_mut(id) else { return };
+                break connection;
+            }
+        };
         if self.trace.wants(Mask::SERIES) {
             let local = SocketAddrV4::new(self.nodes[connection.node as usize].router.address(), connection.local_port);
             self.trace.record(Record::Series(series_of(connection, local, self.now)));
@@ -572,4 +596,9 @@ fn series_of(connection: &Connection, local: SocketAddrV4, now: Time) -> Series 
         retransmitted: info.total_retrans,
         recovery,
     }
+}
+
+/// Whether a segment asks for a connection.
+fn opens(segment: &Segment) -> bool {
+    segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK) && !segment.flags.has(Flags::RST)
 }

@@ -3,7 +3,9 @@
 mod gilbert_elliott;
 mod iid;
 
+use super::Fate;
 use crate::base::{Ratio, Rng};
+use crate::trace::Cause;
 use gilbert_elliott::GilbertElliott;
 use iid::Iid;
 
@@ -71,9 +73,15 @@ impl Loss {
         }
     }
 
-    /// Whether the next packet is lost.
+    /// What becomes of the next packet.
     #[inline]
-    pub(super) fn takes(&mut self) -> bool {
+    pub(super) fn fate(&mut self) -> Fate {
+        if !matches!(self, Self::None) && self.takes() { Fate::Dropped(Cause::Loss) } else { Fate::Arrives }
+    }
+
+    /// Whether the next packet is lost.
+    #[inline(never)]
+    fn takes(&mut self) -> bool {
         match self {
             Self::None => false,
             Self::Iid(iid) => iid.takes(),

@@ -53,7 +53,7 @@ fn play(link: &mut Link<usize>, offers: &[(Time, Label)]) -> Outcome {
             }
         }
         while link.wake() == Some(now) {
-            if let Some((packet, _)) = link.take() {
+            if let Some((packet, ..)) = link.take() {
                 outcome.arrivals.push((now, packet));
             }
             while let Some(left) = link.serve(now) {

@@ -154,8 +154,8 @@ impl Connection {
             return;
         }
         let unacked = self.receiver.next - self.acks.acked;
-        let window_moves = self.receiver.unread() == 0 || self.receiver.select() >= self.receiver.window();
-        if (unacked > self.acks.peer_mss && window_moves) || self.acks.at_once() || self.receiver.has_holes() {
+        let window_moves = || self.receiver.unread() == 0 || self.receiver.select() >= self.receiver.window();
+        if (unacked > self.acks.peer_mss && window_moves()) || self.acks.at_once() || self.receiver.has_holes() {
             self.acks.now = true;
             return;
         }

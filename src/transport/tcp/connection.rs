@@ -4,7 +4,7 @@ use super::acks::Acks;
 use super::config::{Config, Constants};
 use super::ecn::EcnState;
 use super::receive::Receiver;
-use super::recovery::Recovery;
+use super::recovery::{Due, Recovery};
 use super::scoreboard::{Marks, Scoreboard};
 use super::timers::Timers;
 use crate::base::{Span, Time};
@@ -99,6 +99,17 @@ pub struct Departure {
     pub first_sent: Time,
     /// ECN bits for its packet.
     pub ecn: Ecn,
+}
+
+/// What kind of segment is to be sent next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Next {
+    /// So many bytes of new data.
+    New(u64),
+    /// An acknowledgment alone.
+    Ack,
+    /// Anything else; perhaps it turns out that it is nothing.
+    Rare,
 }
 
 /// Events that wait to be polled, each at most once.
@@ -307,25 +318,6 @@ impl Connection {
         self.state == State::Closed && self.control_out.is_empty()
     }
 
-    /// Whether [`Connection::poll_segment`] would find nothing to send and nothing to do: cheap to ask after every segment.
-    #[must_use]
-    #[inline]
-    pub fn is_quiet(&self) -> bool {
-        let recovery = &self.recovery;
-        let due = recovery.timeout_due
-            | recovery.keep_alive_due
-            | recovery.probe_due
-            | recovery.window_probe_due
-            | recovery.try_new
-            | recovery.retransmit
-            | self.acks.now;
-        let written = self.written();
-        !due && recovery.sent_now == 0
-            && (self.next > written || (self.next == written && !self.fin))
-            && self.state >= State::Established
-            && self.control_out.is_empty()
-    }
-
     /// The offset behind everything written.
     #[inline]
     pub(super) const fn written(&self) -> u64 {
@@ -401,6 +393,7 @@ impl Connection {
     }
 
     /// Counts and drops at most `max` in-order bytes, as [`Connection::read`] without the payload.
+    #[inline]
     pub fn discard(&mut self, max: u64, now: Time) -> (u64, Arrival) {
         let read = self.receiver.discard(max);
         if read.0 > 0 {
@@ -409,6 +402,7 @@ impl Connection {
         read
     }
 
+    #[inline]
     fn after_read(&mut self, now: Time) {
         self.receiver.adjust(self.rtt.srtt(), now);
         if matches!(self.state, State::Established | State::FinWait1 | State::FinWait2) {
@@ -490,6 +484,16 @@ impl Connection {
         events.connected | events.readable | events.writable | events.closed.is_some()
     }
 
+    /// Whether all that [`Connection::poll_event`] had to tell was that data can be read, and more may come; then it has been told.
+    #[inline]
+    pub fn tells_only_of_data(&mut self) -> bool {
+        let events = &mut self.events;
+        let only = events.readable && !events.connected && !events.writable && events.closed.is_none();
+        let only = only && !self.receiver.ended();
+        events.readable &= !only;
+        only
+    }
+
     /// The next thing that the program should know.
     pub fn poll_event(&mut self) -> Option<Event> {
         let events = &mut self.events;
@@ -531,7 +535,7 @@ impl Connection {
         self.mss = mss;
         let mut news = super::scoreboard::News::default();
         self.board.resegment(u64::from(mss), &mut news);
-        self.recovery.retransmit = true;
+        self.recovery.due.set(Due::RETRANSMIT);
         self.rearm_rto(now);
     }
 

@@ -17,8 +17,13 @@ impl Connection {
         self.timers.keep_alive_probes = 0;
         if self.is_next_data(segment) {
             self.take_next_data(segment, transit, now);
-            return;
+        } else {
+            self.handle_in_state(segment, transit, now);
         }
+    }
+
+    #[inline(never)]
+    fn handle_in_state(&mut self, segment: &mut Segment, transit: &Transit, now: Time) {
         match self.state {
             State::Closed => {}
             State::SynSent => self.in_syn_sent(segment, transit, now),
@@ -64,9 +69,8 @@ impl Connection {
         }
         self.update_window(segment, self.una);
         self.timers.window_probes = 0;
-        let payload = std::mem::take(&mut segment.payload);
-        let len = payload.len();
-        self.receiver.release(payload, arrival_of(transit, now));
+        let len = segment.payload.len();
+        self.receiver.release(&mut segment.payload, arrival_of(transit, now));
         self.data_received(len, segment.flags.has(Flags::PSH), now);
         self.events.readable = true;
         self.check_ack(now);

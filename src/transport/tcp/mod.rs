@@ -25,7 +25,7 @@ mod timers;
 
 pub use super::congestion::Algorithm;
 pub use config::{Config, Constants, Profile};
-pub use connection::{Connection, Departure, Event, Reason, State, Transmit, Wake};
+pub use connection::{Connection, Departure, Event, Next, Reason, State, Transmit, Wake};
 pub use ecn::EcnMode;
 pub use info::Info;
 

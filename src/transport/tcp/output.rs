@@ -1,49 +1,68 @@
 //! What is sent next: control segments, retransmissions, probes, new data, and at last a bare ACK.
 
-use super::connection::{Connection, Departure, State, Transmit};
+use super::connection::{Connection, Departure, Next, State, Transmit};
+use super::recovery::Due;
 use super::scoreboard::{Marks, Sent};
 use super::timers::Alarm;
 use crate::base::{BitRate, Span, Time};
 use crate::transport::congestion::Phase;
-use crate::wire::{Ecn, Flags, Options, Payload, SackBlocks, Segment};
+use crate::wire::{Ecn, Flags, Options, SackBlocks, Segment};
 
 impl Connection {
     /// The next segment to be sent; `None` when everything that may be sent has been.
     pub fn poll_transmit(&mut self, now: Time) -> Option<Transmit> {
+        let next = self.poll_next(now)?;
         let mut segment = Segment::default();
-        let Departure { first_sent, ecn } = self.poll_segment(now, &mut segment)?;
+        let Departure { first_sent, ecn } = self.write_next(next, now, &mut segment)?;
         Some(Transmit { segment, first_sent, ecn })
     }
 
-    /// As [`Connection::poll_transmit`], the segment written to where it is to be.
-    pub fn poll_segment(&mut self, now: Time, out: &mut Segment) -> Option<Departure> {
-        let recovery = &self.recovery;
-        let due = recovery.timeout_due
-            | recovery.keep_alive_due
-            | recovery.probe_due
-            | recovery.window_probe_due
-            | recovery.try_new
-            | recovery.retransmit;
+    /// What kind of segment is to be sent next, to be written at once by [`Connection::write_next`]; `None` when everything that
+    /// may be sent has been. The two together are [`Connection::poll_transmit`] for segments that are made where they are to lie.
+    #[expect(clippy::inline_always, reason = "one step of the drain, which makes nearly all segments")]
+    #[inline(always)]
+    pub fn poll_next(&mut self, now: Time) -> Option<Next> {
         let established = self.state >= State::Established && self.state != State::Closed;
-        if due || !established || !self.control_out.is_empty() {
-            let Transmit { segment, first_sent, ecn } = self.poll_rare(now)?;
-            *out = segment;
-            return Some(Departure { first_sent, ecn });
+        if self.recovery.due.any() || !established || !self.control_out.is_empty() {
+            return Some(Next::Rare);
         }
-        if let Some(len) = self.next_new(now) {
-            let ecn = self.send_new(len, now, out);
-            return Some(Departure { first_sent: now, ecn });
+        // Nothing new to be sent, and the use of the window has been judged: what a receiver finds nearly always.
+        let nothing = self.next > self.written() || (self.next == self.written() && !self.fin);
+        if !nothing || self.recovery.sent_now > 0 {
+            if self.recovery.burst_left > 0 && self.board.in_flight() < self.window.cwnd && self.fits_whole() {
+                return Some(Next::New(self.next_of_burst()));
+            }
+            if let Some(len) = self.next_new(now) {
+                return Some(Next::New(len));
+            }
+            self.check_window_probe(now);
         }
-        self.check_window_probe(now);
-        if self.acks.now {
-            self.bare(Flags::ACK, self.next, now, out);
-            self.acks.sent(self.receiver.next, self.constants.delayed_ack_min);
-            return Some(Departure { first_sent: now, ecn: self.ecn.bare() });
-        }
-        None
+        self.acks.now.then_some(Next::Ack)
+    }
+
+    /// Writes the segment that [`Connection::poll_next`] has announced over what `out`, which has no payload, was before. `None` if
+    /// it turns out that there is none.
+    #[expect(clippy::inline_always, reason = "one step of the drain, which makes nearly all segments")]
+    #[inline(always)]
+    pub fn write_next(&mut self, next: Next, now: Time, out: &mut Segment) -> Option<Departure> {
+        let ecn = match next {
+            Next::New(len) => self.send_new(len, now, out),
+            Next::Ack => {
+                self.bare(Flags::ACK, self.next, now, out);
+                self.acks.sent(self.receiver.next, self.constants.delayed_ack_min);
+                self.ecn.bare()
+            }
+            Next::Rare => {
+                let Transmit { segment, first_sent, ecn } = self.poll_rare(now)?;
+                *out = segment;
+                return Some(Departure { first_sent, ecn });
+            }
+        };
+        Some(Departure { first_sent: now, ecn })
     }
 
     /// What goes before new data.
+    #[inline(never)]
     fn poll_rare(&mut self, now: Time) -> Option<Transmit> {
         if let Some(segment) = self.control_out.pop_front() {
             return Some(self.transmit(segment, now));
@@ -54,35 +73,37 @@ impl Connection {
         if self.state == State::Closed {
             return None;
         }
-        if self.recovery.timeout_due {
-            self.recovery.timeout_due = false;
+        if self.recovery.due.has(Due::TIMEOUT) {
+            self.recovery.due.clear(Due::TIMEOUT);
             if let Some(head) = self.board.head().copied() {
                 return Some(self.retransmit(head, now));
             }
         }
-        if self.recovery.keep_alive_due {
-            self.recovery.keep_alive_due = false;
+        if self.recovery.due.has(Due::KEEP_ALIVE) {
+            self.recovery.due.clear(Due::KEEP_ALIVE);
             return Some(self.window_probe(now));
         }
-        if self.recovery.probe_due
+        if self.recovery.due.has(Due::PROBE)
             && let Some(probe) = self.poll_probe(now)
         {
             return Some(probe);
         }
-        if self.recovery.window_probe_due {
+        if self.recovery.due.has(Due::WINDOW_PROBE) {
             return Some(self.poll_window_probe(now));
         }
-        if self.recovery.try_new {
+        if self.recovery.due.has(Due::TRY_NEW) {
             if let Some(data) = self.poll_data(now) {
                 return Some(data);
             }
             self.give_up_f_rto();
         }
-        if self.recovery.retransmit {
+        if self.recovery.due.has(Due::RETRANSMIT) {
             if let Some(again) = self.poll_retransmission(now) {
                 return Some(again);
             }
-            self.recovery.retransmit = self.timers.pacing;
+            if !self.timers.pacing {
+                self.recovery.due.clear(Due::RETRANSMIT);
+            }
         }
         if let Some(data) = self.poll_data(now) {
             return Some(data);
@@ -103,7 +124,7 @@ impl Connection {
     /// SYN or SYN-ACK, first or again.
     fn poll_handshake(&mut self, now: Time) -> Option<Transmit> {
         let first = std::mem::take(&mut self.recovery.syn_due);
-        let again = std::mem::take(&mut self.recovery.timeout_due);
+        let again = self.recovery.due.take(Due::TIMEOUT);
         if !first && !again {
             // What does not belong to the handshake is answered with what we expect (RFC 9293 3.10.7.4).
             if self.acks.now && self.state == State::SynReceived {
@@ -155,14 +176,16 @@ impl Connection {
     }
 
     /// A segment without payload at `offset`.
+    #[inline(never)]
     pub(super) fn bare_segment(&mut self, flags: Flags, offset: u64, now: Time) -> Segment {
         let mut segment = Segment::default();
         self.bare(flags, offset, now, &mut segment);
         segment
     }
 
-    /// Writes a segment without payload at `offset`.
-    #[inline]
+    /// Writes a segment without payload at `offset`; `out` has none.
+    #[expect(clippy::inline_always, reason = "one step of the drain, which makes nearly all segments")]
+    #[inline(always)]
     fn bare(&mut self, flags: Flags, offset: u64, now: Time, out: &mut Segment) {
         out.src_port = self.local_port;
         out.dst_port = self.remote_port;
@@ -177,17 +200,18 @@ impl Connection {
         if self.sack && self.receiver.has_blocks() {
             out.options.sack = self.receiver.sack_blocks(if self.timestamps { 3 } else { 4 });
         }
-        out.payload = Payload::empty();
     }
 
     /// A segment with the bytes of offsets `start..end`, FIN included if it lies there.
+    #[inline(never)]
     fn segment(&mut self, start: u64, end: u64, now: Time) -> Segment {
         let mut segment = Segment::default();
         self.write_segment(start, end, now, &mut segment);
         segment
     }
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "one step of the drain, which makes nearly all segments")]
+    #[inline(always)]
     fn write_segment(&mut self, start: u64, end: u64, now: Time, out: &mut Segment) {
         let data_end = end.min(self.written());
         let mut flags = Flags::ACK;
@@ -198,7 +222,7 @@ impl Connection {
             flags = flags | Flags::PSH;
         }
         self.bare(flags, start, now, out);
-        out.payload = self.buffer.slice(start - self.buffer_start, data_end - start);
+        self.buffer.slice_into(start - self.buffer_start, data_end - start, &mut out.payload);
         if !out.options.sack.is_empty() {
             // What is sent again was cut before there were blocks to report: they wait where both do not fit.
             let most = self.mss + if self.timestamps { 12 } else { 0 };
@@ -277,13 +301,34 @@ impl Connection {
         Some(len)
     }
 
+    /// Whether a segment of full size waits and the peer's window lets it go: what [`Connection::next_data`] says nearly always.
+    #[inline]
+    fn fits_whole(&self) -> bool {
+        let end = self.next + u64::from(self.mss);
+        end <= self.written()
+            && end <= self.una + self.peer_window
+            && self.can_send_data()
+            && !(self.sack && self.receiver.has_blocks())
+    }
+
+    /// Counts another whole segment of the present burst: what [`Connection::next_new`] comes to in the middle of one.
+    #[inline]
+    fn next_of_burst(&mut self) -> u64 {
+        self.recovery.burst_left -= 1;
+        if self.reducing() {
+            self.recovery.prr_out += 1;
+        }
+        self.recovery.sent_now += 1;
+        u64::from(self.mss)
+    }
+
     /// New data, or FIN alone.
     fn poll_data(&mut self, now: Time) -> Option<Transmit> {
         self.next_new(now).map(|len| self.sent_new(len, now))
     }
 
     /// Bytes of the next new segment, which is to go now (Linux `tcp_write_xmit`).
-    #[inline]
+    #[inline(never)]
     fn next_new(&mut self, now: Time) -> Option<u64> {
         let nothing = self.next > self.written() || (self.next == self.written() && !self.fin);
         if nothing && self.recovery.sent_now == 0 {
@@ -325,21 +370,27 @@ impl Connection {
         if len < mss || waiting <= mss {
             return false;
         }
-        let paced = self.control.pacing_rate().is_some();
         let room = u64::from(self.window.cwnd - self.board.in_flight());
         let offered = self.una + self.peer_window - self.next;
         let limit = offered.min(room * mss);
         let burst = u64::from(self.burst());
-        let third = self.peer_window.min(u64::from(self.window.cwnd) * mss) / 3;
-        let recent = now.since(self.recovery.last_sent) <= Span::from_millis(1);
-        let soon = self.board.head().is_some_and(|head| now.since(head.sent) >= self.rtt.srtt() / 2);
-        let small = limit < burst * mss && limit < waiting && limit < third;
-        let defer = !paced && self.phase < Phase::Recovery && recent && soon && small;
+        let small = limit < burst * mss && limit < waiting;
+        let defer = small && self.phase < Phase::Recovery && self.room_comes_soon(limit, now);
         if !defer {
             self.recovery.burst_left =
                 u32::try_from((limit.min(waiting) / mss).min(burst)).unwrap_or(1).saturating_sub(1);
         }
         defer
+    }
+
+    /// Whether more room than `limit` bytes is about to come: the round trip of the head is half over, sending has not paused, and
+    /// the window is worth the wait.
+    fn room_comes_soon(&self, limit: u64, now: Time) -> bool {
+        let paced = self.control.pacing_rate().is_some();
+        let third = self.peer_window.min(u64::from(self.window.cwnd) * u64::from(self.mss)) / 3;
+        let recent = now.since(self.recovery.last_sent) <= Span::from_millis(1);
+        let soon = self.board.head().is_some_and(|head| now.since(head.sent) >= self.rtt.srtt() / 2);
+        !paced && recent && soon && limit < third
     }
 
     /// Segments that leave together, a millisecond's worth but at least two (one if paced below 1.2 Mbit/s): at the pacing rate, or
@@ -372,12 +423,15 @@ impl Connection {
         BitRate::from_bps(self.window_rate().saturating_mul(8))
     }
 
+    #[inline(never)]
     fn sent_new(&mut self, len: u64, now: Time) -> Transmit {
         let mut segment = Segment::default();
         let ecn = self.send_new(len, now, &mut segment);
         Transmit { segment, first_sent: now, ecn }
     }
 
+    #[expect(clippy::inline_always, reason = "one step of the drain, which makes nearly all segments")]
+    #[inline(always)]
     fn send_new(&mut self, len: u64, now: Time, out: &mut Segment) -> Ecn {
         let start = self.next;
         let fin = self.fin && start + len == self.written();
@@ -404,8 +458,8 @@ impl Connection {
             self.rearm_rto(now);
         }
         self.write_segment(start, end, now, out);
-        if self.recovery.sent_now > 1 && (self.board.in_flight() >= self.window.cwnd || self.next_data(false).is_none())
-        {
+        let more = self.board.in_flight() < self.window.cwnd && (self.fits_whole() || self.next_data(false).is_some());
+        if self.recovery.sent_now > 1 && !more {
             // Linux sends bursts as units with PSH on the last segment (since 5.5), so that receivers do not wait for more.
             out.flags = out.flags | Flags::PSH;
         }
@@ -429,7 +483,7 @@ impl Connection {
     /// A tail loss probe: new data if the window lets it, else the last segment again (RFC 8985 7.3; Linux
     /// `tcp_send_loss_probe`).
     fn poll_probe(&mut self, now: Time) -> Option<Transmit> {
-        self.recovery.probe_due = false;
+        self.recovery.due.clear(Due::PROBE);
         if self.recovery.probe_high.is_some() || self.board.is_empty() {
             self.rearm_rto(now);
             return None;
@@ -452,7 +506,7 @@ impl Connection {
 
     /// A probe of a closed window: what fits, or an old sequence number that asks for an ACK (Linux `tcp_write_wakeup`).
     fn poll_window_probe(&mut self, now: Time) -> Transmit {
-        self.recovery.window_probe_due = false;
+        self.recovery.due.clear(Due::WINDOW_PROBE);
         let room = (self.una + self.peer_window).saturating_sub(self.next);
         let waiting = self.written().saturating_sub(self.next);
         if room > 0 && waiting > 0 {

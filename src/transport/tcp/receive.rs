@@ -35,6 +35,7 @@ pub(super) struct Taken {
 }
 
 /// The way of the last byte of a segment that arrives now.
+#[inline]
 pub(super) fn arrival_of(transit: &Transit, now: Time) -> Arrival {
     Arrival {
         first_sent: transit.first_sent,
@@ -54,6 +55,8 @@ pub(super) struct Receiver {
     pub(super) irs: Seq,
     /// Next offset expected.
     pub(super) next: u64,
+    /// A single segment of filler, which is all there is to be read: what a reader that keeps up with a bulk transfer finds.
+    lone: Option<(u64, Arrival)>,
     ready: VecDeque<Ready>,
     ready_bytes: u64,
     /// Segments above holes, by offset.
@@ -76,6 +79,9 @@ pub(super) struct Receiver {
     limit: u64,
     /// Window that slow growth has reached (Linux `rcv_ssthresh`).
     threshold: u64,
+    /// The window field offered last, and what it was chosen by: next offset, bytes held, `threshold`. A sender of data offers the
+    /// same again with every segment.
+    offered: (u64, u64, u64, u16),
     advertised_mss: u64,
     /// Buffer autotuning (Linux `rcvq_space`): bytes read in the last round trip, and the measurement under way.
     per_round: u64,
@@ -91,6 +97,7 @@ impl Receiver {
         Self {
             irs: Seq(0),
             next: 0,
+            lone: None,
             ready: VecDeque::new(),
             ready_bytes: 0,
             held: Vec::new(),
@@ -104,6 +111,7 @@ impl Receiver {
             clamp: buffer.min(limit),
             limit,
             threshold: first.min(limit),
+            offered: (u64::MAX, 0, 0, 0),
             advertised_mss: mss,
             per_round: 10 * mss,
             round_read: 0,
@@ -187,7 +195,7 @@ impl Receiver {
             payload.advance(self.next - start);
         }
         taken.readable = true;
-        self.release(payload, arrival);
+        self.release(&mut payload, arrival);
         if !self.held.is_empty() {
             self.release_held(arrival.arrived);
             taken.filled = self.held.is_empty();
@@ -195,12 +203,31 @@ impl Receiver {
         taken
     }
 
-    /// Takes in what is next.
+    /// Takes in what is next, out of its place.
     #[inline]
-    pub(super) fn release(&mut self, payload: Payload, arrival: Arrival) {
-        self.next += payload.len();
-        self.ready_bytes += payload.len();
+    pub(super) fn release(&mut self, payload: &mut Payload, arrival: Arrival) {
+        let len = payload.len();
+        self.next += len;
+        if self.ready_bytes == 0 && payload.take_filler() {
+            self.lone = Some((len, arrival));
+        } else {
+            self.queue(std::mem::take(payload), arrival);
+        }
+        self.ready_bytes += len;
+    }
+
+    #[inline(never)]
+    fn queue(&mut self, payload: Payload, arrival: Arrival) {
+        self.queue_lone();
         self.ready.push_back(Ready { payload, arrival });
+    }
+
+    /// The lone segment goes where all others are.
+    #[inline]
+    fn queue_lone(&mut self) {
+        if let Some((len, arrival)) = self.lone.take() {
+            self.ready.push_back(Ready { payload: Payload::filler(len), arrival });
+        }
     }
 
     /// Holes have been filled: what lies contiguous now is readable now.
@@ -222,7 +249,7 @@ impl Receiver {
                 payload.advance(self.next - start);
             }
             arrival.released = now;
-            self.release(payload, arrival);
+            self.release(&mut payload, arrival);
         }
         self.held.drain(..count);
         self.forget_blocks();
@@ -323,6 +350,7 @@ impl Receiver {
 
     /// Takes at most `max` readable bytes, and the way of the last one.
     pub(super) fn read(&mut self, max: u64) -> Option<(Payload, Arrival)> {
+        self.queue_lone();
         let mut out: Option<(Payload, Arrival)> = None;
         let mut left = max.min(self.ready_bytes);
         while left > 0
@@ -348,7 +376,22 @@ impl Receiver {
     }
 
     /// Counts and drops at most `max` readable bytes.
+    #[inline]
     pub(super) fn discard(&mut self, max: u64) -> (u64, Arrival) {
+        if let Some((len, arrival)) = self.lone
+            && len <= max
+        {
+            self.lone = None;
+            self.ready_bytes = 0;
+            self.read += len;
+            return (len, arrival);
+        }
+        self.discard_several(max)
+    }
+
+    #[inline(never)]
+    fn discard_several(&mut self, max: u64) -> (u64, Arrival) {
+        self.queue_lone();
         let mut left = max.min(self.ready_bytes);
         let taken = left;
         let mut arrival = Arrival::default();
@@ -371,10 +414,14 @@ impl Receiver {
     }
 
     /// The buffer follows what the reader took in the last round trip (Linux `tcp_rcv_space_adjust`, dynamic right-sizing).
+    #[inline]
     pub(super) fn adjust(&mut self, rtt: Span, now: Time) {
-        if rtt.is_zero() || now.since(self.round_start) < rtt {
-            return;
+        if !rtt.is_zero() && now.since(self.round_start) >= rtt {
+            self.end_round(now);
         }
+    }
+
+    fn end_round(&mut self, now: Time) {
         let copied = self.read - self.round_read;
         if copied > self.per_round {
             // Twice what a round trip brought, and as much again for as fast as it grew.
@@ -382,6 +429,7 @@ impl Receiver {
             let growth = u128::from(base) * u128::from(copied - self.per_round) / u128::from(self.per_round);
             let window = base.saturating_add(2 * u64::try_from(growth).unwrap_or(u64::MAX / 4)).min(self.limit);
             self.clamp = self.clamp.max(window);
+            self.offered.0 = u64::MAX;
             self.per_round = copied;
         }
         self.round_read = self.read;
@@ -425,7 +473,17 @@ impl Receiver {
     }
 
     /// Chooses the window for a segment about to be sent and returns its field; the right edge never moves left.
+    #[inline]
     pub(super) fn offer(&mut self) -> u16 {
+        let (next, held, threshold, field) = self.offered;
+        if (next, held, threshold) == (self.next, self.ready_bytes + self.held_bytes, self.threshold) {
+            return field;
+        }
+        self.offer_anew()
+    }
+
+    #[inline(never)]
+    fn offer_anew(&mut self) -> u16 {
         let mut window = self.select();
         let current = self.window();
         if window < current {
@@ -433,13 +491,16 @@ impl Receiver {
         }
         let field = (window >> self.scale).min(65_535);
         self.edge = self.edge.max(self.next + (field << self.scale));
-        field as u16
+        let field = field as u16;
+        self.offered = (self.next, self.ready_bytes + self.held_bytes, self.threshold, field);
+        field
     }
 
     /// The window field of a SYN or SYN-ACK, which is never scaled.
     pub(super) fn offer_unscaled(&mut self) -> u16 {
         let window = self.threshold.min(65_535);
         self.edge = self.edge.max(self.next + window);
+        self.offered.0 = u64::MAX;
         window as u16
     }
 

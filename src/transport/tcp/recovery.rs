@@ -8,23 +8,56 @@ use super::timers::Alarm;
 use crate::base::{Span, Time};
 use crate::transport::congestion::{INFINITE_SSTHRESH, Phase};
 
+/// What is to be sent before new data, a bit each, so that it takes one comparison to see that there is nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Due(u8);
+
+impl Due {
+    /// Retransmissions, until the window is full.
+    pub(super) const RETRANSMIT: u8 = 1;
+    /// F-RTO sends new data first (RFC 5682 step 2b).
+    pub(super) const TRY_NEW: u8 = 2;
+    /// The head is to be retransmitted because of a timeout.
+    pub(super) const TIMEOUT: u8 = 4;
+    /// A tail loss probe.
+    pub(super) const PROBE: u8 = 8;
+    /// A probe of the peer's window.
+    pub(super) const WINDOW_PROBE: u8 = 16;
+    /// A keep-alive probe.
+    pub(super) const KEEP_ALIVE: u8 = 32;
+
+    #[inline]
+    pub(super) const fn any(self) -> bool {
+        self.0 != 0
+    }
+
+    #[inline]
+    pub(super) const fn has(self, what: u8) -> bool {
+        self.0 & what != 0
+    }
+
+    pub(super) const fn set(&mut self, what: u8) {
+        self.0 |= what;
+    }
+
+    pub(super) const fn clear(&mut self, what: u8) {
+        self.0 &= !what;
+    }
+
+    /// Whether it was due, which it is no more.
+    pub(super) const fn take(&mut self, what: u8) -> bool {
+        let had = self.has(what);
+        self.clear(what);
+        had
+    }
+}
+
 /// State of recovery between ACKs, and what is due to be sent for it.
 #[derive(Debug, Default)]
 pub(super) struct Recovery {
     /// SND.NXT when the present phase began: acknowledged, it ends (Linux `high_seq`).
     pub(super) high: u64,
-    /// Retransmissions may be sent until the window is full.
-    pub(super) retransmit: bool,
-    /// F-RTO sends new data first (RFC 5682 step 2b).
-    pub(super) try_new: bool,
-    /// The head is to be retransmitted because of a timeout.
-    pub(super) timeout_due: bool,
-    /// A tail loss probe is to be sent.
-    pub(super) probe_due: bool,
-    /// The peer's window is to be probed.
-    pub(super) window_probe_due: bool,
-    /// A keep-alive probe is to be sent.
-    pub(super) keep_alive_due: bool,
+    pub(super) due: Due,
     /// SYN or SYN-ACK is to be sent for the first time.
     pub(super) syn_due: bool,
     /// F-RTO is looking for signs that the timeout was spurious.
@@ -188,7 +221,7 @@ impl Connection {
                 return;
             }
         }
-        self.recovery.retransmit = true;
+        self.recovery.due.set(Due::RETRANSMIT);
     }
 
     fn alert_default(&mut self, duplicate: bool, news: &mut News, now: Time) {
@@ -209,7 +242,7 @@ impl Connection {
             return;
         }
         self.enter_recovery(now);
-        self.recovery.retransmit = true;
+        self.recovery.due.set(Due::RETRANSMIT);
     }
 
     /// Without SACK each duplicate ACK stands for a segment that has left the network (Linux `tcp_add_reno_sack`).
@@ -465,7 +498,7 @@ impl Connection {
             } else if news.advanced && !recovered {
                 self.recovery.high = self.next;
                 if self.next < self.written() && self.una + self.peer_window > self.next {
-                    self.recovery.try_new = true;
+                    self.recovery.due.set(Due::TRY_NEW);
                     return;
                 }
                 self.recovery.f_rto = false;
@@ -482,15 +515,15 @@ impl Connection {
                 self.board.sacked_out = 0;
             }
         }
-        self.recovery.retransmit = true;
+        self.recovery.due.set(Due::RETRANSMIT);
     }
 
     /// F-RTO could not send new data: conventional recovery.
     pub(super) fn give_up_f_rto(&mut self) {
-        self.recovery.try_new = false;
+        self.recovery.due.clear(Due::TRY_NEW);
         if self.next <= self.recovery.high {
             self.recovery.f_rto = false;
-            self.recovery.retransmit = true;
+            self.recovery.due.set(Due::RETRANSMIT);
         }
     }
 

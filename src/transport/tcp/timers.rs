@@ -1,6 +1,7 @@
 //! Deadlines, and what happens when they pass. Moving one later only writes a field: the world asks for the earliest.
 
 use super::connection::{Connection, Reason, State, Wake};
+use super::recovery::Due;
 use super::scoreboard::{Marks, News};
 use crate::base::{Span, Time};
 use crate::transport::congestion::Phase;
@@ -120,7 +121,7 @@ impl Connection {
         if self.timers.pacing && self.timers.pace_until <= now {
             self.timers.pacing = false;
             if self.board.lost_out > self.board.retrans_out {
-                self.recovery.retransmit = true;
+                self.recovery.due.set(Due::RETRANSMIT);
             }
         }
         if self.timers.linger <= now {
@@ -140,7 +141,7 @@ impl Connection {
                 }
                 Alarm::Probe => {
                     self.timers.alarm_at = Time::NEVER;
-                    self.recovery.probe_due = true;
+                    self.recovery.due.set(Due::PROBE);
                 }
                 Alarm::Reorder => {
                     self.timers.alarm_at = Time::NEVER;
@@ -254,7 +255,7 @@ impl Connection {
             self.enter_loss(now);
         }
         self.timers.timeouts += 1;
-        self.recovery.timeout_due = true;
+        self.recovery.due.set(Due::TIMEOUT);
         self.timers.backoff += 1;
         if self.state != State::SynSent || self.timers.timeouts > self.constants.syn_linear {
             self.timers.backoff -= 1;
@@ -275,7 +276,7 @@ impl Connection {
                     self.reduce_window(1, news.lost, false);
                 }
             }
-            self.recovery.retransmit = true;
+            self.recovery.due.set(Due::RETRANSMIT);
         }
         if self.timers.alarm != Alarm::Retransmit && self.timers.alarm != Alarm::Reorder {
             self.rearm_rto(now);
@@ -310,7 +311,7 @@ impl Connection {
             self.finish(Reason::TimedOut, now);
             return;
         }
-        self.recovery.window_probe_due = true;
+        self.recovery.due.set(Due::WINDOW_PROBE);
         self.timers.window_probes += 1;
         // The peer's answers keep the connection alive, but only an open window ends the backoff.
         self.timers.backoff += 1;
@@ -332,7 +333,7 @@ impl Connection {
             return;
         }
         self.timers.keep_alive_probes += 1;
-        self.recovery.keep_alive_due = true;
+        self.recovery.due.set(Due::KEEP_ALIVE);
         self.timers.keep_alive_at = now + interval;
     }
 
