@@ -97,7 +97,7 @@ fn main() {
     });
 
     while world.advance(Time::ZERO + Span::from_secs(5), 1_000) {}
-    let told = |record| {
+    let told = |record: &Record| {
         if let Record::Request(request) = record {
             println!("request {}: {} for {} bytes", request.number, request.end - request.start, request.body);
         }

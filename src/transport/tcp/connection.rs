@@ -112,13 +112,37 @@ pub enum Next {
     Rare,
 }
 
-/// Events that wait to be polled, each at most once.
+/// Events that wait to be polled, each at most once: a bit each, so that it takes one comparison to see that there are none.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Events {
-    pub(super) connected: bool,
-    pub(super) readable: bool,
-    pub(super) writable: bool,
-    pub(super) closed: Option<Reason>,
+    waiting: u8,
+    closed: Option<Reason>,
+}
+
+impl Events {
+    pub(super) const CONNECTED: u8 = 1;
+    pub(super) const READABLE: u8 = 2;
+    pub(super) const WRITABLE: u8 = 4;
+    const CLOSED: u8 = 8;
+
+    /// Something is to be told.
+    #[inline]
+    pub(super) const fn raise(&mut self, what: u8) {
+        self.waiting |= what;
+    }
+
+    /// The end is to be told.
+    pub(super) const fn close(&mut self, reason: Reason) {
+        self.raise(Self::CLOSED);
+        self.closed = Some(reason);
+    }
+
+    /// Whether it was to be told, which it is now.
+    const fn take(&mut self, what: u8) -> bool {
+        let had = self.waiting & what != 0;
+        self.waiting &= !what;
+        had
+    }
 }
 
 /// One end of a TCP connection.
@@ -465,7 +489,7 @@ impl Connection {
         self.acks.stop();
         self.board = Scoreboard::new();
         self.buffer = Payload::empty();
-        self.events.closed = Some(reason);
+        self.events.close(reason);
     }
 
     /// The peer cannot be reached, an ICMP error says: during the handshake that is the end (for an unreachable port always),
@@ -480,33 +504,28 @@ impl Connection {
     #[must_use]
     #[inline]
     pub const fn has_events(&self) -> bool {
-        let events = &self.events;
-        events.connected | events.readable | events.writable | events.closed.is_some()
+        self.events.waiting != 0
     }
 
     /// Whether all that [`Connection::poll_event`] had to tell was that data can be read, and more may come; then it has been told.
     #[inline]
     pub fn tells_only_of_data(&mut self) -> bool {
-        let events = &mut self.events;
-        let only = events.readable && !events.connected && !events.writable && events.closed.is_none();
-        let only = only && !self.receiver.ended();
-        events.readable &= !only;
-        only
+        self.events.waiting == Events::READABLE && !self.receiver.ended() && self.events.take(Events::READABLE)
     }
 
     /// The next thing that the program should know.
     pub fn poll_event(&mut self) -> Option<Event> {
         let events = &mut self.events;
-        if std::mem::take(&mut events.connected) {
+        if events.take(Events::CONNECTED) {
             return Some(Event::Connected);
         }
-        if std::mem::take(&mut events.readable) {
+        if events.take(Events::READABLE) {
             return Some(Event::Readable);
         }
-        if std::mem::take(&mut events.writable) {
+        if events.take(Events::WRITABLE) {
             return Some(Event::Writable);
         }
-        events.closed.take().map(Event::Closed)
+        if events.take(Events::CLOSED) { events.closed.take().map(Event::Closed) } else { None }
     }
 
     /// The sequence number of one of our offsets.

@@ -1,6 +1,6 @@
 //! A segment arrives (RFC 9293 3.10.7, RFC 5961, RFC 7323).
 
-use super::connection::{Connection, Reason, State};
+use super::connection::{Connection, Events, Reason, State};
 use super::receive::arrival_of;
 use super::scoreboard::{News, Rating};
 use super::timers::Alarm;
@@ -72,7 +72,7 @@ impl Connection {
         let len = segment.payload.len();
         self.receiver.release(&mut segment.payload, arrival_of(transit, now));
         self.data_received(len, segment.flags.has(Flags::PSH), now);
-        self.events.readable = true;
+        self.events.raise(Events::READABLE);
         self.check_ack(now);
     }
 
@@ -136,7 +136,7 @@ impl Connection {
         self.recovery.full_at = now;
         let (window, srtt, mss) = (&mut self.window, self.rtt.srtt(), self.mss);
         self.control.get().init(window, now, srtt, mss);
-        self.events.connected = true;
+        self.events.raise(Events::CONNECTED);
         if let Some((idle, ..)) = self.keep_alive {
             self.timers.keep_alive_at = now + idle;
         }
@@ -439,7 +439,7 @@ impl Connection {
             // Room for at least a third of the buffer, as Linux `sk_stream_write_space`.
             if self.starved && self.buffer.len() <= self.buffer_limit / 3 * 2 {
                 self.starved = false;
-                self.events.writable = true;
+                self.events.raise(Events::WRITABLE);
             }
         }
     }
@@ -610,7 +610,7 @@ impl Connection {
             if taken.readable {
                 self.data_received(len, pushed, now);
                 self.check_mark(now);
-                self.events.readable = true;
+                self.events.raise(Events::READABLE);
                 if taken.filled {
                     self.acks.now = true;
                 }
@@ -643,7 +643,7 @@ impl Connection {
     fn take_fin(&mut self, now: Time) {
         self.receiver.take_fin();
         self.acks.owed = true;
-        self.events.readable = true;
+        self.events.raise(Events::READABLE);
         match self.state {
             State::Established => {
                 self.state = State::CloseWait;

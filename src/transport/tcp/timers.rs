@@ -329,7 +329,7 @@ impl Connection {
         }
         if self.timers.keep_alive_probes >= most {
             self.abort(now);
-            self.events.closed = Some(Reason::TimedOut);
+            self.events.close(Reason::TimedOut);
             return;
         }
         self.timers.keep_alive_probes += 1;
