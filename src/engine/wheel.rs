@@ -110,7 +110,10 @@ impl Wheel {
         Self {
             shift: tick.ilog2(),
             tick: 0,
-            slots: Box::new([Slot { first: NONE, last: NONE }; SLOTS]),
+            slots: vec![Slot { first: NONE, last: NONE }; SLOTS]
+                .into_boxed_slice()
+                .try_into()
+                .expect("the slice has just been made with this length"),
             occupied: [0; WORDS],
             summary: 0,
             lanes: vec![Waiting::FOR_NOTHING; lanes],
@@ -126,6 +129,7 @@ impl Wheel {
     }
 
     /// The lane is to come up at `time`, which has not passed, and not when it was to come up before, if it was.
+    #[expect(clippy::cast_possible_truncation, reason = "slots and words are few")]
     #[inline]
     pub fn set(&mut self, lane: u32, time: Time) {
         let Some(waiting) = self.lanes.get_mut(lane as usize) else { return };
@@ -155,6 +159,7 @@ impl Wheel {
     }
 
     /// As [`Wheel::set`], whatever the lane has waited for and whoever waits beside it.
+    #[expect(clippy::cast_possible_truncation, reason = "slots and words are few")]
     #[inline(never)]
     fn set_among(&mut self, lane: u32, time: Time) {
         if self.lanes[lane as usize].time != Time::NEVER {
@@ -317,6 +322,7 @@ impl Wheel {
         if here != 0 { self.tick + u64::from(here.trailing_zeros()) } else { self.next_word() }
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "slots and words are few")]
     #[inline]
     fn next_word(&self) -> u64 {
         if self.summary == 0 {

@@ -79,6 +79,7 @@ impl<P: Copy> Fifo<P> {
     /// Doubles the ring; `packet` and `fate` are something to fill it with.
     #[cold]
     #[inline(never)]
+    #[expect(clippy::cast_possible_truncation, reason = "fewer than 2^32 packets are on a line")]
     fn grow(&mut self, packet: P, fate: Fate) {
         let count = self.len();
         let mut slots = Vec::with_capacity((2 * count).max(8));

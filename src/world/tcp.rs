@@ -262,6 +262,7 @@ impl World {
                     packet.ecn = departure.ecn;
                     let (flow, first_sent) = (connection.flow, departure.first_sent);
                     packet.transit = Transit { flow, first_sent, sent: self.now, ..Transit::default() };
+                    self.tally.retransmitted += u64::from(first_sent < self.now);
                     let (node, watched) = (connection.node, self.trace.wants(Mask::PACKETS));
                     let machine = &mut self.nodes[node as usize];
                     let set_out = set_out(machine, &mut self.directions, (number, packet, *size), self.now, watched);
