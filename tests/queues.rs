@@ -74,7 +74,9 @@ fn the_target_sets_the_queue() {
 
 #[test]
 fn with_ecn_queues_mark_instead_of_dropping_and_nothing_is_sent_again() {
-    for queue in ["Codel(ecn: true, limit: 5000)", "FqCodel()", "Red(min: \"20kB\", max: \"500kB\", ecn: true, limit: 2000)"] {
+    for queue in
+        ["Codel(ecn: true, limit: 5000)", "FqCodel()", "Red(min: \"20kB\", max: \"500kB\", ecn: true, limit: 2000)"]
+    {
         for congestion in ["reno", "cubic"] {
             let ecn = uploads(queue, &format!("ecn: On, congestion: \"{congestion}\""), 4, 20);
             assert!(line(&ecn).drops.is_empty(), "{queue} {congestion}: {:?}", line(&ecn).drops);
