@@ -28,6 +28,7 @@ pub(super) static TCP: Form = Form {
         "pacing",
         "user_timeout",
         "keep_alive",
+        "fast_open",
     ],
 };
 pub(super) static KEEP_ALIVE: Form = Form { name: "keep-alive", fields: &["after", "every", "probes"] };
@@ -69,6 +70,7 @@ pub(super) fn read(value: &Value, base: Settings, problems: &mut Problems) -> Se
     if let Some(value) = fields.get("ecn") {
         tcp.ecn = ecn(value, problems).unwrap_or(tcp.ecn);
     }
+    flag("fast_open", &mut tcp.fast_open);
     for (name, field) in [("receive_buffer", &mut tcp.receive_buffer), ("send_buffer", &mut tcp.send_buffer)] {
         if let Some(value) = fields.get(name) {
             // A window scale of 14 reaches a gibibyte (RFC 7323 2.3).
