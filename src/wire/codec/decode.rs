@@ -3,8 +3,8 @@
 use super::checksum::Checksum;
 use super::encode::pseudo_header;
 use crate::wire::{
-    Body, Datagram, Dscp, Ecn, FastOpen, Flags, Icmp, Options, Packet, Payload, Quote, SackBlocks, Segment, Seq, Transit,
-    UnreachableCode,
+    Body, Datagram, Dscp, Ecn, FastOpen, Flags, Icmp, Options, Packet, Payload, Quote, SackBlocks, Segment, Seq,
+    Transit, UnreachableCode,
 };
 use std::fmt;
 use std::net::Ipv4Addr;

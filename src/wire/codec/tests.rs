@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::wire::{
-    Body, Datagram, Dscp, Ecn, FastOpen, Flags, Icmp, Options, Packet, Payload, Quote, SackBlocks, Segment, Seq, Transit,
-    UnreachableCode,
+    Body, Datagram, Dscp, Ecn, FastOpen, Flags, Icmp, Options, Packet, Payload, Quote, SackBlocks, Segment, Seq,
+    Transit, UnreachableCode,
 };
 use proptest::prelude::*;
 use std::net::Ipv4Addr;
