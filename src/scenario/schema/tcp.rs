@@ -67,10 +67,10 @@ pub(super) fn read(value: &Value, base: Settings, problems: &mut Problems) -> Se
     flag("tail_loss_probe", &mut tcp.tail_loss_probe);
     flag("rack", &mut tcp.rack);
     flag("pacing", &mut tcp.pacing);
+    flag("fast_open", &mut tcp.fast_open);
     if let Some(value) = fields.get("ecn") {
         tcp.ecn = ecn(value, problems).unwrap_or(tcp.ecn);
     }
-    flag("fast_open", &mut tcp.fast_open);
     for (name, field) in [("receive_buffer", &mut tcp.receive_buffer), ("send_buffer", &mut tcp.send_buffer)] {
         if let Some(value) = fields.get(name) {
             // A window scale of 14 reaches a gibibyte (RFC 7323 2.3).
