@@ -88,6 +88,11 @@ fn port_exhaustion() {
 }
 
 #[test]
+fn fast_open() {
+    pinned("fast-open");
+}
+
+#[test]
 fn tcp_vs_udp() {
     pinned("tcp-vs-udp");
 }

@@ -66,6 +66,7 @@ impl Mapping {
             window_scale: scripted.window_scale,
             sack_permitted: scripted.sack_permitted,
             timestamps: scripted.timestamps.map(|(value, echo)| (value, self.echo(echo))),
+            fast_open: wire::FastOpen::Absent,
             sack: SackBlocks::none(),
         };
         for &(left, right) in &scripted.sack {

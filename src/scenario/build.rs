@@ -79,6 +79,7 @@ fn tcp_config(tcp: &plan::Tcp) -> tcp::Config {
         pacing: tcp.pacing,
         ecn: tcp.ecn,
         user_timeout: tcp.user_timeout,
+        fast_open: tcp.fast_open,
         keep_alive: tcp.keep_alive,
     }
 }

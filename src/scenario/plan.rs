@@ -162,6 +162,8 @@ pub struct Tcp {
     pub pacing: bool,
     /// Give up when sent data stays unacknowledged for so long.
     pub user_timeout: Option<Span>,
+    /// Whether connections are opened and accepted with data in the SYN (RFC 7413).
+    pub fast_open: bool,
     /// Probe an idle connection after so long, then so often, and give up after so many without an answer.
     pub keep_alive: Option<(Span, Span, u32)>,
 }
@@ -184,6 +186,7 @@ impl Default for Tcp {
             ecn: EcnMode::Passive,
             pacing: false,
             user_timeout: None,
+            fast_open: false,
             keep_alive: None,
         }
     }

@@ -13,4 +13,4 @@ pub use dscp::Dscp;
 pub use icmp::{Icmp, Quote, UnreachableCode};
 pub use packet::{Body, Datagram, Ecn, IPV4_HEADER, Packet, Transit, UDP_HEADER};
 pub use payload::{Chunk, Payload};
-pub use segment::{Flags, Options, SackBlocks, Segment, Seq, TCP_HEADER};
+pub use segment::{Cookie, FastOpen, Flags, Options, SackBlocks, Segment, Seq, TCP_HEADER};

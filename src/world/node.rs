@@ -7,6 +7,7 @@ use crate::host::{Host, Ticket};
 use crate::ip::Router;
 use crate::trace::Cause;
 use crate::transport::tcp;
+use crate::wire::Cookie;
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 use std::net::Ipv4Addr;
@@ -44,6 +45,8 @@ pub(super) struct Stack {
     pub(super) datagrams: Map<u16, Id<Datagrams>>,
     pub(super) echoes: Map<u16, Echoing>,
     pub(super) quic: QuicStack,
+    /// Fast Open cookies that servers have given.
+    pub(super) cookies: Map<Ipv4Addr, Cookie>,
     pub(super) flows: u32,
     next_port: u16,
     next_echo: u16,
@@ -91,6 +94,7 @@ impl Stack {
             datagrams: Map::default(),
             echoes: Map::default(),
             quic: QuicStack::default(),
+            cookies: Map::default(),
             flows: 0,
             next_port: *EPHEMERAL.start(),
             next_echo: 0,

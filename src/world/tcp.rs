@@ -10,7 +10,7 @@ use crate::host::{Answer, NetError, Opened, Ticket, Want};
 use crate::trace::{Arrival, Mask, Record, Recovery, Series};
 use crate::transport::congestion::Phase;
 use crate::transport::tcp::{self, Wake};
-use crate::wire::{Body, Dscp, Ecn, Flags, Icmp, Packet, Payload, Segment, Seq, Transit, UnreachableCode};
+use crate::wire::{Body, Cookie, Dscp, Ecn, Flags, Icmp, Packet, Payload, Segment, Seq, Transit, UnreachableCode};
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::rc::Rc;
@@ -35,8 +35,18 @@ impl World {
         let flow = stack.next_flow();
         let local = (stack.host.addr(), port);
         let iss = self.initial_sequence(flow, 0);
-        let machine = tcp::Connection::connect(config, local, (*to.ip(), to.port()), iss, self.now);
+        let mut machine = tcp::Connection::connect(config, local, (*to.ip(), to.port()), iss, self.now);
+        let cookie = self.nodes[node as usize].stack.cookies.get(to.ip()).copied().filter(|_| config.fast_open);
+        if config.fast_open {
+            machine.open_fast(cookie);
+        }
         let id = self.tcp_insert(node, machine, to, port, flow);
+        if cookie.is_some() {
+            // As far as the program can see the connection is open: its first data opens it (`TCP_FASTOPEN_CONNECT`).
+            let opened = self.opened(id);
+            self.answer(ticket, Answer::Opened(Ok(opened)));
+            return;
+        }
         if let Some(connection) = self.connections.get_mut(id) {
             connection.connecting = Some(ticket);
             connection.dscp = dscp;
@@ -193,6 +203,9 @@ impl World {
         let iss = self.initial_sequence(transit.flow, 1);
         let mut machine = tcp::Connection::accept(&config, local, (src, syn.src_port), iss, syn, self.now);
         machine.note_syn_ecn(ecn, syn);
+        if config.fast_open {
+            machine.accept_fast(self.cookie(node, src), syn, transit, self.now);
+        }
         let id = self.tcp_insert(node, machine, SocketAddrV4::new(src, syn.src_port), syn.dst_port, transit.flow);
         if let Some(connection) = self.connections.get_mut(id) {
             connection.listener = Some(listener);
@@ -200,6 +213,13 @@ impl World {
             connection.dscp = dscp;
         }
         self.tcp_drain(id);
+    }
+
+    /// The Fast Open cookie of a client: the server needs to remember nothing but its key (RFC 7413 4.1.2).
+    fn cookie(&self, node: u32, client: Ipv4Addr) -> Cookie {
+        let mut digest = crate::base::Digest::default();
+        [self.seed, u64::from(node), u64::from(u32::from(client))].into_iter().for_each(|word| digest.fold(word));
+        digest.value().to_be_bytes()
     }
 
     /// An ICMP error about one of our segments.
@@ -327,6 +347,9 @@ impl World {
 
     fn tcp_connected(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id) else { return };
+        if let Some(cookie) = connection.machine.take_cookie() {
+            self.nodes[connection.node as usize].stack.cookies.insert(*connection.remote.ip(), cookie);
+        }
         if let Some(ticket) = connection.connecting.take() {
             self.nodes[connection.node as usize].stack.connecting.swap_remove(&ticket);
             let opened = self.opened(id);
@@ -410,8 +433,10 @@ impl World {
             return;
         };
         let reading = Reading { ticket, want, taken: Payload::empty(), count: 0, arrival: Arrival::default() };
+        // A program that waits for an answer has nothing to say first.
+        let opens = connection.machine.open_now();
         connection.reads.push_back(reading);
-        if self.tcp_serve_reads(id) {
+        if self.tcp_serve_reads(id) || opens {
             self.tcp_drain(id);
         }
     }

@@ -17,3 +17,4 @@ mod path;
 mod rounds;
 mod table;
 mod timers;
+mod web;

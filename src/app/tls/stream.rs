@@ -128,7 +128,7 @@ impl TlsStream {
     }
 
     /// A client's handshake, resuming with one of `tickets` where that is possible. Ready when data can be sent: at once where a
-    /// ticket allows early data.
+    /// ticket allows early data; then the ClientHello goes with the first data, as OpenSSL sends it (`SSL_write_early_data`).
     pub async fn connect(
         host: &Host,
         stream: TcpStream,
@@ -139,7 +139,6 @@ impl TlsStream {
         let ticket = if config.resumption { tickets.take(host.now()) } else { None };
         let session = Session::client(config, random, ticket, host.now());
         let this = Self::new(host, stream, session, Some(tickets));
-        this.flush().await?;
         while !this.session.borrow().can_send() {
             this.shake().await?;
         }
@@ -223,6 +222,7 @@ impl TlsStream {
 
     /// Takes one whole record off the connection and acts on it; at the end of the stream it notes that.
     async fn advance(&self) -> Result<(), NetError> {
+        self.flush().await?;
         let before = self.records.get();
         let turn = self.turn.acquire().await;
         if self.records.get() != before {

@@ -28,6 +28,7 @@ pub(super) static TCP: Form = Form {
         "pacing",
         "user_timeout",
         "keep_alive",
+        "fast_open",
     ],
 };
 pub(super) static KEEP_ALIVE: Form = Form { name: "keep-alive", fields: &["after", "every", "probes"] };
@@ -66,6 +67,7 @@ pub(super) fn read(value: &Value, base: Settings, problems: &mut Problems) -> Se
     flag("tail_loss_probe", &mut tcp.tail_loss_probe);
     flag("rack", &mut tcp.rack);
     flag("pacing", &mut tcp.pacing);
+    flag("fast_open", &mut tcp.fast_open);
     if let Some(value) = fields.get("ecn") {
         tcp.ecn = ecn(value, problems).unwrap_or(tcp.ecn);
     }

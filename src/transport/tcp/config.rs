@@ -161,6 +161,9 @@ pub struct Config {
     pub ecn: EcnMode,
     /// Give up when sent data stays unacknowledged for so long (RFC 5482; `TCP_USER_TIMEOUT`).
     pub user_timeout: Option<Span>,
+    /// Whether connections are opened, and accepted, with data in the SYN (RFC 7413; Linux `tcp_fastopen` 3 and the socket
+    /// options that use it).
+    pub fast_open: bool,
     /// Probe an idle connection after so long, so often, and give up after so many (RFC 9293 3.8.4).
     pub keep_alive: Option<(Span, Span, u32)>,
 }
@@ -184,6 +187,7 @@ impl Default for Config {
             pacing: false,
             ecn: EcnMode::Passive,
             user_timeout: None,
+            fast_open: false,
             keep_alive: None,
         }
     }

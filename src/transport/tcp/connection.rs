@@ -3,6 +3,7 @@
 use super::acks::Acks;
 use super::config::{Config, Constants};
 use super::ecn::EcnState;
+use super::fast_open::Opening;
 use super::receive::Receiver;
 use super::recovery::{Due, Recovery};
 use super::scoreboard::{Marks, Scoreboard};
@@ -11,7 +12,7 @@ use crate::base::{Span, Time};
 use crate::trace::Arrival;
 use crate::transport::congestion::{Controller, INFINITE_SSTHRESH, Phase, Window};
 use crate::transport::rtt::Rtt;
-use crate::wire::{Ecn, Flags, Options, Payload, Segment, Seq};
+use crate::wire::{Cookie, Ecn, Flags, Options, Payload, Segment, Seq};
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 
@@ -207,6 +208,9 @@ pub struct Connection {
 
     /// Segments without data that wait to be sent: resets and challenges.
     pub(super) control_out: VecDeque<Segment>,
+    /// What Fast Open does, and a cookie that the server has given.
+    pub(super) opening: Opening,
+    pub(super) cookie: Option<Cookie>,
     pub(super) events: Events,
     /// What is in flight was sent while the program had too little data, until so many segments have been delivered; 0 if not
     /// (Linux `tp->app_limited`).
@@ -270,6 +274,8 @@ impl Connection {
             ts_recent: 0,
             echo: None,
             control_out: VecDeque::new(),
+            opening: Opening::Usual,
+            cookie: None,
             events: Events::default(),
             app_limited_until: 0,
             orphan: false,
@@ -366,6 +372,9 @@ impl Connection {
         let mut rest = payload;
         self.buffer.append(rest.split_to(room));
         self.starved = !rest.is_empty();
+        if self.state == State::SynSent {
+            self.open_now();
+        }
         rest
     }
 
@@ -440,6 +449,8 @@ impl Connection {
             return;
         }
         match self.state {
+            // What was written goes with the SYN or after it; FIN follows.
+            State::SynSent if matches!(self.opening, Opening::Shows { sent: true, .. }) => self.fin = true,
             State::SynSent => self.finish(Reason::Aborted, now),
             State::SynReceived | State::Established => {
                 self.fin = true;

@@ -6,7 +6,7 @@ use super::scoreboard::{News, Rating};
 use super::timers::Alarm;
 use crate::base::{Span, Time};
 use crate::transport::congestion::{Ack, Phase, RateSample};
-use crate::wire::{Ecn, Flags, Segment, Transit};
+use crate::wire::{Ecn, FastOpen, Flags, Segment, Transit};
 
 impl Connection {
     /// Takes in a segment whose packet came by the way `transit` with these ECN bits. What of its payload
@@ -108,35 +108,48 @@ impl Connection {
         self.take_syn(segment);
         if !flags.has(Flags::ACK) {
             // Simultaneous open (RFC 9293 3.5, figure 8).
+            self.take_back_syn_data(1);
             self.state = State::SynReceived;
             self.ecn.take_crossing_syn(flags);
             self.recovery.syn_due = true;
             return;
         }
+        let ack = self.offset(segment.ack).cast_unsigned();
+        self.take_back_syn_data(ack);
         self.state = State::Established;
         self.ecn.take_syn_ack(flags);
+        if let FastOpen::Cookie(cookie) = segment.options.fast_open {
+            self.cookie = Some(cookie);
+        }
         self.echo = self.timestamps.then(|| segment.options.timestamps.map(|stamps| stamps.1)).flatten();
-        self.acknowledged_syn(segment, now);
+        self.acknowledged_syn(segment, ack, now);
         // The ACK of the SYN-ACK goes at once, with data if there is some.
         self.acks.owed = true;
         self.acks.now = true;
         self.take_data(segment, transit, now);
     }
 
-    /// Our SYN is acknowledged: the connection is established.
-    fn acknowledged_syn(&mut self, segment: &Segment, now: Time) {
+    /// Our SYN is acknowledged, perhaps with data that it carried: the connection is established.
+    fn acknowledged_syn(&mut self, segment: &Segment, ack: u64, now: Time) {
         let mut news = News::default();
         let mut rating = Rating::default();
-        self.una = 1;
-        self.board.acknowledge(1, (0, 0), None, now, (&mut news, &mut rating));
+        self.una = ack;
+        self.board.acknowledge(ack, (0, 0), None, now, (&mut news, &mut rating));
         self.update_rtt(&news, segment, now);
+        self.drop_acknowledged();
         self.timers.off();
+        if !self.board.is_empty() {
+            // What a server sent before the handshake was over.
+            self.rearm_rto(now);
+        }
         self.timers.timeouts = 0;
         self.recovery.retransmitting_since = None;
         self.recovery.full_at = now;
         let (window, srtt, mss) = (&mut self.window, self.rtt.srtt(), self.mss);
         self.control.get().init(window, now, srtt, mss);
-        self.events.raise(Events::CONNECTED);
+        if !self.opened_fast() {
+            self.events.raise(Events::CONNECTED);
+        }
         if let Some((idle, ..)) = self.keep_alive {
             self.timers.keep_alive_at = now + idle;
         }
@@ -236,7 +249,7 @@ impl Connection {
             }
             self.state = State::Established;
             self.acks.acked = self.receiver.next;
-            self.acknowledged_syn(segment, now);
+            self.acknowledged_syn(segment, 1, now);
             self.update_window(segment, 1);
         }
         if !self.acknowledge(segment, now) {

@@ -6,13 +6,14 @@
 //!
 //! Loss detection and recovery follow Linux 6.x in structure: a scoreboard of sent segments, RACK-TLP (RFC 8985), PRR
 //! (RFC 6937), F-RTO (RFC 5682), undo by timestamps (RFC 3522) and D-SACK (RFC 3708). What is left out, and who could notice:
-//! urgent data, segmentation offload (bursts leave segment by segment), ACK compression by time, TCP-AO, MPTCP, accurate
-//! ECN (RFC 9768) and Fast Open.
+//! urgent data, segmentation offload (bursts leave segment by segment), ACK compression by time, TCP-AO, MPTCP, and accurate
+//! ECN (RFC 9768).
 
 mod acks;
 mod config;
 mod connection;
 mod ecn;
+mod fast_open;
 mod info;
 mod input;
 mod output;

@@ -68,7 +68,10 @@ impl Connection {
             return Some(self.transmit(segment, now));
         }
         if self.state <= State::SynReceived {
-            return self.poll_handshake(now);
+            let handshake = self.poll_handshake(now);
+            if handshake.is_some() || !self.opened_fast() || self.board.is_empty() {
+                return handshake;
+            }
         }
         if self.state == State::Closed {
             return None;
@@ -136,11 +139,14 @@ impl Connection {
         }
         let answer = self.state == State::SynReceived;
         let first_sent = self.board.head().map_or(now, |head| head.first_sent);
+        let fast_open = self.fast_open_option(again);
+        let data = if self.board.is_empty() { self.syn_data() } else { 0 };
         if self.board.is_empty() {
-            self.board.push(0, 1, Self::SYN_MARKS, now);
-            self.next = 1;
+            self.board.push(0, 1 + data, Self::SYN_MARKS, now);
+            self.next = 1 + data;
             self.timers.set(Alarm::Retransmit, self.timers.rto, now);
         } else {
+            self.take_back_syn_data(1);
             self.board.mark_retransmitted(0, now);
             self.recovery.retransmitted(now);
         }
@@ -155,8 +161,10 @@ impl Connection {
                 window_scale: self.scaling.then_some(self.receiver.scale),
                 sack_permitted: self.sack,
                 timestamps: self.timestamps.then(|| (self.clock(now), self.ts_recent)),
+                fast_open,
                 ..Options::default()
             },
+            payload: self.buffer.slice(0, data),
             ..Segment::default()
         };
         if answer {
@@ -274,8 +282,12 @@ impl Connection {
     }
 
     /// Whether data and FIN may still be sent.
-    pub(super) const fn can_send_data(&self) -> bool {
-        matches!(self.state, State::Established | State::CloseWait | State::FinWait1 | State::Closing | State::LastAck)
+    pub(super) fn can_send_data(&self) -> bool {
+        (self.state == State::SynReceived && self.opened_fast())
+            || matches!(
+                self.state,
+                State::Established | State::CloseWait | State::FinWait1 | State::Closing | State::LastAck
+            )
     }
 
     /// Bytes of the next segment if the window and Nagle let it go; FIN is not counted.

@@ -3,8 +3,8 @@
 use super::checksum::Checksum;
 use super::encode::pseudo_header;
 use crate::wire::{
-    Body, Datagram, Dscp, Ecn, Flags, Icmp, Options, Packet, Payload, Quote, SackBlocks, Segment, Seq, Transit,
-    UnreachableCode,
+    Body, Datagram, Dscp, Ecn, FastOpen, Flags, Icmp, Options, Packet, Payload, Quote, SackBlocks, Segment, Seq,
+    Transit, UnreachableCode,
 };
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -233,6 +233,8 @@ fn tcp_options(mut part: Part<'_>) -> Result<Options, DecodeError> {
             (3, 3) => options.window_scale = Some(option.byte(2)?),
             (4, 2) => options.sack_permitted = true,
             (5, 10 | 18 | 26 | 34) => options.sack = sack(option)?,
+            (34, 2) => options.fast_open = FastOpen::Request,
+            (34, 10) => options.fast_open = FastOpen::Cookie(option.array(2)?),
             (8, 10) => options.timestamps = Some((option.long(2)?, option.long(6)?)),
             (2..=5 | 8, _) => return option.error(Fault::Option, 1),
             _ => {}

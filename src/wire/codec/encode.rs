@@ -2,8 +2,8 @@
 
 use super::checksum::Checksum;
 use crate::wire::{
-    Body, Chunk, Datagram, Dscp, Ecn, IPV4_HEADER, Icmp, Options, Packet, Payload, Quote, Segment, TCP_HEADER,
-    UnreachableCode,
+    Body, Chunk, Datagram, Dscp, Ecn, FastOpen, IPV4_HEADER, Icmp, Options, Packet, Payload, Quote, Segment,
+    TCP_HEADER, UnreachableCode,
 };
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -197,6 +197,15 @@ fn tcp_options(out: &mut Vec<u8>, options: &Options) {
     }
     if let Some(shift) = options.window_scale {
         out.extend([NOP, 3, 3, shift]);
+    }
+    match options.fast_open {
+        FastOpen::Absent => {}
+        FastOpen::Request => out.extend([34, 2, NOP, NOP]),
+        FastOpen::Cookie(cookie) => {
+            out.extend([34, 10]);
+            out.extend(cookie);
+            out.extend([NOP, NOP]);
+        }
     }
     let blocks = options.sack.as_slice();
     if !blocks.is_empty() {

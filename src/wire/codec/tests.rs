@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::wire::{
-    Body, Datagram, Dscp, Ecn, Flags, Icmp, Options, Packet, Payload, Quote, SackBlocks, Segment, Seq, Transit,
-    UnreachableCode,
+    Body, Datagram, Dscp, Ecn, FastOpen, Flags, Icmp, Options, Packet, Payload, Quote, SackBlocks, Segment, Seq,
+    Transit, UnreachableCode,
 };
 use proptest::prelude::*;
 use std::net::Ipv4Addr;
@@ -44,7 +44,7 @@ fn options() -> impl Strategy<Value = Options> {
             for (left, right) in blocks {
                 sack.push(Seq(left), Seq(right));
             }
-            Options { mss, window_scale, sack_permitted, timestamps, sack }
+            Options { mss, window_scale, sack_permitted, timestamps, fast_open: FastOpen::Absent, sack }
         })
         .prop_filter("a TCP header has room for 40 bytes of options", |options| options.len() <= 40)
 }
@@ -291,6 +291,21 @@ fn the_header_of_a_well_known_example_comes_out() {
     assert_eq!(bytes_of(&packet)[..20], header);
 }
 
+/// RFC 7413 4.1.1: kind 34, padded as Linux does.
+#[test]
+fn a_fast_open_option_comes_back() {
+    for (fast_open, bytes) in [
+        (FastOpen::Request, vec![34, 2, 1, 1]),
+        (FastOpen::Cookie(*b"12345678"), vec![34, 10, 49, 50, 51, 52, 53, 54, 55, 56, 1, 1]),
+    ] {
+        let options = Options { fast_open, ..Options::default() };
+        let packet = of(Body::Tcp(Segment { options, flags: Flags::SYN, ..Segment::default() }));
+        let encoded = bytes_of(&packet);
+        assert_eq!(encoded[40..], bytes);
+        assert_eq!(decode(&encoded), Ok(packet));
+    }
+}
+
 #[test]
 fn options_are_laid_out_as_linux_does() {
     let laid_out =
@@ -300,6 +315,7 @@ fn options_are_laid_out_as_linux_does() {
         window_scale: Some(7),
         sack_permitted: true,
         timestamps: Some((0x0102_0304, 0)),
+        fast_open: FastOpen::Absent,
         sack: SackBlocks::none(),
     };
     // mss 1460, sackOK, TS, nop, wscale 7.

@@ -236,6 +236,13 @@ impl Scoreboard {
         });
     }
 
+    /// The first segment ends earlier: what was behind it is not in flight any more.
+    pub(super) fn cut_head(&mut self, end: u64) {
+        if let Some(head) = self.ring.front_mut() {
+            head.end = end;
+        }
+    }
+
     fn index_of(&self, start: u64) -> Option<usize> {
         let index = self.ring.partition_point(|sent| sent.end <= start);
         (index < self.ring.len()).then_some(index)
