@@ -11,8 +11,8 @@ use super::{Frame, Packet as QuicPacket, Side, TAG_LEN};
 use crate::base::Digest;
 use crate::wire::{Body, Packet, Payload};
 use aes::Aes128;
-use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddrV4;
 
 /// The salt of version 1 (RFC 9001 5.2).
 const SALT: [u8; 20] = [
@@ -63,17 +63,15 @@ impl Keys {
 /// A connection as a capture knows it.
 #[derive(Debug)]
 struct Known {
-    /// What the Initial keys follow from.
-    original: ConnectionId,
     /// Whether a Retry has changed it.
     retried: bool,
     keys: [Keys; 2],
 }
 
 impl Known {
-    fn new(original: ConnectionId, retried: bool) -> Self {
-        let keys = [Side::Client, Side::Server].map(|side| Keys::initial(&original, side));
-        Self { original, retried, keys }
+    fn new(original: &ConnectionId, retried: bool) -> Self {
+        let keys = [Side::Client, Side::Server].map(|side| Keys::initial(original, side));
+        Self { retried, keys }
     }
 }
 
@@ -82,8 +80,8 @@ impl Known {
 pub struct Protector {
     /// By the addresses of client and server.
     known: BTreeMap<(SocketAddrV4, SocketAddrV4), Known>,
-    /// Addresses that take part in a connection which may have moved.
-    servers: BTreeMap<(Ipv4Addr, u16), ()>,
+    /// Servers: what goes there or comes from there is QUIC also after its client has moved.
+    servers: BTreeSet<SocketAddrV4>,
 }
 
 impl Protector {
@@ -100,7 +98,7 @@ impl Protector {
         let Body::Udp(datagram) = &mut packet.body else { return };
         let from = SocketAddrV4::new(src, datagram.src_port);
         let to = SocketAddrV4::new(dst, datagram.dst_port);
-        let server = |end: &SocketAddrV4| self.servers.contains_key(&(*end.ip(), end.port()));
+        let server = |end: &SocketAddrV4| self.servers.contains(end);
         let initial = super::reader::Reader::new(&datagram.payload).peek().is_ok_and(|first| first & 0xf0 == 0xc0);
         if !initial && !server(&from) && !server(&to) {
             return;
@@ -117,8 +115,8 @@ impl Protector {
             let retried = !token.is_empty();
             let fresh = |known: &Known| retried && !known.retried;
             if !server(&from) && self.known.get(&(from, to)).is_none_or(fresh) {
-                self.known.insert((from, to), Known::new(*dst, retried));
-                self.servers.insert((*to.ip(), to.port()), ());
+                self.known.insert((from, to), Known::new(dst, retried));
+                self.servers.insert(to);
             }
         }
         let mut bytes = datagram.payload.to_vec();
@@ -168,6 +166,7 @@ mod tests {
     use crate::wire::quic::{MIN_INITIAL, Number};
     use crate::wire::{Datagram, Ecn, Transit};
     use bytes::Bytes;
+    use std::net::Ipv4Addr;
 
     fn hex(bytes: &[u8]) -> String {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
