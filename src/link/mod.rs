@@ -300,14 +300,7 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
         self.offer_scheduled(name, size, packet, now)
     }
 
-    fn offer_to(
-        &mut self,
-        special: &mut Special<P>,
-        name: P,
-        size: u16,
-        packet: &mut Packet,
-        now: Time,
-    ) -> Offered {
+    fn offer_to(&mut self, special: &mut Special<P>, name: P, size: u16, packet: &mut Packet, now: Time) -> Offered {
         let backlog = match &mut special.shifting {
             Some(shifting) => shifting.backlog(now),
             None => self.fifo.backlog(self.delay, now),

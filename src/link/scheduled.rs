@@ -78,13 +78,7 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
     }
 
     /// Offers a packet. One that finds the line free and nobody waiting departs, or is thrown out, at once.
-    pub(super) fn offer_scheduled(
-        &mut self,
-        name: P,
-        size: u16,
-        packet: &mut Packet,
-        now: Time,
-    ) -> Offered {
+    pub(super) fn offer_scheduled(&mut self, name: P, size: u16, packet: &mut Packet, now: Time) -> Offered {
         let before = self.wake();
         let idle = self.free <= now && self.scheduled().is_some_and(|scheduled| scheduled.len() == 0);
         self.join(name, Label::of(size, packet), now);

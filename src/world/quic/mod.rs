@@ -13,7 +13,7 @@ use crate::trace::{Mask, Record, Recovery, Series};
 use crate::transport::congestion::Phase;
 use crate::transport::quic::{self, Accepting, Reason, Secrets, Wake};
 use crate::wire::quic::{ConnectionId, Header, Item, LongKind, MIN_INITIAL, Packet as QuicPacket, Side, StreamId};
-use crate::wire::{Dscp, Body, Datagram, Ecn, Packet, Payload, Transit};
+use crate::wire::{Body, Datagram, Dscp, Ecn, Packet, Payload, Transit};
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::rc::Rc;
