@@ -220,6 +220,7 @@ mod tests {
             src: Ipv4Addr::new(10, 0, 0, if from == 443 { 2 } else { 1 }),
             dst: Ipv4Addr::new(10, 0, 0, if to == 443 { 2 } else { 1 }),
             ttl: 64,
+            dscp: crate::wire::Dscp::DEFAULT,
             ecn: Ecn::NotCapable,
             ident: 0,
             body: Body::Udp(Datagram { src_port: from, dst_port: to, payload }),
