@@ -25,7 +25,7 @@ pub use frame::{Close, Dir, EcnCounts, Frame, Side, StreamId};
 pub(crate) use frame::{crypto_overhead, stream_overhead};
 pub use header::{Header, LongKind};
 pub use number::Number;
-pub use packet::{Item, Packet, decode, peek_dst, reset_token_of, stateless_reset, version_negotiation};
+pub use packet::{Item, Packet, decode, is_short, peek_dst, reset_token_of, stateless_reset, version_negotiation};
 pub use params::TransportParameters;
 pub use protect::Protector;
 pub use varint::varint_len;
