@@ -238,10 +238,37 @@ fn tshark_finds_nothing_wrong_in_any_scenario_and_counts_as_we_do() {
             continue;
         }
         assert_eq!(found.sent_again, outcome.packets.retransmitted);
+        if text.contains("Objects(") {
+            // Those are asked for, but not in HTTP.
+            continue;
+        }
         let http = outcome.traffic.values().filter(|traffic| traffic.kind == TrafficKind::Requests);
         let (ok, all) = http.fold((0, 0), |sum, traffic| (sum.0 + traffic.counts.ok, sum.1 + traffic.counts.started));
         assert!((ok..=all).contains(&found.requests), "{ok} <= {} <= {all}", found.requests);
     }
+}
+
+#[test]
+fn quic_is_quic_and_its_first_messages_can_be_read() {
+    if !tshark::here() {
+        return;
+    }
+    let dir = Dir::new("quic");
+    let scenario = dir.scenario(
+        r#"Scenario(
+    run_for: "4s",
+    nodes: { "user": Host(), "shop": Host() },
+    links: [ (between: ("user", "shop"), rate: "20Mbps", delay: "9ms", loss: "1%") ],
+    traffic: { "objects": Objects(from: "user", to: "shop", over: Quic, objects: 10, size: "20kB") },
+)"#,
+    );
+    run(&scenario, &dir.captures(), &[]);
+    assert!(judge(&dir.captures()).frames > 100);
+    // RFC 9001 5.2: everyone who sees the first packet can make the keys of the Initials.
+    let filters = ["udp", "quic", "tls.handshake.type == 1", "tls.handshake.type == 2"];
+    let [udp, quic, client, server] = tshark::counts(&dir.captures().join("user.pcapng"), filters);
+    assert_eq!(udp, quic);
+    assert!(client >= 1 && server >= 1, "{client} client hellos, {server} server hellos");
 }
 
 #[test]

@@ -259,7 +259,7 @@ fn a_client_that_moves_loses_nothing() {
 }
 
 #[test]
-fn nobody_at_home_is_refused_and_a_vanished_listener_resets() {
+fn nobody_at_home_is_refused() {
     let mut world = lab(0.0);
     let to = site(&world, 443);
     let results: Shared<Vec<Result<Span, NetError>>> = Shared::default();
@@ -270,6 +270,30 @@ fn nobody_at_home_is_refused_and_a_vanished_listener_resets() {
     });
     run(&mut world, 5);
     assert_eq!(*results.borrow(), [Err(NetError::Refused)]);
+}
+
+/// RFC 9000 10.3: a packet of a connection that the server does not know is answered by something shorter that ends with a token.
+#[test]
+fn a_stray_packet_is_answered_by_a_stateless_reset_shorter_than_itself() {
+    let mut world = lab(0.0);
+    world.spawn(SITE, |host| echo(host, 443, QuicOptions::default()));
+    let to = site(&world, 443);
+    let lengths: Shared<Vec<u64>> = Shared::default();
+    let seen = Rc::clone(&lengths);
+    world.spawn(USER, |host| async move {
+        let socket = host.udp(0).await.unwrap();
+        for len in [100, 30, 22, 21] {
+            let mut stray = Payload::real(&[0x41, 1, 2, 3, 4, 5, 6, 7, 8, 0][..]);
+            stray.append(Payload::filler(len - 11));
+            stray.append(Payload::real(&[1][..]));
+            socket.send(to, stray);
+            if let Ok(Ok(answer)) = host.timeout(MS(200), socket.receive()).await {
+                seen.borrow_mut().push(answer.payload.len());
+            }
+        }
+    });
+    run(&mut world, 5);
+    assert_eq!(*lengths.borrow(), [43, 29, 21]);
 }
 
 #[test]

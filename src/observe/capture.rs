@@ -9,6 +9,7 @@ use crate::base::Time;
 use crate::trace::{Cause, PacketEvent, PacketRecord};
 use crate::wire::Packet;
 use crate::wire::codec::encode;
+use crate::wire::quic::Protector;
 use std::collections::VecDeque;
 use std::fmt;
 
@@ -102,6 +103,8 @@ pub struct Capture {
     flights: Vec<VecDeque<Flight>>,
     /// The packet that has just reached a node, and its frame.
     arriving: Option<(u64, u64)>,
+    /// Puts QUIC under the protection that it has on a real wire.
+    protector: Protector,
 }
 
 impl Capture {
@@ -109,7 +112,7 @@ impl Capture {
     #[must_use]
     pub fn new(watched: Vec<bool>) -> Self {
         let flights = watched.iter().map(|_| VecDeque::new()).collect();
-        Self { watched, slots: VecDeque::new(), given: 0, flights, arriving: None }
+        Self { watched, slots: VecDeque::new(), given: 0, flights, arriving: None, protector: Protector::new() }
     }
 
     /// Takes a record in.
@@ -201,8 +204,9 @@ impl Capture {
         if !self.slots.front()?.settled {
             return None;
         }
-        let Slot { mut frame, packet, .. } = self.slots.pop_front()?;
+        let Slot { mut frame, mut packet, .. } = self.slots.pop_front()?;
         self.given += 1;
+        self.protector.protect(&mut packet);
         bytes.clear();
         if encode(&packet, bytes).is_err() {
             frame.marks.push(Mark::NoBytes);

@@ -21,8 +21,6 @@ pub(super) const ACK_EVERY: u32 = 2;
 pub(super) const ACK_RANGES: usize = 32;
 /// Delays of acknowledgments are told in units of two to this power microseconds (RFC 9000 18.2: the default).
 pub(super) const ACK_DELAY_EXPONENT: u8 = 3;
-/// Length of the connection ids that we give out: long enough to be unguessable, as most deployments have them.
-pub const ID_LEN: u8 = 8;
 
 /// The smoothed round-trip time of RFC 9002 5.3 needs neither floor nor ceiling: its timeouts have their own.
 pub(super) const RTT_RULE: Rule =

@@ -1,6 +1,5 @@
 //! A datagram arrives: which packets can be read, and what their frames mean.
 
-use super::config::ID_LEN;
 use super::connection::{Code, Connection, Early, Event, Reason, State, Waiting};
 use super::space::SpaceId;
 use super::tls::Step;
@@ -47,7 +46,7 @@ impl Connection {
             // RFC 9000 9: nobody moves before the handshake is over, and servers never do.
             return;
         }
-        let (items, end) = quic::decode(datagram, ID_LEN);
+        let (items, end) = quic::decode(datagram, quic::ID_LEN);
         if end.is_err() && items.is_empty() {
             return;
         }
@@ -82,7 +81,7 @@ impl Connection {
 
     /// RFC 9000 10.2.1: whatever the peer still sends is answered by saying again that it is over.
     fn while_closing(&mut self, datagram: &Payload, now: Time) {
-        let (items, _) = quic::decode(datagram, ID_LEN);
+        let (items, _) = quic::decode(datagram, quic::ID_LEN);
         let closes = |frame: &Frame| matches!(frame, Frame::Close(_));
         if items.iter().any(|item| matches!(item, Item::Packet(packet) if packet.frames.iter().any(closes))) {
             self.drain(Reason::Closed, now);

@@ -25,7 +25,8 @@ mod streams;
 mod tests;
 mod tls;
 
-pub use config::{Config, ID_LEN};
+pub use crate::wire::quic::ID_LEN;
+pub use config::Config;
 pub use connection::{Accepting, Code, Connection, Event, Info, Opening, Reason, Transmit, Wake};
 pub use ids::Secrets;
 pub use retry::{proven_by, retry_id, retry_token};

@@ -13,6 +13,7 @@ mod header;
 mod number;
 mod packet;
 mod params;
+mod protect;
 pub(crate) mod reader;
 #[cfg(test)]
 mod tests;
@@ -24,12 +25,16 @@ pub use frame::{Close, Dir, EcnCounts, Frame, Side, StreamId};
 pub(crate) use frame::{crypto_overhead, stream_overhead};
 pub use header::{Header, LongKind};
 pub use number::Number;
-pub use packet::{Item, Packet, decode, peek_dst, reset_token_of, stateless_reset, version_negotiation};
+pub use packet::{Item, Packet, decode, is_short, peek_dst, reset_token_of, stateless_reset, version_negotiation};
 pub use params::TransportParameters;
+pub use protect::Protector;
 pub use varint::varint_len;
 
 use std::fmt;
 
+/// Length in bytes of the connection ids that machines of this crate give out: long enough to be unguessable, as most deployments have
+/// them. A short header does not say it.
+pub const ID_LEN: u8 = 8;
 /// The version of RFC 9000.
 pub const VERSION_1: u32 = 1;
 /// Bytes that the AEAD adds to every packet (RFC 9001 5.3).

@@ -110,6 +110,12 @@ pub fn decode(datagram: &Payload, id_len: u8) -> (Vec<Item>, Result<(), DecodeEr
     (items, Ok(()))
 }
 
+/// Whether a datagram begins with a short header.
+#[must_use]
+pub fn is_short(datagram: &Payload) -> bool {
+    Reader::new(datagram).peek().is_ok_and(|first| first & 0xc0 == 0x40)
+}
+
 /// The receiver's connection id in the first packet of a datagram; `None` if there is none.
 #[must_use]
 pub fn peek_dst(datagram: &Payload, id_len: u8) -> Option<ConnectionId> {
@@ -228,7 +234,7 @@ pub fn stateless_reset(token: &ResetToken, len: u32) -> Payload {
 /// The token with which a datagram ends that may be a stateless reset; `None` if it is too short or has a long header.
 #[must_use]
 pub fn reset_token_of(datagram: &Payload) -> Option<ResetToken> {
-    if datagram.len() < 21 || Reader::new(datagram).peek().ok()? & 0xc0 != 0x40 {
+    if datagram.len() < 21 || !is_short(datagram) {
         return None;
     }
     datagram.slice(datagram.len() - 16, 16).to_vec().try_into().ok()

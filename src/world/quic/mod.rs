@@ -144,21 +144,22 @@ impl World {
         flow: u64,
     ) -> Option<QuicId> {
         let port = self.quic_listeners.get(listener)?.port;
-        let (items, _) = crate::wire::quic::decode(payload, quic::ID_LEN);
         let secret = self.quic_secret(node);
-        let Some(Item::Packet(QuicPacket { header, .. })) = items.first() else { return None };
-        let (kind, dst, src) = match header {
-            Header::Long { kind, dst, src } => (kind, *dst, *src),
-            Header::Short { dst } => {
-                // Shorter than what it answers, so that two resets never answer each other for ever (RFC 9000 10.3.3).
-                let len = u32::try_from(payload.len()).unwrap_or(u32::MAX).saturating_sub(1).min(43);
-                if len >= 21 {
-                    let reset = crate::wire::quic::stateless_reset(&Secrets::reset_token(secret, *dst), len);
-                    self.quic_send(node, port, remote, reset, (flow, self.now), Ecn::NotCapable);
-                }
-                return None;
+        if crate::wire::quic::is_short(payload) {
+            let dst = crate::wire::quic::peek_dst(payload, quic::ID_LEN)?;
+            // Shorter than what it answers, so that two resets never answer each other for ever (RFC 9000 10.3.3).
+            let len = u32::try_from(payload.len()).unwrap_or(u32::MAX).saturating_sub(1).min(43);
+            if len >= 21 {
+                let reset = crate::wire::quic::stateless_reset(&Secrets::reset_token(secret, dst), len);
+                self.quic_send(node, port, remote, reset, (flow, self.now), Ecn::NotCapable);
             }
+            return None;
+        }
+        let (items, _) = crate::wire::quic::decode(payload, quic::ID_LEN);
+        let Some(Item::Packet(QuicPacket { header: Header::Long { kind, dst, src }, .. })) = items.first() else {
+            return None;
         };
+        let (dst, src) = (*dst, *src);
         let LongKind::Initial { token } = kind else { return None };
         if payload.len() < u64::from(MIN_INITIAL) {
             return None;
