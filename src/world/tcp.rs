@@ -226,6 +226,7 @@ impl World {
             packet.ecn = departure.ecn;
             let (flow, first_sent) = (connection.flow, departure.first_sent);
             packet.transit = Transit { flow, first_sent, sent: self.now, ..Transit::default() };
+            self.tally.retransmitted += u64::from(first_sent < self.now);
             let node = connection.node;
             let packet = self.packets.finish_blank();
             self.send_made(node, packet);
@@ -531,7 +532,6 @@ impl World {
         first_sent: Time,
         ecn: Ecn,
     ) {
-        self.tally.retransmitted += u64::from(first_sent < self.now);
         let packet = Packet {
             src: self.nodes[node as usize].router.address(),
             dst,
