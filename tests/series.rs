@@ -35,9 +35,10 @@ fn what_is_seen_over_time_is_what_the_run_counts() {
     let again: u64 = series.senders.iter().filter_map(|sender| sender.retransmitted.last()).sum();
     assert_eq!(again, outcome.packets.retransmitted);
     let sender = series.senders.iter().find(|sender| sender.node == "server").unwrap();
-    // 56 ms of light and back; the retransmission timeout is no less than that and 200 ms (Linux).
-    assert!(sender.srtt_ns.iter().skip(5).all(|&srtt| (56_000_000..62_000_000).contains(&srtt)));
-    assert!(sender.rto_ns.iter().skip(5).all(|&rto| (256_000_000..320_000_000).contains(&rto)));
+    // No less than the two times 28 ms of the line; the retransmission timeout no less than that and 200 ms (Linux). Acknowledgments
+    // may be delayed by 40 ms, and what waits at the line adds a little.
+    assert!(sender.srtt_ns.iter().skip(5).all(|&srtt| (56_000_000..100_000_000).contains(&srtt)));
+    assert!(sender.rto_ns.iter().skip(5).all(|&rto| (256_000_000..600_000_000).contains(&rto)));
     // CUBIC reduces to seven tenths: a threshold lies below every window before it.
     let largest = sender.cwnd_bytes.iter().max().unwrap();
     assert!(sender.ssthresh_bytes.iter().flatten().all(|threshold| threshold * 10 <= largest * 7 + 14_480));

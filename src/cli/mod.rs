@@ -9,6 +9,7 @@ mod output;
 mod packetdrill;
 mod pcap;
 mod plot;
+mod qlog;
 mod run;
 mod series;
 

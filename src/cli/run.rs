@@ -4,6 +4,7 @@ use super::args::{Format, Run};
 use super::load::load;
 use super::output::{Failure, Progress, Status, Stopwatch, Terminal};
 use super::pcap::Pcaps;
+use super::qlog::Qlogs;
 use super::series::SeriesObserver;
 use crate::base::Time;
 use crate::report::text::{self, Options};
@@ -14,11 +15,14 @@ use crate::trace::Mask;
 /// Runs a scenario and writes what it came to where it was asked for.
 pub(crate) fn run(args: &Run, terminal: &Terminal) -> Result<Status, Failure> {
     let loaded = load(&args.file, terminal)?;
-    let mut pcaps = Pcaps::new(&args.pcap, &loaded, args.seed.unwrap_or(loaded.plan.seed))?;
+    let seed = args.seed.unwrap_or(loaded.plan.seed);
+    let mut pcaps = Pcaps::new(&args.pcap, &loaded, seed)?;
+    let mut qlogs = args.qlog.as_ref().map(|dir| Qlogs::new(dir, &loaded, seed)).transpose()?;
     let mut series = args.series.map(SeriesObserver::new);
     let stopwatch = Stopwatch::start();
     let mut observers: Vec<&mut dyn Observer> = Vec::new();
     observers.extend(pcaps.iter_mut().map(|pcaps| pcaps as &mut dyn Observer));
+    observers.extend(qlogs.iter_mut().map(|qlogs| qlogs as &mut dyn Observer));
     observers.extend(series.iter_mut().map(|series| series as &mut dyn Observer));
     let mask = observers.iter().fold(Mask::NONE, |mask, observer| mask.and(observer.mask()));
     let mut simulation = Simulation::new(&loaded.plan, &loaded.network, args.seed, mask);
@@ -28,6 +32,9 @@ pub(crate) fn run(args: &Run, terminal: &Terminal) -> Result<Status, Failure> {
     outcome.series = series.map(|series| series.finish(end, &loaded));
     if let (Some(pcaps), Some(dir)) = (pcaps, &args.pcap.dir) {
         terminal.note(&pcaps.finish(dir)?);
+    }
+    if let Some(qlogs) = qlogs {
+        terminal.note(&qlogs.finish()?);
     }
     if let Some(dir) = &args.out {
         files::write_results(dir, &outcome, &traffic)?;

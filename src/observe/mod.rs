@@ -7,6 +7,7 @@ mod decode;
 pub mod depth;
 pub mod metrics;
 pub mod phase;
+pub mod qlog;
 pub mod samples;
 pub mod sequence;
 pub mod series;

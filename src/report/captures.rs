@@ -3,11 +3,10 @@
 //! A packet that passes through a router would stand twice in one file, and a reader would take the second for a
 //! retransmission; hence its files hold a link end each.
 
-use super::files::{FileError, file_stems};
+use super::files::{FileError, file_stems, make_dir};
 use super::part::Part;
 use super::pcapng::{self, Captured, Direction, Interface};
 use crate::observe::capture::{Frame, Way};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A link end to capture at.
@@ -52,7 +51,7 @@ pub struct Captures {
 impl Captures {
     /// Starts the files of `taps` in `dir`, which is made if need be.
     pub fn create(dir: &Path, taps: &[Tap], about: About<'_>) -> Result<Self, FileError> {
-        fs::create_dir_all(dir).map_err(|error| FileError::new(dir, "make", &error))?;
+        make_dir(dir)?;
         let mut names: Vec<&str> = Vec::new();
         let mut places = vec![None; about.ends];
         let mut heads: Vec<(u32, Vec<u8>)> = Vec::new();

@@ -35,6 +35,11 @@ impl FileError {
     }
 }
 
+/// Makes a directory and those above it.
+pub fn make_dir(dir: &Path) -> Result<(), FileError> {
+    fs::create_dir_all(dir).map_err(|error| FileError::new(dir, "make", &error))
+}
+
 /// A name as part of a file's name: what is neither letter, digit, `.`, `_` nor `-` becomes `-`.
 fn file_stem(name: &str) -> String {
     let safe = |c: char| if c.is_alphanumeric() || "._-".contains(c) { c } else { '-' };
@@ -58,7 +63,7 @@ pub(super) fn file_stems<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String
 /// `NAME.goodput.csv`, then `traffic.csv`, `links.csv`, with series
 /// `senders.csv` and `queues.csv`, and `outcome.json`.
 pub fn write_results(dir: &Path, outcome: &Outcome, traffic: &[Traffic]) -> Result<(), FileError> {
-    fs::create_dir_all(dir).map_err(|error| FileError::new(dir, "make", &error))?;
+    make_dir(dir)?;
     // While files are being replaced, the directory must not look complete.
     let last = dir.join("outcome.json");
     match fs::remove_file(&last) {

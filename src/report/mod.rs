@@ -9,6 +9,7 @@ pub(crate) mod fixture;
 pub mod json;
 pub mod part;
 pub mod pcapng;
+pub mod qlog;
 mod series;
 pub mod snapshot;
 pub mod style;

@@ -374,6 +374,19 @@ pub enum Recovery {
     Timeout,
 }
 
+impl Recovery {
+    /// The name used in results: `slow_start`...
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SlowStart => "slow_start",
+            Self::CongestionAvoidance => "congestion_avoidance",
+            Self::Recovery => "recovery",
+            Self::Timeout => "timeout",
+        }
+    }
+}
+
 /// One thing that happened, other than to a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Record {

@@ -581,7 +581,6 @@ impl World {
         first_sent: Time,
         ecn: Ecn,
     ) {
-        self.tally.retransmitted += u64::from(first_sent < self.now);
         let packet = Packet {
             src: self.nodes[node as usize].router.address(),
             dst,

@@ -17,7 +17,8 @@ fn mean(congestion: &str, rtt_ms: u64, loss: f64) -> f64 {
     sum / seeds as f64
 }
 
-fn judge(congestion: &str, least_loss: f64) {
+/// Every cell of a controller that loses at least so much.
+pub fn table(congestion: &str, least_loss: f64) -> Table {
     let mut table = Table::default();
     for row in rows("linux_goodput") {
         let rtt = number(&row, 1) as u64;
@@ -30,8 +31,14 @@ fn judge(congestion: &str, least_loss: f64) {
         let allowed = (ten.0.min(least * 0.9), ten.1.max(most * 1.1));
         let name = format!("{congestion}, rtt {rtt} ms, loss {loss}: Mbit/s");
         table.compare(&name, mean(congestion, rtt, loss), kernel, allowed);
+        table.on(&format!("{rtt} ms"), loss);
     }
-    table.judge(&format!("goodput of {congestion}"));
+    table
+}
+
+#[cfg(test)]
+fn judge(congestion: &str, least_loss: f64) {
+    table(congestion, least_loss).judge(&format!("goodput of {congestion}"));
 }
 
 #[test]

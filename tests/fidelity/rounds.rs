@@ -22,8 +22,8 @@ pub fn rounds(congestion: &str, rtt_ms: u64, size: u64) -> Vec<u32> {
     rounds
 }
 
-#[test]
-fn segments_per_round_trip() {
+/// Every round of every transfer.
+pub fn table() -> Table {
     let mut table = Table::default();
     let mut known: Vec<(String, Vec<u32>)> = Vec::new();
     for row in rows("linux_rounds") {
@@ -38,7 +38,12 @@ fn segments_per_round_trip() {
         let allowed = if congestion == "bbr" { within(kernel, 0.15) } else { (kernel, kernel) };
         table.compare(&format!("{key}, round {round}: segments"), f64::from(lightlag), kernel, allowed);
     }
-    table.judge("rounds");
+    table
+}
+
+#[test]
+fn segments_per_round_trip() {
+    table().judge("rounds");
 }
 
 #[test]

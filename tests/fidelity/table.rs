@@ -14,41 +14,75 @@ pub fn number(row: &StringRecord, column: usize) -> f64 {
     row[column].parse().unwrap_or_else(|_| panic!("{row:?} has a number in column {column}"))
 }
 
+/// One figure of lightlag beside the kernel's.
+#[derive(Clone, Debug)]
+pub struct Cell {
+    /// What is compared, and in which unit.
+    pub name: String,
+    /// The part of the name that says which curve of a figure it belongs to, and its place along it; if it has one.
+    pub point: Option<(String, f64)>,
+    pub lightlag: f64,
+    pub kernel: f64,
+    pub allowed: (f64, f64),
+}
+
+impl Cell {
+    /// Whether it is within what is allowed.
+    pub fn ok(&self) -> bool {
+        self.allowed.0 <= self.lightlag && self.lightlag <= self.allowed.1
+    }
+
+    /// In percent of the kernel's figure.
+    pub fn error(&self) -> f64 {
+        (self.lightlag / self.kernel - 1.0) * 100.0
+    }
+}
+
 /// Figures of lightlag beside the kernel's.
 #[derive(Default)]
 pub struct Table {
-    cells: usize,
-    errors: Vec<f64>,
-    bad: Vec<String>,
+    pub cells: Vec<Cell>,
 }
 
 impl Table {
     /// Compares one figure, which must lie in `allowed`.
     pub fn compare(&mut self, name: &str, lightlag: f64, kernel: f64, allowed: (f64, f64)) {
-        let ok = allowed.0 <= lightlag && lightlag <= allowed.1;
-        let error = (lightlag / kernel - 1.0) * 100.0;
-        let line = format!(
-            "{name:<44} lightlag {lightlag:>10.3}  kernel {kernel:>10.3}  error {error:>7.2} %  allowed {:>9.3} .. {:<9.3} {}",
-            allowed.0,
-            allowed.1,
-            if ok { "ok" } else { "NOT OK" }
-        );
-        println!("{line}");
-        self.cells += 1;
-        if error.is_finite() {
-            self.errors.push(error.abs());
-        }
-        if !ok {
-            self.bad.push(line);
+        self.cells.push(Cell { name: name.into(), point: None, lightlag, kernel, allowed });
+    }
+
+    /// The cell compared last is a point of `curve` at `x`.
+    pub fn on(&mut self, curve: &str, x: f64) {
+        if let Some(cell) = self.cells.last_mut() {
+            cell.point = Some((curve.into(), x));
         }
     }
 
-    /// Prints the sum and fails if anything was out of bounds.
-    pub fn judge(mut self, title: &str) {
-        self.errors.sort_by(f64::total_cmp);
-        let median = self.errors.get(self.errors.len() / 2).copied().unwrap_or(0.0);
-        println!("{title}: {} figures, {} outside; median error {median:.2} %", self.cells, self.bad.len());
-        assert!(self.bad.is_empty(), "{title}:\n{}", self.bad.join("\n"));
+    /// Median and largest error in percent, whatever their signs.
+    pub fn errors(&self) -> (f64, f64) {
+        let finite = self.cells.iter().map(|cell| cell.error().abs()).filter(|error| error.is_finite());
+        let mut errors: Vec<f64> = finite.collect();
+        errors.sort_by(f64::total_cmp);
+        (errors.get(errors.len() / 2).copied().unwrap_or(0.0), errors.last().copied().unwrap_or(0.0))
+    }
+
+    /// Prints everything and fails if anything was out of bounds.
+    #[cfg(test)]
+    pub fn judge(&self, title: &str) {
+        let line = |cell: &Cell| {
+            let Cell { name, lightlag, kernel, allowed, .. } = cell;
+            format!(
+                "{name:<44} lightlag {lightlag:>10.3}  kernel {kernel:>10.3}  error {:>7.2} %  allowed {:>9.3} .. {:<9.3} {}",
+                cell.error(),
+                allowed.0,
+                allowed.1,
+                if cell.ok() { "ok" } else { "NOT OK" }
+            )
+        };
+        self.cells.iter().for_each(|cell| println!("{}", line(cell)));
+        let bad: Vec<String> = self.cells.iter().filter(|cell| !cell.ok()).map(line).collect();
+        let median = self.errors().0;
+        println!("{title}: {} figures, {} outside; median error {median:.2} %", self.cells.len(), bad.len());
+        assert!(bad.is_empty(), "{title}:\n{}", bad.join("\n"));
     }
 }
 
