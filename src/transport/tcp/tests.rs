@@ -6,7 +6,7 @@ use super::connection::{Connection, Event, Reason, State, Wake};
 use super::{Algorithm, Config, reset_for};
 use crate::base::{Rng, Span, Time};
 use crate::trace::Arrival;
-use crate::wire::{Body, Ecn, Flags, Options, Packet, Payload, Segment, Seq, Transit, codec};
+use crate::wire::{Body, Dscp, Ecn, Flags, Options, Packet, Payload, Segment, Seq, Transit, codec};
 use proptest::prelude::*;
 use std::net::Ipv4Addr;
 
@@ -86,6 +86,7 @@ impl Channel {
     }
 
     fn flush(&mut self) {
+        let dead = self.is_dead();
         for from in 0..2 {
             let Some(end) = &mut self.ends[from] else { continue };
             while let Some(transmit) = end.poll_transmit(self.now) {
@@ -94,7 +95,7 @@ impl Channel {
                 let transit = Transit { first_sent: transmit.first_sent, sent: self.now, ..Transit::default() };
                 let copies = 1 + u32::from(self.rng.chance(self.vices.doubling));
                 for _ in 0..copies {
-                    if self.rng.chance(self.vices.loss) || self.is_dead() {
+                    if self.rng.chance(self.vices.loss) || dead {
                         continue;
                     }
                     if self.rng.chance(self.vices.corruption) {
@@ -181,7 +182,7 @@ impl Channel {
 fn assert_corruption_is_noticed(from: usize, segment: &Segment, random: u64) {
     let [(src, _), (dst, _)] = if from == 0 { [A, B] } else { [B, A] };
     let (body, ecn) = (Body::Tcp(segment.clone()), Ecn::NotCapable);
-    let packet = Packet { src, dst, ttl: 64, ecn, ident: 1, body, transit: Transit::default() };
+    let packet = Packet { src, dst, ttl: 64, dscp: Dscp::default(), ecn, ident: 1, body, transit: Transit::default() };
     let mut bytes = Vec::new();
     codec::encode(&packet, &mut bytes).expect("a segment fits into a packet");
     let whole = codec::decode(&bytes).expect("what was encoded can be decoded");
