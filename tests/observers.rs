@@ -80,10 +80,10 @@ fn run(mask: Mask, loss: f64) -> (World, Traffic, Cases, Sequence) {
         let more = world.advance(until, 100);
         world.trace().drain(
             |record| {
-                metrics.record(&record);
-                cases.record(&record);
+                metrics.record(record);
+                cases.record(record);
             },
-            |packet| sequence.packet(&packet),
+            |packet| sequence.packet(packet),
         );
         if !more {
             break;

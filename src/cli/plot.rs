@@ -6,7 +6,7 @@ use crate::report::figure::{self, DrawError, Flow, LossLine, Measure, Series, Sh
 use crate::report::files::{self, Results};
 use crate::run::outcome::{Outcome, Share, TrafficKind, TrafficOutcome};
 use crate::scenario::suggest;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Draws one figure from some results.
 pub(crate) fn run(plot: &Plot) -> Result<Status, Failure> {
@@ -33,15 +33,15 @@ fn latency(
 ) -> Result<Status, Failure> {
     let results = read(args)?;
     let svg = draw(&results, &subtitle(&results))?;
-    put(&svg, args.output.clone().unwrap_or_else(|| args.results[0].join(format!("{name}.svg"))))
+    put(&svg, &args.output.clone().unwrap_or_else(|| args.results[0].join(format!("{name}.svg"))))
 }
 
 /// Writes a figure to where it was asked for.
-fn put(svg: &str, path: PathBuf) -> Result<Status, Failure> {
+fn put(svg: &str, path: &Path) -> Result<Status, Failure> {
     if path == Path::new("-") {
         Terminal::print(svg)?;
     } else {
-        files::write_whole(&path, svg.as_bytes())?;
+        files::write_whole(path, svg.as_bytes())?;
         Terminal::print(&format!("{}\n", path.display()))?;
     }
     Ok(Status::Fine)
@@ -76,7 +76,7 @@ fn state(args: &StateArgs, name: &str) -> Result<Status, Failure> {
     series.queues.retain(|queue| wanted(&[&queue.link, &queue.from]));
     let draw = if name == "cwnd" { figure::windows } else { figure::depths };
     let svg = drawn(draw(&series, results.outcome.simulated_ns, &subtitle))?;
-    put(&svg, args.output.clone().unwrap_or_else(|| args.results.join(format!("{name}.svg"))))
+    put(&svg, &args.output.clone().unwrap_or_else(|| args.results.join(format!("{name}.svg"))))
 }
 
 fn drawn(svg: Result<String, DrawError>) -> Result<String, Failure> {

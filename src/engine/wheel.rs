@@ -354,7 +354,7 @@ mod tests {
             let mut waits = [None; LANES as usize];
             let mut now = Time::ZERO;
             for _ in 0..50_000 {
-                let lane = rng.below(u64::from(LANES)) as u32;
+                let lane = u32::try_from(rng.below(u64::from(LANES))).unwrap();
                 // From nothing at all to a minute, each magnitude equally often.
                 let magnitude = rng.below(37);
                 let span = Span::from_nanos(rng.below(1 << magnitude));

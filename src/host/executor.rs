@@ -15,11 +15,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
+/// What a task does.
+type Body = Pin<Box<dyn Future<Output = ()>>>;
+
 /// A task.
 pub(super) struct Running {
     node: u32,
     /// Its future and the waker that it is polled with; taken out while it is being polled.
-    body: Option<(Pin<Box<dyn Future<Output = ()>>>, Waker)>,
+    body: Option<(Body, Waker)>,
     state: Arc<TaskWaker>,
 }
 

@@ -38,10 +38,10 @@ impl World {
             .links()
             .flat_map(|link| [Egress::forward(link), Egress::forward(link).reversed()])
             .map(|egress| {
-                #[expect(clippy::cast_possible_truncation, reason = "a graph counts nodes in 32 bits")]
-                let to = graph.target(egress).index() as u32;
+                let number =
+                    |node: crate::topo::NodeId| u32::try_from(node.index()).expect("nodes are counted in 32 bits");
+                let (from, to) = (number(graph.source(egress)), number(graph.target(egress)));
                 let link = Link::new(blueprint.direction(egress), seed, &direction_name(graph, egress));
-                let from = graph.source(egress).index() as u32;
                 Direction { link, from, to }
             })
             .collect();

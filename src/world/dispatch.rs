@@ -170,7 +170,7 @@ impl World {
                 self.drop_at(node, id, cause);
                 // The error stands for the one that the program's call would return: it crosses no link.
                 if let Some(reply) = reply {
-                    self.icmp_input(node, *reply);
+                    self.icmp_input(node, &reply);
                 }
             }
         }
@@ -244,22 +244,22 @@ impl World {
             Body::Udp(_) => self.udp_input(node, id),
             Body::Icmp(_) => {
                 let packet = self.packets.remove(id).0;
-                self.icmp_input(node, packet);
+                self.icmp_input(node, &packet);
             }
         }
     }
 
-    fn icmp_input(&mut self, node: u32, packet: Packet) {
+    fn icmp_input(&mut self, node: u32, packet: &Packet) {
         let Body::Icmp(ref message) = packet.body else { return };
         match *message {
             Icmp::EchoRequest { .. } => {
-                if let Some(reply) = ip::reply_to_echo(&packet) {
+                if let Some(reply) = ip::reply_to_echo(packet) {
                     self.send(node, reply);
                 }
             }
-            Icmp::EchoReply { sequence, .. } => self.echo_answer(node, sequence, &packet),
+            Icmp::EchoReply { sequence, .. } => self.echo_answer(node, sequence, packet),
             Icmp::TimeExceeded(quote) | Icmp::Unreachable(_, quote) | Icmp::PacketTooBig { quote, .. } => {
-                self.icmp_error(node, &packet, &quote);
+                self.icmp_error(node, packet, &quote);
             }
         }
     }

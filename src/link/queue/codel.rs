@@ -120,7 +120,7 @@ impl Control {
             }
             while self.signalling && now >= self.next {
                 self.count = self.count.saturating_add(1);
-                if self.signal(config, &mut packet, gone) {
+                if Self::signal(config, &mut packet, gone) {
                     self.next = control_law(self.next, config.interval, self.count);
                     break;
                 }
@@ -132,7 +132,7 @@ impl Control {
                 }
             }
         } else if ok {
-            if !self.signal(config, &mut packet, gone) {
+            if !Self::signal(config, &mut packet, gone) {
                 (packet, _) = self.pop(config, mtu, queue, now);
             }
             self.signalling = true;
@@ -152,7 +152,7 @@ impl Control {
     }
 
     /// Signals by this packet: true if a mark did it, otherwise the packet is gone.
-    fn signal<P: Copy>(&self, config: &Config, packet: &mut Option<Waiting<P>>, gone: &mut Gone<P>) -> bool {
+    fn signal<P: Copy>(config: &Config, packet: &mut Option<Waiting<P>>, gone: &mut Gone<P>) -> bool {
         let Some(waiting) = packet else { return false };
         if config.ecn && waiting.mark() {
             return true;

@@ -85,7 +85,7 @@ impl Control for Dctcp {
         self.credit = 0;
         self.prior = window.cwnd;
         // RFC 8257 3.3 step 9: cwnd (1 - alpha / 2).
-        let cut = u64::from(window.cwnd) * u64::from(self.alpha) >> 11;
+        let cut = (u64::from(window.cwnd) * u64::from(self.alpha)) >> 11;
         window.cwnd.saturating_sub(u32::try_from(cut).unwrap_or(u32::MAX)).max(2)
     }
 
