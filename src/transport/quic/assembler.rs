@@ -149,7 +149,7 @@ mod tests {
             let mut assembler = Assembler::default();
             let (mut got, mut missing, mut now) = (Vec::new(), vec![true; 200], Time::ZERO);
             while missing.contains(&true) {
-                now = now + Span::from_millis(1);
+                now += Span::from_millis(1);
                 let start = rng.below(200);
                 let len = 1 + rng.below((200 - start).min(40));
                 let range = usize::try_from(start).unwrap()..usize::try_from(start + len).unwrap();

@@ -215,7 +215,7 @@ mod tests {
             let (mut fin, mut flying, mut now) = (false, Vec::new(), Time::ZERO);
             for round in 0.. {
                 assert!(round < 10_000, "it never ends");
-                now = now + Span::from_millis(1);
+                now += Span::from_millis(1);
                 if let Some(mut run) = out.next_run(u64::MAX)
                     && rng.chance(0.6)
                 {
