@@ -76,24 +76,21 @@ fn frame(rng: &mut Rng) -> Frame {
 }
 
 fn packet(rng: &mut Rng, short: Option<u8>) -> Packet {
-    let header = match short {
-        Some(len) => {
-            let bytes: Vec<u8> = (0..len).map(|_| rng.bits() as u8).collect();
-            Header::Short { dst: ConnectionId::new(&bytes).unwrap() }
-        }
-        None => {
-            let kind = match rng.below(3) {
-                0 => LongKind::Initial { token: bytes(rng, 30) },
-                1 => LongKind::ZeroRtt,
-                _ => LongKind::Handshake,
-            };
-            Header::Long { kind, dst: id(rng, 0), src: id(rng, 0) }
-        }
+    let header = if let Some(len) = short {
+        let bytes: Vec<u8> = (0..len).map(|_| rng.bits() as u8).collect();
+        Header::Short { dst: ConnectionId::new(&bytes).unwrap() }
+    } else {
+        let kind = match rng.below(3) {
+            0 => LongKind::Initial { token: bytes(rng, 30) },
+            1 => LongKind::ZeroRtt,
+            _ => LongKind::Handshake,
+        };
+        Header::Long { kind, dst: id(rng, 0), src: id(rng, 0) }
     };
     let len = 1 + rng.below(4) as u8;
     let value = rng.bits() & ((1 << (8 * len)) - 1);
     let mut frames: Vec<Frame> = Vec::new();
-    for _ in 0..1 + rng.below(5) {
+    for _ in 0..=rng.below(5) {
         let next = frame(rng);
         // Two runs of padding read as one.
         if !matches!((&next, frames.last()), (Frame::Padding(_), Some(Frame::Padding(_)))) {

@@ -130,7 +130,7 @@ impl Channel {
                 let seen = Seen { at: self.now, from, len, packets: packets.collect() };
                 let dropped = (self.drop)(&seen);
                 self.sent.push(seen);
-                for _ in 0..1 + u32::from(self.rng.chance(self.vices.doubling)) {
+                for _ in 0..=u32::from(self.rng.chance(self.vices.doubling)) {
                     if dropped || self.rng.chance(self.vices.loss) {
                         continue;
                     }

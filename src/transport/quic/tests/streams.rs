@@ -1,7 +1,7 @@
 //! Streams share a connection and nothing else.
 
 use super::super::{Code, Config, Event, Reason};
-use super::channel::{Channel, MS};
+use super::channel::{Channel, MS, Seen};
 use crate::base::Span;
 use crate::wire::Payload;
 use crate::wire::quic::{Dir, Frame, Side, StreamId};
@@ -58,7 +58,7 @@ fn streams_take_turns() {
         .sent
         .iter()
         .filter(|seen| seen.from == 0)
-        .flat_map(|seen| seen.frames())
+        .flat_map(Seen::frames)
         .filter_map(|frame| match frame {
             Frame::Stream { id, .. } => Some(id.index()),
             _ => None,
@@ -76,7 +76,7 @@ fn a_stream_stops_at_its_limit_and_goes_on_when_it_is_read() {
     channel.run(MS(500));
     assert_eq!(channel.end(1).readable(bi(0)), 10_000);
     let told = |frame: &Frame| *frame == Frame::StreamDataBlocked { id: bi(0), limit: 10_000 };
-    assert_eq!(channel.sent.iter().flat_map(|seen| seen.frames()).filter(|frame| told(frame)).count(), 1);
+    assert_eq!(channel.sent.iter().flat_map(Seen::frames).filter(|frame| told(frame)).count(), 1);
     // Another stream is not held back.
     channel.write(0, bi(1), Payload::filler(9_000));
     channel.run(MS(500));
@@ -99,7 +99,7 @@ fn all_streams_together_stop_at_the_connections_limit() {
     channel.run(MS(600));
     let sum = |channel: &mut Channel| (0..3).map(|index| channel.end(1).readable(bi(index))).sum::<u64>();
     assert_eq!(sum(&mut channel), 15_000);
-    assert!(channel.sent.iter().flat_map(|seen| seen.frames()).any(|frame| *frame == Frame::DataBlocked(15_000)));
+    assert!(channel.sent.iter().flat_map(Seen::frames).any(|frame| *frame == Frame::DataBlocked(15_000)));
     let mut total = 0;
     for _ in 0..6 {
         for index in 0..3 {

@@ -62,18 +62,19 @@ pub(super) fn sha256(message: &[u8]) -> [u8; 32] {
             let large = b.rotate_right(17) ^ b.rotate_right(19) ^ b >> 10;
             words[at] = words[at - 16].wrapping_add(small).wrapping_add(words[at - 7]).wrapping_add(large);
         }
-        let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = state;
+        // The variables a to h of the standard, in order.
+        let mut v = state;
         for (word, constant) in words.into_iter().zip(ROUNDS) {
-            let choice = e & f ^ !e & g;
-            let majority = a & b ^ a & c ^ b & c;
-            let sum1 = e.rotate_right(6) ^ e.rotate_right(11) ^ e.rotate_right(25);
-            let sum0 = a.rotate_right(2) ^ a.rotate_right(13) ^ a.rotate_right(22);
-            let first = h.wrapping_add(sum1).wrapping_add(choice).wrapping_add(constant).wrapping_add(word);
-            (h, g, f, e) = (g, f, e, d.wrapping_add(first));
-            (d, c, b, a) = (c, b, a, first.wrapping_add(sum0).wrapping_add(majority));
+            let choice = v[4] & v[5] ^ !v[4] & v[6];
+            let majority = v[0] & v[1] ^ v[0] & v[2] ^ v[1] & v[2];
+            let sum1 = v[4].rotate_right(6) ^ v[4].rotate_right(11) ^ v[4].rotate_right(25);
+            let sum0 = v[0].rotate_right(2) ^ v[0].rotate_right(13) ^ v[0].rotate_right(22);
+            let first = v[7].wrapping_add(sum1).wrapping_add(choice).wrapping_add(constant).wrapping_add(word);
+            v.rotate_right(1);
+            v[0] = first.wrapping_add(sum0).wrapping_add(majority);
+            v[4] = v[4].wrapping_add(first);
         }
-        let next = [a, b, c, d, e, f, g, h];
-        state.iter_mut().zip(next).for_each(|(word, add)| *word = word.wrapping_add(add));
+        state.iter_mut().zip(v).for_each(|(word, add)| *word = word.wrapping_add(add));
     }
     let mut out = [0; 32];
     out.chunks_exact_mut(4).zip(state).for_each(|(bytes, word)| bytes.copy_from_slice(&word.to_be_bytes()));
@@ -103,7 +104,7 @@ mod tests {
     use super::*;
 
     fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
     }
 
     #[test]

@@ -169,7 +169,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
     }
 
     fn unhex(text: &str) -> Vec<u8> {
