@@ -50,13 +50,12 @@ impl Pair {
             while let Some(Transmit { segment, mut ecn, .. }) = end.poll_transmit(self.now) {
                 self.sent.push((self.now, from, segment.clone(), ecn));
                 match judge(from, &segment) {
-                    Judgement::Pass => {}
                     Judgement::Lose => continue,
                     Judgement::Mark if ecn == Ecn::Ect0 => {
                         ecn = Ecn::CongestionExperienced;
                         self.marked += u64::from(!segment.payload.is_empty());
                     }
-                    Judgement::Mark => {}
+                    Judgement::Mark | Judgement::Pass => {}
                 }
                 self.flying.push(Flying { due: self.now + DELAY, to: 1 - from, segment, ecn });
             }

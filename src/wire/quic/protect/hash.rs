@@ -42,7 +42,6 @@ const fn fractions<const N: usize>(cube: bool) -> [u32; N] {
     found
 }
 
-#[expect(clippy::many_single_char_names, reason = "the eight working variables as FIPS 180-4 6.2.2 names them")]
 pub(super) fn sha256(message: &[u8]) -> [u8; 32] {
     let mut padded = message.to_vec();
     padded.push(0x80);
