@@ -1,7 +1,5 @@
 //! Windows of senders and depths of queues over time: they agree with what the run counts otherwise, and change nothing.
 
-#![expect(clippy::disallowed_methods, reason = "tests read and write files")]
-
 use lightlag::run::Outcome;
 use snapbox::cmd::Command;
 use std::path::Path;
