@@ -1,8 +1,8 @@
 //! Queue disciplines: what waits for the line, and what happens when too much does.
 //!
-//! A discipline that decides on arrival (drop-tail, thresholds, RED, a policer) is a limit and perhaps a [`Gate`] before it: it only
+//! A discipline that decides on arrival (drop-tail, thresholds, RED, a policer) is a limit and perhaps a `Gate` before it: it only
 //! says whether it admits a packet, and the link knows the departure at once. One that decides at departure (CoDel, FQ-CoDel,
-//! priority, a shaper) is a [`Scheduler`]: it keeps the packets, and the link has an event for each departure.
+//! priority, a shaper) is a `Scheduler`: it keeps the packets, and the link has an event for each departure.
 
 mod bucket;
 pub mod codel;

@@ -498,7 +498,9 @@ impl Connection {
         self.state = State::Closed;
         self.timers.stop();
         self.acks.stop();
+        let retransmitted = self.board.retransmitted;
         self.board = Scoreboard::new();
+        self.board.retransmitted = retransmitted;
         self.buffer = Payload::empty();
         self.events.close(reason);
     }

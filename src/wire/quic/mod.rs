@@ -4,7 +4,7 @@
 //! AEAD, and its 16-byte tag as filler. Every length is that of the protected form, to the byte, so queues and links see what
 //! they would see on a real path. Only a capture needs ciphertext.
 //!
-//! Stream data stays what it is in [`Payload`]: counted filler is not stored, and reads as zeros, which a run of PADDING is, too.
+//! Stream data stays what it is in `Payload`: counted filler is not stored, and reads as zeros, which a run of PADDING is, too.
 
 mod ack;
 mod cid;
