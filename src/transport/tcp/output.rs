@@ -243,6 +243,10 @@ impl Connection {
 
     fn retransmit(&mut self, sent: Sent, now: Time) -> Transmit {
         let sent = self.board.collapse(sent.start, u64::from(self.mss)).unwrap_or(sent);
+        if !self.sack {
+            // Fewer segments can have caused fewer duplicates (Linux `tcp_adjust_pcount`).
+            self.board.limit_duplicates();
+        }
         self.board.mark_retransmitted(sent.start, now);
         self.recovery.retransmitted(now);
         self.recovery.last_sent = now;
