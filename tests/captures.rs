@@ -9,9 +9,10 @@
 mod tshark;
 
 use lightlag::run::Outcome;
-use lightlag::run::outcome::TrafficKind;
+use lightlag::scenario::plan::{Plan, TrafficKind};
 use snapbox::cmd::Command;
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 const LIGHTLAG: &str = env!("CARGO_BIN_EXE_lightlag");
@@ -194,12 +195,40 @@ const AGAIN: &str = "frame.packet_flags_direction == 2 and (tcp.analysis.retrans
 
 const REQUEST: &str = "frame.packet_flags_direction == 2 and http.request";
 
+/// The first message of a TLS handshake, which names the server.
+const HELLO: &str = "frame.packet_flags_direction == 2 and tls.handshake.type == 1";
+
+/// What a run says of its requests, as far as tshark can see them.
+struct Asked {
+    /// How many requests go in the clear: those that ended well at least, those that began at most.
+    clear: RangeInclusive<u64>,
+    /// How many traffics ask under TLS, each of which must say hello.
+    under_tls: u64,
+}
+
+impl Asked {
+    fn of(plan: &Plan, outcome: &Outcome) -> Self {
+        let (mut clear, mut under_tls) = (0..=0, 0);
+        for traffic in &plan.traffic {
+            let TrafficKind::Http(http) = &traffic.kind else { continue };
+            let counts = &outcome.traffic[&traffic.name].counts;
+            if http.tls.is_some() {
+                under_tls += u64::from(counts.ok > 0);
+            } else {
+                clear = clear.start() + counts.ok..=clear.end() + counts.started;
+            }
+        }
+        Self { clear, under_tls }
+    }
+}
+
 /// What tshark makes of captures.
 #[derive(Default)]
 struct Judgement {
     frames: u64,
     sent_again: u64,
     requests: u64,
+    hellos: u64,
 }
 
 /// Asks tshark about all files of a directory; they must be without fault. Only hosts' files are counted: in a router's stands
@@ -209,12 +238,13 @@ fn judge(dir: &Path) -> Judgement {
     for file in files(dir) {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         let host = !name.trim_end_matches(".pcapng").contains('.');
-        let [frames, wrong, again, requests] = tshark::counts(&file, ["frame", FAULT, AGAIN, REQUEST]);
+        let [frames, wrong, again, requests, hellos] = tshark::counts(&file, ["frame", FAULT, AGAIN, REQUEST, HELLO]);
         assert!(wrong == 0, "{name}: {wrong} of {frames} frames:\n{}", tshark::list(&file, FAULT));
         judgement.frames += frames;
         if host {
             judgement.sent_again += again;
             judgement.requests += requests;
+            judgement.hellos += hellos;
         }
     }
     judgement
@@ -238,13 +268,10 @@ fn tshark_finds_nothing_wrong_in_any_scenario_and_counts_as_we_do() {
             continue;
         }
         assert_eq!(found.sent_again, outcome.packets.retransmitted);
-        if text.contains("Objects(") || text.contains("fast_open") {
-            // Those are asked for, but not in HTTP; and what a SYN carries tshark does not read as HTTP.
-            continue;
-        }
-        let http = outcome.traffic.values().filter(|traffic| traffic.kind == TrafficKind::Requests);
-        let (ok, all) = http.fold((0, 0), |sum, traffic| (sum.0 + traffic.counts.ok, sum.1 + traffic.counts.started));
-        assert!((ok..=all).contains(&found.requests), "{ok} <= {} <= {all}", found.requests);
+        let (plan, _) = lightlag::scenario::parse(&text, "captured").unwrap();
+        let asked = Asked::of(&plan, &outcome);
+        assert!(asked.clear.contains(&found.requests), "{} in {:?}", found.requests, asked.clear);
+        assert!(found.hellos >= asked.under_tls, "{} TLS handshakes of {} traffics", found.hellos, asked.under_tls);
     }
 }
 
@@ -269,6 +296,44 @@ fn quic_is_quic_and_its_first_messages_can_be_read() {
     let [udp, quic, client, server] = tshark::counts(&dir.captures().join("user.pcapng"), filters);
     assert_eq!(udp, quic);
     assert!(client >= 1 && server >= 1, "{client} client hellos, {server} server hellos");
+}
+
+#[test]
+fn what_is_under_tls_is_tls_and_names_its_server() {
+    if !tshark::here() {
+        return;
+    }
+    let dir = Dir::new("tls");
+    let scenario = dir.scenario(
+        r#"Scenario(
+    run_for: "5s",
+    nodes: {
+        "user": Host(),
+        "dns": Resolver(),
+        "ns": Authority(),
+        "shop": Server(response: "40kB", tls: true),
+    },
+    zones: { "shop.example": (A: ["shop"], ttl: "60s") },
+    links: [
+        (between: ("user", "dns"), rate: "1Gbps", delay: "1ms"),
+        (between: ("dns", "ns"), rate: "1Gbps", delay: "1ms"),
+        (between: ("user", "shop"), rate: "20Mbps", delay: "9ms"),
+    ],
+    traffic: { "page": Http(from: "user", to: "https://shop.example/", arrivals: Every("500ms"), count: 5, connection: Fresh) },
+)"#,
+    );
+    let outcome = run(&scenario, &dir.captures(), &[]);
+    let ok = outcome.traffic["page"].counts.ok;
+    assert_eq!((ok, judge(&dir.captures()).requests), (5, 0));
+    let (mut hellos, mut named, mut data) = (0, 0, 0);
+    for file in files(&dir.captures()) {
+        let named_hello = format!("{HELLO} and tls.handshake.extensions_server_name == \"shop.example\"");
+        let filters = [HELLO, &named_hello, "tls.app_data"];
+        let [all, with_name, carried] = tshark::counts(&file, filters);
+        (hellos, named, data) = (hellos + all, named + with_name, data + carried);
+    }
+    assert!(hellos > 0 && data > ok, "{hellos} hellos, {data} frames of data, {ok} requests");
+    assert_eq!(hellos, named, "a hello without a server's name");
 }
 
 #[test]
