@@ -131,3 +131,38 @@ fn priority() {
 fn token_bucket() {
     pinned("token-bucket");
 }
+
+#[test]
+fn cable_cut() {
+    pinned("cable-cut");
+}
+
+#[test]
+fn router_failure() {
+    pinned("router-failure");
+}
+
+#[test]
+fn flapping_link() {
+    pinned("flapping-link");
+}
+
+#[test]
+fn one_way_partition() {
+    pinned("one-way-partition");
+}
+
+#[test]
+fn gray_failure() {
+    pinned("gray-failure");
+}
+
+#[test]
+fn crash_and_restart() {
+    pinned("crash-and-restart");
+}
+
+#[test]
+fn dns_outage() {
+    pinned("dns-outage");
+}

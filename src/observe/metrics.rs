@@ -368,6 +368,7 @@ impl Metrics {
             Record::Echo(echo) => self.of(echo.traffic).echo(echo),
             Record::Progress(progress) => self.of(progress.traffic).progress(progress),
             Record::Lookup(_) | Record::Series(_) => {}
+            Record::Fault(_) | Record::Lost(_) | Record::Rerouted(_) | Record::Notice(_) => {}
         }
     }
 

@@ -13,6 +13,7 @@ pub mod sequence;
 pub mod series;
 #[cfg(test)]
 mod tests;
+pub mod timeline;
 pub mod waterfall;
 
 pub use cases::{Case, Cases, Pick, Story};

@@ -1,6 +1,7 @@
 //! The summary on the terminal: the verdict first, one screen, and what to do next last.
 
 use super::style::Style;
+use super::timeline::timeline;
 use super::table::{Align, Cell, Table, counted, grouped};
 use crate::base::{BitRate, Bytes, Span};
 use crate::run::outcome::{DirectionOutcome, Latency, LinkOutcome, Outcome, Share, TrafficKind, TrafficOutcome};
@@ -44,6 +45,7 @@ pub fn summary(outcome: &Outcome, options: Options<'_>) -> String {
     for (name, traffic) in &outcome.traffic {
         section(&mut text, &route(name, traffic, style));
     }
+    section(&mut text, &timeline(&outcome.timeline, style));
     section(&mut text, &links(outcome, style));
     section(&mut text, &warnings(outcome, style));
     section(&mut text, &next(outcome, options));

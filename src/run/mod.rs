@@ -5,6 +5,7 @@ pub mod outcome;
 pub mod series;
 mod simulation;
 mod summarise;
+pub mod timeline;
 
 pub use outcome::Outcome;
 pub use simulation::{Observer, Simulation, observed};

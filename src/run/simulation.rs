@@ -3,14 +3,18 @@
 use super::expect::{self, Evidence};
 use super::outcome::{Outcome, Performance};
 use super::summarise::{Ended, LinkCounters, summarise};
+use super::timeline::timeline;
 use crate::base::{Id, Span, Time};
+use crate::fault::Effect;
+use crate::observe::timeline::{FaultPlan, Timeline};
 use crate::observe::{self, Kind, Metrics, Traffic};
 use crate::scenario::build::{self, Network};
-use crate::scenario::plan::{Bulk, Plan, TrafficKind};
+use crate::scenario::plan::{self, Bulk, Plan, TrafficKind};
 use crate::service::bulk::Amount;
 use crate::topo::Egress;
 use crate::trace::{Mask, PacketRecord, Record};
 use crate::world::World;
+use std::net::Ipv4Addr;
 
 /// A reader of everything that happens, beside the metrics.
 pub trait Observer {
@@ -34,6 +38,7 @@ pub struct Simulation<'a> {
     seed: u64,
     world: World,
     metrics: Option<Metrics>,
+    timeline: Timeline,
     until: Time,
 }
 
@@ -63,7 +68,8 @@ impl<'a> Simulation<'a> {
     ) -> Self {
         let seed = seed.unwrap_or(plan.seed);
         let world = build::world(plan, network, seed, mask);
-        Self { plan, seed, world, metrics, until: Time::ZERO + plan.run_for }
+        let timeline = Timeline::new(breaking(plan, network));
+        Self { plan, seed, world, metrics, timeline, until: Time::ZERO + plan.run_for }
     }
 
     /// The world, to look at between steps.
@@ -78,18 +84,20 @@ impl<'a> Simulation<'a> {
         if !more {
             self.world.finish(self.until);
         }
-        let metrics = &mut self.metrics;
+        let (metrics, timeline) = (&mut self.metrics, &mut self.timeline);
         // Observers are taken in turn by two closures: a cell lends them to one at a time.
         let observers = std::cell::RefCell::new(observers);
         self.world.trace().drain(
             |record| {
                 if let Some(metrics) = metrics {
                     metrics.record(record);
+                    timeline.record(record);
                 }
                 observers.borrow_mut().iter_mut().for_each(|observer| observer.record(record));
             },
             |packet| observers.borrow_mut().iter_mut().for_each(|observer| observer.packet(packet)),
         );
+        self.timeline.sort();
         more
     }
 
@@ -104,12 +112,14 @@ impl<'a> Simulation<'a> {
         let tally = self.world.tally();
         let simulated = self.world.now() - Time::ZERO;
         let links = self.links();
-        let nodes = (0u32..)
+        let nodes: Vec<_> = (0u32..)
             .zip(&self.plan.nodes)
             .map(|(index, node)| (node.name.clone(), *self.world.node_drops(index)))
             .collect();
         let traffic = self.metrics.map(Metrics::finish).unwrap_or_default();
-        let evidence = Evidence { traffic: &traffic, links: &links, simulated };
+        let names: Vec<&str> = traffic.iter().map(|traffic| &*traffic.plan.name).collect();
+        let timeline = timeline(&self.timeline.finish(), &nodes, &names);
+        let evidence = Evidence { traffic: &traffic, links: &links, timeline: &timeline, simulated };
         // Nobody watched: nothing can be judged.
         let expect = if traffic.is_empty() { &[][..] } else { &self.plan.expect };
         let expect = expect.iter().map(|expect| expect::judge(expect, &evidence)).collect();
@@ -128,6 +138,7 @@ impl<'a> Simulation<'a> {
             packets_in_flight: tally.in_flight,
             nodes,
             links,
+            timeline,
             expect,
             warnings,
         };
@@ -150,6 +161,28 @@ impl<'a> Simulation<'a> {
             })
             .collect()
     }
+}
+
+/// What the timeline must know of each fault before the run.
+fn breaking(plan: &Plan, network: &Network) -> Vec<FaultPlan> {
+    let machine = |effect: &Effect| match effect {
+        Effect::Crash { node, .. } | Effect::Slow { node, .. } | Effect::Dns { node, .. } => {
+            Some(network.address(*node))
+        }
+        Effect::Link { .. } | Effect::Block { .. } => None,
+    };
+    let asks = |traffic: &plan::Traffic, on: &[Ipv4Addr]| {
+        traffic.pairs().iter().any(|&(_, to)| on.contains(&network.address(to)))
+    };
+    let known = |fault: &plan::Fault| {
+        let machines: Vec<Ipv4Addr> = fault.fault.effects.iter().filter_map(machine).collect();
+        let touched = (0u32..).zip(&plan.traffic).filter(|(_, traffic)| asks(traffic, &machines));
+        let touched: Vec<u32> = touched.map(|(index, _)| index).collect();
+        // A machine that nobody asks directly may be behind any traffic: a router, a name server, a store.
+        let traffic = (!touched.is_empty()).then_some(touched);
+        FaultPlan { name: fault.fault.name.clone(), kind: fault.kind, machines, traffic }
+    };
+    plan.faults.iter().map(known).collect()
 }
 
 /// What the metrics must know of each traffic before the run.

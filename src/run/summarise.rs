@@ -4,6 +4,7 @@ use super::outcome::{
     Counts, DirectionOutcome, Expectation, FlowOutcome, HopOutcome, Latency, LinkOutcome, MODEL_VERSION, Outcome,
     Packets, Performance, QueueOutcome, Share, Slowest, Specimen, TrafficKind, TrafficOutcome,
 };
+use super::timeline::StrikeOutcome;
 use crate::base::{Digest, Span};
 use crate::link::Counters;
 use crate::observe::metrics::{Flow, Hop, bits_per_second};
@@ -45,6 +46,8 @@ pub struct Ended {
     pub nodes: Vec<(String, Drops)>,
     /// What its links counted, in the plan's order.
     pub links: Vec<LinkCounters>,
+    /// The strikes of its faults.
+    pub timeline: Vec<StrikeOutcome>,
     /// The expectations, judged.
     pub expect: Vec<Expectation>,
     /// What a reader should know.
@@ -107,6 +110,7 @@ pub fn summarise(ended: Ended, traffic: &[Traffic]) -> Outcome {
             .map(|(name, drops)| (name, by_cause(&drops)))
             .filter(|(_, drops)| !drops.is_empty())
             .collect(),
+        timeline: ended.timeline,
         series: None,
         expect: ended.expect,
         warnings: ended.warnings,

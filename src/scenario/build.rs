@@ -89,20 +89,23 @@ fn tcp_config(tcp: &plan::Tcp) -> tcp::Config {
 pub fn world(plan: &Plan, network: &Network, seed: u64, mask: Mask) -> World {
     let mut world = World::new(&network.blueprint, network.layout.clone(), seed, mask);
     let programs = Programs { plan, network };
+    let faults = plan.faults.iter().map(|fault| fault.fault.clone()).collect();
+    world.break_by(faults, &network.blueprint, &network.layout.addresses, plan.routing);
     for (index, node) in (0u32..).zip(&plan.nodes) {
         match &node.kind {
             NodeKind::Host | NodeKind::Router => {}
             NodeKind::Server(config) => {
                 let config = config.clone();
-                world.spawn(index, |host| server::run(host, config));
+                world.install(index, move |host| server::run(host, config.clone()));
             }
             NodeKind::Resolver(config) => {
                 let config = programs.resolver(*config);
-                world.spawn(index, |host| resolver::run(host, config));
+                world.install(index, move |host| resolver::run(host, config.clone()));
             }
             NodeKind::Authority { zones } => {
                 let zones = zones.iter().map(|&zone| programs.zone(&plan.zones[zone as usize])).collect();
-                world.spawn(index, |host| authority::run(host, authority::Config::new(zones)));
+                let config = authority::Config::new(zones);
+                world.install(index, move |host| authority::run(host, config.clone()));
             }
         }
     }
@@ -251,7 +254,7 @@ impl Programs<'_> {
                 congestion: bulk.congestion,
                 progress_every: bulk::PROGRESS_EVERY,
             };
-            world.spawn(node, |host| bulk::server(host, config));
+            world.install(node, move |host| bulk::server(host, config.clone()));
         }
         for (maker, &(from, to)) in (0u32..).zip(&bulk.pairs) {
             let first_flow = maker * bulk.flows;
@@ -281,7 +284,7 @@ impl Programs<'_> {
         let receivers: BTreeSet<u32> = plan.pairs.iter().map(|pair| pair.1).collect();
         for node in receivers {
             let config = messages::Receiver { traffic: index, port: plan.port, carrier, bytes: plan.bytes };
-            world.spawn(node, |host| messages::receive(host, config));
+            world.install(node, move |host| messages::receive(host, config.clone()));
         }
         for (maker, &(from, to)) in (0..).zip(&plan.pairs) {
             let config = messages::Sender {
@@ -304,7 +307,7 @@ impl Programs<'_> {
         let plan::Objects { port, over, objects, bytes, every, limit, congestion, .. } = *plan;
         let servers: BTreeSet<u32> = plan.pairs.iter().map(|pair| pair.1).collect();
         for node in servers {
-            world.spawn(node, |host| objects::server(host, objects::Server { port, over, congestion }));
+            world.install(node, move |host| objects::server(host, objects::Server { port, over, congestion }));
         }
         for (maker, &(from, to)) in (0..).zip(&plan.pairs) {
             let config = objects::Client {

@@ -233,7 +233,7 @@ impl State {
         let work = tls.handshake.sample(&mut self.handshakes.borrow_mut());
         if !work.is_zero() {
             let _worker = self.workers.acquire().await;
-            self.host.sleep(work).await;
+            self.host.sleep(self.host.condition().stretch(work)).await;
         }
     }
 
@@ -277,7 +277,7 @@ impl State {
         if worker.is_none() {
             planned = Planned { status: 503, body: 0, ..planned };
         } else if !work.is_zero() {
-            self.host.sleep(work).await;
+            self.host.sleep(self.host.condition().stretch(work)).await;
         }
         drop(worker);
         let finished = self.host.now();

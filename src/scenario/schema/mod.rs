@@ -2,6 +2,7 @@
 
 mod dist;
 mod expect;
+pub mod faults;
 mod form;
 mod links;
 mod nodes;
@@ -21,7 +22,7 @@ pub use profile::{PROFILES, Profile};
 
 use super::ast::{Kind, Span, Value};
 use super::diagnostic::{Code, Diagnostic, sort};
-use super::plan::{Plan, Written};
+use super::plan::{Plan, Routing, Written};
 use crate::base::Span as Duration;
 use form::Fields;
 
@@ -34,13 +35,16 @@ pub const FORMS: &[&[&Form]] = &[
     queue::FORMS,
     zones::FORMS,
     traffic::FORMS,
+    faults::FORMS,
     dist::FORMS,
     expect::FORMS,
 ];
 
 static SCENARIO: Form = Form {
     name: "Scenario",
-    fields: &["name", "seed", "run_for", "tcp", "nodes", "links", "zones", "traffic", "expect"],
+    fields: &[
+        "name", "seed", "run_for", "tcp", "nodes", "links", "routing", "zones", "traffic", "faults", "expect",
+    ],
 };
 
 /// How long a run is that does not say so.
@@ -101,6 +105,8 @@ fn read(root: &Value, name: &str, problems: &mut Problems) -> Option<Plan> {
         links: Vec::new(),
         zones: Vec::new(),
         traffic: Vec::new(),
+        routing: Routing::default(),
+        faults: Vec::new(),
         expect: Vec::new(),
         written: Written::default(),
     };
@@ -115,6 +121,15 @@ fn read(root: &Value, name: &str, problems: &mut Problems) -> Option<Plan> {
     zones::read(fields.get("zones"), &nodes, &mut plan, problems);
     let traffic = fields.need("traffic", "{ \"echo\": Ping(from: .., to: ..) }", problems);
     traffic::read(traffic, &nodes, &mut plan, problems);
+    if let Some(value) = fields.get("faults") {
+        faults::read(value, &nodes, &mut plan, problems);
+    }
+    if let Some(value) = fields.get("routing") {
+        plan.routing = faults::routing(value, problems).unwrap_or_default();
+        if fields.get("faults").is_none() {
+            fields.no_effect("routing", "nothing fails that routes could lead around", problems);
+        }
+    }
     if let Some(value) = fields.get("expect") {
         expect::read(value, &nodes, &mut plan, problems);
     }
