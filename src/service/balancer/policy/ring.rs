@@ -12,7 +12,7 @@ pub struct Ring {
     /// In percent.
     load: Option<u32>,
     /// Position on the ring and id, for `members`.
-    ring: Vec<(u64, usize)>,
+    positions: Vec<(u64, usize)>,
     /// Ids and weights that the ring was made of.
     members: Vec<(usize, u32)>,
 }
@@ -21,7 +21,7 @@ impl Ring {
     /// With so many points for a weight of 1, and perhaps no more load than so many percent of the mean, at least 100.
     #[must_use]
     pub const fn new(points: u32, load: Option<u32>) -> Self {
-        Self { points, load, ring: Vec::new(), members: Vec::new() }
+        Self { points, load, positions: Vec::new(), members: Vec::new() }
     }
 
     fn arrange(&mut self, among: &[Candidate]) {
@@ -29,14 +29,14 @@ impl Ring {
             return;
         }
         self.members = among.iter().map(|one| (one.id, one.weight)).collect();
-        self.ring = among
+        self.positions = among
             .iter()
             .flat_map(|one| {
                 let points = u64::from(self.points) * u64::from(one.weight);
                 (0..points).map(|point| (of_backend("ring", one.id, point), one.id))
             })
             .collect();
-        self.ring.sort_unstable();
+        self.positions.sort_unstable();
     }
 
     /// Most that a candidate may have with one more.
@@ -54,8 +54,8 @@ impl Ring {
 impl Policy for Ring {
     fn pick(&mut self, among: &[Candidate], asked: Asked, _: &mut Rng) -> usize {
         self.arrange(among);
-        let first = self.ring.partition_point(|&(position, _)| position < asked.key);
-        let order = self.ring[first..].iter().chain(&self.ring[..first]);
+        let first = self.positions.partition_point(|&(position, _)| position < asked.key);
+        let order = self.positions[first..].iter().chain(&self.positions[..first]);
         let places = order.map(|&(_, id)| among.partition_point(|candidate| candidate.id < id));
         // The bounds of all add up to more than the load with one more: somebody has room.
         places
