@@ -74,12 +74,8 @@ fn play(case: &Case) -> (Channel, BTreeMap<(usize, StreamId), Vec<u8>>) {
         first.ticket().expect("the server gives one")
     });
     let mut channel = Channel::new(config, MS(20), ticket, case.seed);
-    channel.vices = Vices {
-        loss: case.loss,
-        doubling: case.doubling,
-        reordering: case.reordering,
-        corruption: case.corruption,
-    };
+    channel.vices =
+        Vices { loss: case.loss, doubling: case.doubling, reordering: case.reordering, corruption: case.corruption };
     let dead = (channel.start + MS(case.dead.0), channel.start + MS(case.dead.0 + case.dead.1));
     channel.drop = Box::new(move |seen| dead.0 <= seen.at && seen.at < dead.1);
     let (mut got, mut unwritten): (BTreeMap<_, Vec<u8>>, BTreeMap<_, _>) = Default::default();
