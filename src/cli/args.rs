@@ -228,6 +228,8 @@ pub(crate) enum Listing {
     Queues,
     /// Loss models of links
     Losses,
+    /// How balancers choose among servers
+    Policies,
     /// Access profiles of hosts
     Profiles,
     /// Everything that a scenario can say, with the names of its fields
