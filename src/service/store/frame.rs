@@ -6,7 +6,7 @@ use crate::wire::{Chunk, Payload};
 use bytes::{BufMut, Bytes, BytesMut};
 
 /// Bytes of a frame's head: kind, epoch, place (two words), argument, length of the key.
-const HEAD: u64 = 1 + 4 * 8 + 2;
+const HEAD: usize = 1 + 4 * 8 + 2;
 
 /// What a frame says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,9 +80,9 @@ impl Frame {
 
     /// The next frame; [`NetError::Closed`] at the end of the stream and where the peer speaks something else.
     pub(super) async fn read(stream: &TcpStream) -> Result<Self, NetError> {
-        let head = whole(stream, HEAD).await?;
+        let head = whole(stream, HEAD as u64).await?;
         let bytes = head.real_prefix();
-        let bytes: &[u8; HEAD as usize] = bytes.first_chunk().ok_or(NetError::Closed)?;
+        let bytes: &[u8; HEAD] = bytes.first_chunk().ok_or(NetError::Closed)?;
         let word = |at: usize| u64::from_be_bytes(std::array::from_fn(|index| bytes[at + index]));
         let kind = KINDS.into_iter().find(|&kind| kind as u8 == bytes[0]).ok_or(NetError::Closed)?;
         let mut frame = Self::new(kind, word(1), Place { epoch: word(9), seq: word(17) }, word(25));
