@@ -131,3 +131,8 @@ fn priority() {
 fn token_bucket() {
     pinned("token-bucket");
 }
+
+#[test]
+fn read_locality() {
+    pinned("read-locality");
+}

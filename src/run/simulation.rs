@@ -4,6 +4,7 @@ use super::expect::{self, Evidence};
 use super::outcome::{Outcome, Performance};
 use super::summarise::{Ended, LinkCounters, summarise};
 use crate::base::{Id, Span, Time};
+use crate::observe::stores::{self, Stores};
 use crate::observe::{self, Kind, Metrics, Traffic};
 use crate::scenario::build::{self, Network};
 use crate::scenario::plan::{Bulk, Plan, TrafficKind};
@@ -34,6 +35,7 @@ pub struct Simulation<'a> {
     seed: u64,
     world: World,
     metrics: Option<Metrics>,
+    stores: Stores,
     until: Time,
 }
 
@@ -63,7 +65,8 @@ impl<'a> Simulation<'a> {
     ) -> Self {
         let seed = seed.unwrap_or(plan.seed);
         let world = build::world(plan, network, seed, mask);
-        Self { plan, seed, world, metrics, until: Time::ZERO + plan.run_for }
+        let stores = Stores::new(of_stores(plan));
+        Self { plan, seed, world, metrics, stores, until: Time::ZERO + plan.run_for }
     }
 
     /// The world, to look at between steps.
@@ -78,13 +81,16 @@ impl<'a> Simulation<'a> {
         if !more {
             self.world.finish(self.until);
         }
-        let metrics = &mut self.metrics;
+        let (metrics, stores) = (&mut self.metrics, &mut self.stores);
         // Observers are taken in turn by two closures: a cell lends them to one at a time.
         let observers = std::cell::RefCell::new(observers);
         self.world.trace().drain(
             |record| {
                 if let Some(metrics) = metrics {
                     metrics.record(record);
+                }
+                if let Record::Store(record) = record {
+                    stores.record(record);
                 }
                 observers.borrow_mut().iter_mut().for_each(|observer| observer.record(record));
             },
@@ -109,7 +115,8 @@ impl<'a> Simulation<'a> {
             .map(|(index, node)| (node.name.clone(), *self.world.node_drops(index)))
             .collect();
         let traffic = self.metrics.map(Metrics::finish).unwrap_or_default();
-        let evidence = Evidence { traffic: &traffic, links: &links, simulated };
+        let stores = self.stores.finish();
+        let evidence = Evidence { traffic: &traffic, links: &links, stores: &stores, simulated };
         // Nobody watched: nothing can be judged.
         let expect = if traffic.is_empty() { &[][..] } else { &self.plan.expect };
         let expect = expect.iter().map(|expect| expect::judge(expect, &evidence)).collect();
@@ -131,7 +138,9 @@ impl<'a> Simulation<'a> {
             expect,
             warnings,
         };
-        (summarise(ended, &traffic), traffic)
+        let mut outcome = summarise(ended, &traffic);
+        outcome.stores = super::stores::outcomes(&stores);
+        (outcome, traffic)
     }
 
     fn links(&self) -> Vec<LinkCounters> {
@@ -150,6 +159,15 @@ impl<'a> Simulation<'a> {
             })
             .collect()
     }
+}
+
+/// What the observer of stores must know before the run.
+fn of_stores(plan: &Plan) -> impl Iterator<Item = stores::Plan> {
+    let name = |node: u32| plan.nodes[node as usize].name.clone();
+    plan.stores.iter().map(move |store| stores::Plan {
+        name: name(store.members[0]),
+        members: store.members.iter().map(|&node| (node, name(node))).collect(),
+    })
 }
 
 /// What the metrics must know of each traffic before the run.
