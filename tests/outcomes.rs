@@ -166,3 +166,8 @@ fn crash_and_restart() {
 fn dns_outage() {
     pinned("dns-outage");
 }
+
+#[test]
+fn read_locality() {
+    pinned("read-locality");
+}

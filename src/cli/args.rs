@@ -230,6 +230,8 @@ pub(crate) enum Listing {
     Losses,
     /// Kinds of faults
     Faults,
+    /// How balancers choose among servers
+    Policies,
     /// Access profiles of hosts
     Profiles,
     /// Everything that a scenario can say, with the names of its fields

@@ -8,6 +8,7 @@ use crate::report::Style;
 use crate::report::table::{Align, Table};
 use crate::scenario::Code;
 use crate::scenario::schema::{FORMS, PROFILES, faults};
+use crate::service::balancer::policy;
 use crate::topo::{Kind, places};
 use crate::transport::congestion;
 
@@ -19,6 +20,7 @@ pub(crate) fn run(list: &List, style: Style) -> Result<Status, Failure> {
         Listing::Queues => named("queue", queue::TABLE.iter().copied()),
         Listing::Losses => named("loss", loss::TABLE.iter().copied()),
         Listing::Faults => named("fault", faults::kinds()),
+        Listing::Policies => named("policy", policy::TABLE.iter().copied()),
         Listing::Profiles => profiles(),
         Listing::Forms => forms(),
         Listing::Diagnostics => named("code", Code::TABLE.iter().map(|code| (code.name(), code.explanation()))),

@@ -11,6 +11,7 @@ pub mod qlog;
 pub mod samples;
 pub mod sequence;
 pub mod series;
+pub mod stores;
 #[cfg(test)]
 mod tests;
 pub mod timeline;

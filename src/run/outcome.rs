@@ -3,6 +3,7 @@
 //! `docs/results.md` describes every field of its JSON form; a test compares the two.
 
 use super::series::SeriesOutcome;
+use super::stores::StoreOutcome;
 use super::timeline::StrikeOutcome;
 use indexmap::IndexMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -97,6 +98,9 @@ pub struct Outcome {
     /// The strikes of faults in the order of time; left out where nothing breaks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timeline: Vec<StrikeOutcome>,
+    /// What became of writes and reads of stores, by name of the store; left out where there are none.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub stores: IndexMap<String, StoreOutcome>,
     /// What happened over time, if somebody asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub series: Option<SeriesOutcome>,

@@ -6,6 +6,7 @@ use super::summarise::{Ended, LinkCounters, summarise};
 use super::timeline::timeline;
 use crate::base::{Id, Span, Time};
 use crate::fault::Effect;
+use crate::observe::stores::{self, Stores};
 use crate::observe::timeline::{FaultPlan, Timeline};
 use crate::observe::{self, Kind, Metrics, Traffic};
 use crate::scenario::build::{self, Network};
@@ -39,6 +40,7 @@ pub struct Simulation<'a> {
     world: World,
     metrics: Option<Metrics>,
     timeline: Timeline,
+    stores: Stores,
     until: Time,
 }
 
@@ -69,7 +71,8 @@ impl<'a> Simulation<'a> {
         let seed = seed.unwrap_or(plan.seed);
         let world = build::world(plan, network, seed, mask);
         let timeline = Timeline::new(breaking(plan, network));
-        Self { plan, seed, world, metrics, timeline, until: Time::ZERO + plan.run_for }
+        let stores = Stores::new(of_stores(plan));
+        Self { plan, seed, world, metrics, timeline, stores, until: Time::ZERO + plan.run_for }
     }
 
     /// The world, to look at between steps.
@@ -84,7 +87,7 @@ impl<'a> Simulation<'a> {
         if !more {
             self.world.finish(self.until);
         }
-        let (metrics, timeline) = (&mut self.metrics, &mut self.timeline);
+        let (metrics, timeline, stores) = (&mut self.metrics, &mut self.timeline, &mut self.stores);
         // Observers are taken in turn by two closures: a cell lends them to one at a time.
         let observers = std::cell::RefCell::new(observers);
         self.world.trace().drain(
@@ -92,6 +95,9 @@ impl<'a> Simulation<'a> {
                 if let Some(metrics) = metrics {
                     metrics.record(record);
                     timeline.record(record);
+                }
+                if let Record::Store(record) = record {
+                    stores.record(record);
                 }
                 observers.borrow_mut().iter_mut().for_each(|observer| observer.record(record));
             },
@@ -119,7 +125,9 @@ impl<'a> Simulation<'a> {
         let traffic = self.metrics.map(Metrics::finish).unwrap_or_default();
         let names: Vec<&str> = traffic.iter().map(|traffic| &*traffic.plan.name).collect();
         let timeline = timeline(&self.timeline.finish(), &nodes, &names);
-        let evidence = Evidence { traffic: &traffic, links: &links, timeline: &timeline, simulated };
+        let stores = self.stores.finish();
+        let evidence =
+            Evidence { traffic: &traffic, links: &links, timeline: &timeline, stores: &stores, simulated };
         // Nobody watched: nothing can be judged.
         let expect = if traffic.is_empty() { &[][..] } else { &self.plan.expect };
         let expect = expect.iter().map(|expect| expect::judge(expect, &evidence)).collect();
@@ -142,7 +150,9 @@ impl<'a> Simulation<'a> {
             expect,
             warnings,
         };
-        (summarise(ended, &traffic), traffic)
+        let mut outcome = summarise(ended, &traffic);
+        outcome.stores = super::stores::outcomes(&stores);
+        (outcome, traffic)
     }
 
     fn links(&self) -> Vec<LinkCounters> {
@@ -183,6 +193,15 @@ fn breaking(plan: &Plan, network: &Network) -> Vec<FaultPlan> {
         FaultPlan { name: fault.fault.name.clone(), kind: fault.kind, machines, traffic }
     };
     plan.faults.iter().map(known).collect()
+}
+
+/// What the observer of stores must know before the run.
+fn of_stores(plan: &Plan) -> impl Iterator<Item = stores::Plan> {
+    let name = |node: u32| plan.nodes[node as usize].name.clone();
+    plan.stores.iter().map(move |store| stores::Plan {
+        name: name(store.members[0]),
+        members: store.members.iter().map(|&node| (node, name(node))).collect(),
+    })
 }
 
 /// What the metrics must know of each traffic before the run.

@@ -111,6 +111,7 @@ pub fn summarise(ended: Ended, traffic: &[Traffic]) -> Outcome {
             .filter(|(_, drops)| !drops.is_empty())
             .collect(),
         timeline: ended.timeline,
+        stores: IndexMap::new(),
         series: None,
         expect: ended.expect,
         warnings: ended.warnings,
@@ -169,7 +170,7 @@ const fn kind(kind: Kind) -> TrafficKind {
     }
 }
 
-fn latency(sorted: &Sorted) -> Option<Latency> {
+pub(super) fn latency(sorted: &Sorted) -> Option<Latency> {
     let percentile = |percentile| sorted.percentile(percentile).map(Span::as_nanos);
     Some(Latency {
         count: sorted.count() as u64,

@@ -18,6 +18,10 @@ use crate::wire::Dscp;
 pub use crate::world::Routing;
 use std::fmt;
 
+mod store;
+
+pub use store::{Store, StoreNode};
+
 /// A checked scenario.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Plan {
@@ -31,6 +35,8 @@ pub struct Plan {
     pub nodes: Vec<Node>,
     /// Links between nodes.
     pub links: Vec<Link>,
+    /// Replicated stores, in the order of their first members.
+    pub stores: Vec<Store>,
     /// What name servers know.
     pub zones: Vec<Zone>,
     /// Who asks whom for what.
@@ -99,6 +105,8 @@ pub enum NodeKind {
     Router,
     /// It answers HTTP requests.
     Server(server::Config),
+    /// It is a member of a store.
+    Store(StoreNode),
     /// It resolves names for others.
     Resolver(Resolver),
     /// It knows zones.
@@ -122,6 +130,7 @@ impl NodeKind {
             Self::Host => "Host",
             Self::Router => "Router",
             Self::Server(_) => "Server",
+            Self::Store(_) => "Store",
             Self::Resolver(_) => "Resolver",
             Self::Authority { .. } => "Authority",
         }
@@ -607,6 +616,20 @@ pub enum Measure {
         way: Option<Way>,
         /// Bounds of their number or of their share of all that went through.
         bounds: Bounds<Quantity>,
+    },
+    /// Writes of a store that were acknowledged and are in the log of no later primary.
+    LostWrites {
+        /// Which store.
+        store: u32,
+        /// Bounds.
+        bounds: Bounds<u64>,
+    },
+    /// Share of a store's reads that were answered with less than had been acknowledged.
+    StaleReads {
+        /// Which store.
+        store: u32,
+        /// Bounds.
+        bounds: Bounds<Ratio>,
     },
     /// Share of the run during which a link was sending.
     Utilisation {

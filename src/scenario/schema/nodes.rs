@@ -2,6 +2,7 @@
 
 use super::form::{Fields, Form, list, similar};
 use super::profile::{PROFILES, Profile};
+use super::store::{self, STORE};
 use super::tcp::{self, Settings};
 use super::{Problems, check_name, dist, inner, named_entries, value};
 use crate::base::{Dist, Span as Duration};
@@ -36,9 +37,9 @@ static ROUTE: Form = Form { name: "route", fields: &["path", "response", "servic
 static RESOLVER: Form = Form { name: "Resolver", fields: &["at", "count", "cache", "timeout", "attempts"] };
 static AUTHORITY: Form = Form { name: "Authority", fields: &["at", "count", "zones"] };
 
-pub(super) const FORMS: &[&Form] = &[&HOST, &ROUTER, &SERVER, &ROUTE, &RESOLVER, &AUTHORITY];
+pub(super) const FORMS: &[&Form] = &[&HOST, &ROUTER, &SERVER, &ROUTE, &STORE, &RESOLVER, &AUTHORITY];
 
-const KINDS: &[&str] = &["Host", "Router", "Server", "Resolver", "Authority"];
+const KINDS: &[&str] = &["Host", "Router", "Server", "Store", "Resolver", "Authority"];
 
 /// A declared name: one node or a group of them.
 pub(super) struct Group<'a> {
@@ -54,6 +55,8 @@ pub(super) struct Group<'a> {
     mtu: Option<u32>,
     /// Its own `zones:`.
     pub(super) zones: Option<&'a Value>,
+    /// What a `Store` says of the whole store.
+    pub(super) store: Option<store::Whole<'a>>,
 }
 
 /// All declared names, in the order of the file.
@@ -74,6 +77,7 @@ struct Template<'a> {
     access: Option<&'static Profile>,
     resolver: Option<&'a Value>,
     zones: Option<&'a Value>,
+    store: Option<store::Whole<'a>>,
     broken: bool,
 }
 
@@ -112,6 +116,7 @@ pub(super) fn read<'a>(value: Option<&'a Value>, tcp: Settings, plan: &mut Plan,
             resolver: template.resolver,
             mtu: template.settings.mtu,
             zones: template.zones,
+            store: template.store,
         });
     }
     number(made, &mut nodes, plan);
@@ -157,6 +162,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         access: None,
         resolver: None,
         zones: None,
+        store: None,
         broken: true,
     };
     let Some(kind) = value::choice(entry, "a node", KINDS, problems) else { return template };
@@ -164,6 +170,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         "Host" => &HOST,
         "Router" => &ROUTER,
         "Server" => &SERVER,
+        "Store" => &STORE,
         "Resolver" => &RESOLVER,
         _ => &AUTHORITY,
     };
@@ -174,7 +181,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
     // More than 16,777,000 hosts would not fit into 10.0.0.0/8, and none of this size was ever simulated in one run.
     template.count =
         fields.get("count").and_then(|value| value::whole(value, "a count of nodes", 1..=1_000_000, problems));
-    if matches!(kind, "Host" | "Server") {
+    if matches!(kind, "Host" | "Server" | "Store") {
         template.access = fields.get("access").and_then(|value| {
             let table = PROFILES.iter().map(|profile| (profile.name, profile));
             value::named(value, "an access profile", table, problems)
@@ -187,6 +194,11 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         "Host" => template.resolver = fields.get("resolver"),
         "Router" => template.kind = NodeKind::Router,
         "Server" => template.kind = NodeKind::Server(server(&fields, problems)),
+        "Store" => {
+            let (node, whole) = store::read(&fields, problems);
+            template.kind = NodeKind::Store(node);
+            template.store = Some(whole);
+        }
         "Resolver" => template.kind = NodeKind::Resolver(resolver(&fields, problems)),
         _ => {
             template.zones = fields.get("zones");
