@@ -1,8 +1,8 @@
 //! Laws of faults: what is lost, who notices when, and that nothing is lost uncounted, whatever breaks.
 
+use lightlag::run::Simulation;
 use lightlag::run::outcome::{Outcome, Performance};
 use lightlag::run::timeline::StrikeOutcome;
-use lightlag::run::Simulation;
 use lightlag::scenario::build::lay_out;
 use lightlag::scenario::parse;
 use lightlag::trace::Mask;
@@ -230,7 +230,10 @@ fn name_servers_fall_silent_lie_and_remember_too_long() {
     );
     assert_eq!(stale.traffic["pages"].counts.failed, 0);
     // Or that was told too long a TTL before.
-    let lied = asked("2s", r#"TtlOverride(node: "ns", ttl: "60s", at: "1.5s"), DnsOutage(node: "ns", at: "10.5s", for: "30s")"#);
+    let lied = asked(
+        "2s",
+        r#"TtlOverride(node: "ns", ttl: "60s", at: "1.5s"), DnsOutage(node: "ns", at: "10.5s", for: "30s")"#,
+    );
     assert_eq!(lied.traffic["pages"].counts.failed, 0);
 }
 
@@ -282,7 +285,7 @@ proptest! {
             traffic: {{
                 "pages": Http(from: "user", to: "http://shop.example/", arrivals: Poisson("5/s"), timeout: "1s", until: "10s"),
                 "up": Messages(from: "user", to: "shop", over: Quic, size: "400B", every: "50ms", for: "9s"),
-                "load": Bulk(from: "user", to: "shop", size: "1MB"),
+                "load": Bulk(from: "user", to: "shop", bytes: "1MB"),
                 "ping": Ping(from: "user", to: "shop", every: "200ms", count: 40, timeout: "500ms"),
             }},
             faults: [{all}])"#

@@ -26,7 +26,21 @@ const STOREYS: &[(&str, &[&str])] = &[
     ),
     (
         "scenario",
-        &["base", "engine", "wire", "trace", "topo", "link", "fault", "ip", "transport", "host", "app", "service", "world"],
+        &[
+            "base",
+            "engine",
+            "wire",
+            "trace",
+            "topo",
+            "link",
+            "fault",
+            "ip",
+            "transport",
+            "host",
+            "app",
+            "service",
+            "world",
+        ],
     ),
     ("observe", &["base", "wire", "trace"]),
     (

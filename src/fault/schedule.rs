@@ -102,7 +102,7 @@ impl Timetable {
     }
 
     /// When it strikes next, or when the strike that lasts is over: the two take turns.
-    pub fn next(&mut self) -> Option<Time> {
+    pub fn advance(&mut self) -> Option<Time> {
         let at = if self.lasting { self.end() } else { self.strike() }?;
         self.strikes += u64::from(!self.lasting);
         self.lasting = !self.lasting;
@@ -146,7 +146,7 @@ mod tests {
 
     fn first(schedule: Schedule, n: usize) -> Vec<Time> {
         let mut timetable = Timetable::new(schedule, 1, "test");
-        std::iter::from_fn(|| timetable.next()).take(n).collect()
+        std::iter::from_fn(|| timetable.advance()).take(n).collect()
     }
 
     #[test]
@@ -167,12 +167,8 @@ mod tests {
     /// The mean of n exponential times is within five standard errors, 5/sqrt(n), of what was asked.
     #[test]
     fn chance_has_its_means_and_takes_turns() {
-        let schedule = Schedule::Random {
-            from: ms(500),
-            mtbf: Span::from_secs(60),
-            mttr: Span::from_secs(5),
-            until: None,
-        };
+        let schedule =
+            Schedule::Random { from: ms(500), mtbf: Span::from_secs(60), mttr: Span::from_secs(5), until: None };
         let instants = first(schedule, 20_001);
         assert!(instants.windows(2).all(|pair| pair[0] < pair[1]) && instants[0] > ms(500));
         let mean = |skip: usize| {

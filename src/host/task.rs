@@ -46,7 +46,15 @@ impl Host {
     pub fn rebooted(&self) -> Self {
         let Local { shared, node, name, addr, condition, boots, .. } = &*self.0;
         let (shared, name, condition) = (Rc::clone(shared), name.clone(), Rc::clone(condition));
-        Self(Rc::new(Local { shared, node: *node, name, addr: *addr, dscp: Dscp::DEFAULT, boots: boots + 1, condition }))
+        Self(Rc::new(Local {
+            shared,
+            node: *node,
+            name,
+            addr: *addr,
+            dscp: Dscp::DEFAULT,
+            boots: boots + 1,
+            condition,
+        }))
     }
 
     /// What ails the machine.

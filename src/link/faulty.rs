@@ -99,14 +99,7 @@ pub(super) struct Faults {
 
 impl Faults {
     fn new(config: &Config, seed: u64, name: &str) -> Self {
-        Self {
-            seed,
-            name: name.to_owned(),
-            rate: config.rate,
-            active: Vec::new(),
-            gaps: Vec::new(),
-            culprit: NOBODY,
-        }
+        Self { seed, name: name.to_owned(), rate: config.rate, active: Vec::new(), gaps: Vec::new(), culprit: NOBODY }
     }
 
     /// What is added to every packet's delay now.
@@ -152,7 +145,8 @@ impl Faults {
         }
         let way = (flight.arrival - flight.departure).as_nanos();
         for gap in &self.gaps {
-            let there = Span::from_nanos(u64::try_from(u128::from(way) * u128::from(gap.at) / 1_000_000).unwrap_or(way));
+            let there =
+                Span::from_nanos(u64::try_from(u128::from(way) * u128::from(gap.at) / 1_000_000).unwrap_or(way));
             let last = flight.departure + there;
             if last > gap.from && last - flight.serialisation < gap.until {
                 self.culprit = gap.fault;

@@ -115,8 +115,7 @@ impl Counters {
     #[must_use]
     pub const fn offered(&self) -> u64 {
         let [full, early, policed] = [Cause::QueueFull, Cause::EarlyDrop, Cause::Policed];
-        let refused =
-            self.dropped[full as usize] + self.dropped[early as usize] + self.dropped[policed as usize];
+        let refused = self.dropped[full as usize] + self.dropped[early as usize] + self.dropped[policed as usize];
         self.sent + refused + self.dropped[Cause::Partitioned as usize]
     }
 }
@@ -350,9 +349,7 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
         transit.propagation += delay;
         let arrival = departure + delay;
         let first = match &mut special.shifting {
-            Some(shifting) => {
-                shifting.push(Course { departure, serialisation, arrival, fate, blame }, name, size)
-            }
+            Some(shifting) => shifting.push(Course { departure, serialisation, arrival, fate, blame }, name, size),
             None => self.fifo.push(arrival, name, size, fate),
         };
         if first { Offered::First(arrival) } else { Offered::Behind }

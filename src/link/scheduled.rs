@@ -162,9 +162,7 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
         let (arrival, packet) = (departure + propagation, waiting.packet);
         let size = u16::try_from(bytes).unwrap_or(u16::MAX);
         match &mut special.shifting {
-            Some(shifting) => {
-                shifting.push(Course { departure, serialisation, arrival, fate, blame }, packet, size)
-            }
+            Some(shifting) => shifting.push(Course { departure, serialisation, arrival, fate, blame }, packet, size),
             None => self.fifo.push(arrival, packet, size, fate),
         };
         Left::Departs { packet, marked: waiting.marked, queueing: now.since(waiting.since), serialisation, propagation }

@@ -367,8 +367,13 @@ impl Metrics {
             Record::Message(message) => self.of(message.traffic).message(message),
             Record::Echo(echo) => self.of(echo.traffic).echo(echo),
             Record::Progress(progress) => self.of(progress.traffic).progress(progress),
-            Record::Lookup(_) | Record::Store(_) | Record::Series(_) => {}
-            Record::Fault(_) | Record::Lost(_) | Record::Rerouted(_) | Record::Notice(_) => {}
+            Record::Lookup(_)
+            | Record::Store(_)
+            | Record::Series(_)
+            | Record::Fault(_)
+            | Record::Lost(_)
+            | Record::Rerouted(_)
+            | Record::Notice(_) => {}
         }
     }
 

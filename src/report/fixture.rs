@@ -6,6 +6,7 @@ use crate::run::outcome::{
 };
 use crate::run::series::{QueueSeries, SenderSeries, SeriesOutcome};
 use crate::run::stores::{ChangeOutcome, MemberOutcome, Reads, StoreOutcome, Writes};
+use crate::run::timeline::{NoticeOutcome, StrikeOutcome, TouchedOutcome};
 use indexmap::IndexMap;
 
 fn named(pairs: &[(&str, u64)]) -> IndexMap<String, u64> {
@@ -119,6 +120,7 @@ pub(crate) fn outcome(traffic: impl IntoIterator<Item = (&'static str, TrafficOu
         .collect(),
         node_drops: [("origin".to_owned(), named(&[("no_listener", 4)]))].into_iter().collect(),
         stores: IndexMap::new(),
+        timeline: Vec::new(),
         series: Some(SeriesOutcome {
             every_ns: 10_000_000,
             senders: vec![SenderSeries {
@@ -151,6 +153,27 @@ pub(crate) fn outcome(traffic: impl IntoIterator<Item = (&'static str, TrafficOu
             Expectation { text: "pages success >= 99.5%".into(), ok: true, measured: "99.7%".into() },
         ],
         warnings: vec!["the run ended before origin/2 was back".into()],
+    }
+}
+
+/// A cut that a user noticed after 204 ms.
+pub(crate) fn strike() -> StrikeOutcome {
+    let touched = TouchedOutcome {
+        failed: 2,
+        first_failure_ns: Some(11_000_000_000),
+        last_failure_ns: Some(12_000_000_000),
+        recovered_ns: Some(12_100_000_000),
+    };
+    StrikeOutcome {
+        fault: "cut edge-origin".into(),
+        kind: "Cut".into(),
+        struck_ns: 10_000_000_000,
+        healed_ns: Some(15_000_000_000),
+        lost: named(&[("down", 17)]),
+        rerouted_ns: Some(11_000_000_000),
+        restored_ns: Some(16_000_000_000),
+        noticed: vec![NoticeOutcome { node: "user".into(), at_ns: 10_204_000_000, by: "rto".into() }],
+        traffic: [("pages".to_owned(), touched)].into_iter().collect(),
     }
 }
 

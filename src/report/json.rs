@@ -53,14 +53,25 @@ mod tests {
     fn both_forms_keep_everything() {
         let mut outcome = fixture::outcome([("pages", fixture::pages()), ("way", fixture::route())]);
         outcome.stores.insert("positions".into(), fixture::store());
+        outcome.timeline.push(fixture::strike());
         assert_eq!(from_json(&to_json(&outcome)).unwrap(), outcome);
         assert_eq!(from_ron(&to_ron(&outcome)).unwrap(), outcome);
     }
 
     /// The path of every value: `traffic.*.latency_ns.p99`. Names that users choose and causes become `*`.
     fn paths(value: &Value, path: &str, into: &mut Vec<String>) {
-        const BY_NAME: [&str; 9] =
-            ["traffic", "stores", "members", "links", "failed_by", "drops", "dropped", "node_drops", "phases_ns"];
+        const BY_NAME: [&str; 10] = [
+            "lost",
+            "traffic",
+            "stores",
+            "members",
+            "links",
+            "failed_by",
+            "drops",
+            "dropped",
+            "node_drops",
+            "phases_ns",
+        ];
         // Documented once, under the first place of their fields.
         if path.ends_with("hops[].latency_ns") || path.ends_with("lag_ns") || path.ends_with(".b_to_a") {
             return;
@@ -92,6 +103,7 @@ mod tests {
         });
         let mut outcome = fixture::outcome([("pages", fixture::pages()), ("way", fixture::route()), ("bulk", bulk)]);
         outcome.stores.insert("positions".into(), fixture::store());
+        outcome.timeline.push(fixture::strike());
         let mut found = Vec::new();
         paths(&serde_json::to_value(&outcome).unwrap(), "", &mut found);
         found.sort();

@@ -3,8 +3,8 @@
 mod stores;
 
 use super::style::Style;
-use super::timeline::timeline;
 use super::table::{Align, Cell, Table, counted, grouped};
+use super::timeline::timeline;
 use crate::base::{BitRate, Bytes, Span};
 use crate::run::outcome::{DirectionOutcome, Latency, LinkOutcome, Outcome, Share, TrafficKind, TrafficOutcome};
 use indexmap::IndexMap;

@@ -49,3 +49,30 @@ pub(super) fn timeline(strikes: &[StrikeOutcome], style: Style) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    #[test]
+    fn a_strike_is_a_line_and_many_are_counted() {
+        let mut never = fixture::strike();
+        (never.healed_ns, never.rerouted_ns) = (None, None);
+        never.noticed.clear();
+        never.traffic.values_mut().for_each(|touched| touched.recovered_ns = None);
+        let mut strikes = vec![fixture::strike(), never];
+        let text = timeline(&strikes, Style::Plain);
+        let lines: Vec<Vec<&str>> = text
+            .lines()
+            .map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect())
+            .collect();
+        let first =
+            ["10.0 s", "cut edge-origin", "5.00 s", "17", "after 204 ms by user (rto)", "1.00 s", "2", "2.10 s"];
+        assert_eq!(lines[1], first);
+        assert_eq!(lines[2], ["10.0 s", "cut edge-origin", "to the end", "17", "by nobody", "-", "2", "never"]);
+        strikes.resize(9, fixture::strike());
+        assert!(timeline(&strikes, Style::Plain).ends_with("3 more strikes of faults: --format json shows all\n"));
+        assert_eq!(timeline(&[], Style::Plain), "");
+    }
+}

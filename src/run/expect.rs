@@ -207,13 +207,7 @@ fn detected(timeline: &[StrikeOutcome], fault: &str, by: Option<&str>, bounds: B
 }
 
 /// The latest recovery of a traffic over all strikes of a fault that touched it.
-fn recovered(
-    timeline: &[StrikeOutcome],
-    fault: &str,
-    traffic: &str,
-    from_heal: bool,
-    bounds: Bounds<Span>,
-) -> Verdict {
+fn recovered(timeline: &[StrikeOutcome], fault: &str, traffic: &str, from_heal: bool, bounds: Bounds<Span>) -> Verdict {
     let strikes = timeline.iter().filter(|strike| strike.fault == fault);
     let back = strikes.filter_map(|strike| {
         let touched = strike.traffic.get(traffic)?;

@@ -126,8 +126,7 @@ impl<'a> Simulation<'a> {
         let names: Vec<&str> = traffic.iter().map(|traffic| &*traffic.plan.name).collect();
         let timeline = timeline(&self.timeline.finish(), &nodes, &names);
         let stores = self.stores.finish();
-        let evidence =
-            Evidence { traffic: &traffic, links: &links, timeline: &timeline, stores: &stores, simulated };
+        let evidence = Evidence { traffic: &traffic, links: &links, timeline: &timeline, stores: &stores, simulated };
         // Nobody watched: nothing can be judged.
         let expect = if traffic.is_empty() { &[][..] } else { &self.plan.expect };
         let expect = expect.iter().map(|expect| expect::judge(expect, &evidence)).collect();

@@ -100,7 +100,7 @@ pub fn world(plan: &Plan, network: &Network, seed: u64, mask: Mask) -> World {
             }
             NodeKind::Store(node) => {
                 let config = programs.store(index, node);
-                world.spawn(index, |host| store::run(host, config));
+                world.install(index, move |host| store::run(host, config.clone()));
             }
             NodeKind::Resolver(config) => {
                 let config = programs.resolver(*config);

@@ -107,9 +107,8 @@ impl World {
         let mut delays = vec![Span::ZERO; batch.routers.len()];
         for node in graph.nodes().filter(|&node| stagger > 0 && graph.role(node) == Role::Router) {
             let seed = self.seed;
-            let rng = chance[node.index()].get_or_insert_with(|| {
-                Rng::stream(seed, &format!("router/{}/convergence", graph.name(node)))
-            });
+            let rng = chance[node.index()]
+                .get_or_insert_with(|| Rng::stream(seed, &format!("router/{}/convergence", graph.name(node))));
             delays[node.index()] = Span::from_nanos(rng.below(stagger.saturating_add(1)));
         }
         for (node, delay) in (0u32..).zip(delays) {

@@ -39,8 +39,7 @@ impl World {
     }
 
     fn forget_sockets(&mut self, of: impl Fn(u32) -> bool) {
-        let ids: Vec<Id<_>> =
-            self.connections.iter().filter(|(_, it)| of(it.node)).map(|(id, _)| id).collect();
+        let ids: Vec<Id<_>> = self.connections.iter().filter(|(_, it)| of(it.node)).map(|(id, _)| id).collect();
         ids.into_iter().for_each(|id| drop(self.connections.remove(id)));
         let ids: Vec<Id<_>> = self.listeners.iter().filter(|(_, it)| of(it.node)).map(|(id, _)| id).collect();
         ids.into_iter().for_each(|id| drop(self.listeners.remove(id)));

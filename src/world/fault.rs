@@ -61,7 +61,7 @@ impl World {
 
     /// Puts the next instant of a fault into the queue of events.
     fn expect_fault(&mut self, index: u32) {
-        if let Some(time) = self.faults.standing[index as usize].timetable.next() {
+        if let Some(time) = self.faults.standing[index as usize].timetable.advance() {
             self.schedule_fault(time, Event::Fault(index));
         }
     }

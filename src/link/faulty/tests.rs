@@ -7,6 +7,9 @@ fn ms(n: u64) -> Time {
     Time::ZERO + Span::from_millis(n)
 }
 
+/// When something is done to a link, and what.
+type Act = (Time, Box<dyn Fn(&mut Link<u32>)>);
+
 /// 12 Mb/s, 1,500 bytes a millisecond, and 10 ms of fiber.
 fn config() -> Config {
     Config::new(BitRate::from_bps(12_000_000).unwrap(), Span::from_millis(10))
@@ -18,7 +21,7 @@ fn ratio(value: f64) -> Ratio {
 
 /// Offers a packet of 1,500 bytes a millisecond for 40 ms, and does `what` at its instants. What arrives when, and which packets are
 /// dropped.
-fn stream(config: &Config, mut what: Vec<(Time, Box<dyn Fn(&mut Link<u32>)>)>) -> (Vec<(u32, Time)>, Vec<u32>) {
+fn stream(config: &Config, mut what: Vec<Act>) -> (Vec<(u32, Time)>, Vec<u32>) {
     let mut link = Link::faulty(config, 1, "test");
     let (mut arrived, mut dropped) = (Vec::new(), Vec::new());
     let drain = |link: &mut Link<u32>, until: Time, arrived: &mut Vec<_>, dropped: &mut Vec<_>| {
@@ -45,7 +48,7 @@ fn stream(config: &Config, mut what: Vec<(Time, Box<dyn Fn(&mut Link<u32>)>)>) -
     (arrived, dropped)
 }
 
-fn at(n: u64, act: impl Fn(&mut Link<u32>) + 'static) -> (Time, Box<dyn Fn(&mut Link<u32>)>) {
+fn at(n: u64, act: impl Fn(&mut Link<u32>) + 'static) -> Act {
     (ms(n), Box::new(act))
 }
 
@@ -95,7 +98,8 @@ fn a_slower_line_makes_those_wait_that_had_been_promised_more() {
     let (arrived, dropped) =
         stream(&config(), vec![at(20, move |link| assert!(link.strike((0, "slow"), &slow, ms(20)).is_empty()))]);
     assert!(dropped.is_empty());
-    let expected = (0..40u64).map(|n| (u32::try_from(n).unwrap(), if n < 20 { ms(n + 11) } else { ms(32 + 2 * (n - 20)) }));
+    let expected =
+        (0..40u64).map(|n| (u32::try_from(n).unwrap(), if n < 20 { ms(n + 11) } else { ms(32 + 2 * (n - 20)) }));
     assert_eq!(arrived, expected.collect::<Vec<_>>());
 }
 
@@ -139,7 +143,12 @@ fn a_longer_way_delays_what_has_not_departed_and_keeps_the_order_when_it_ends() 
         ],
     );
     // Packets 20 to 24 take 15 ms; those behind them would be there sooner, and wait for the last of them, at 40 ms.
-    let expected = (0..40u64).map(|n| (u32::try_from(n).unwrap(), ms(if (20..25).contains(&n) { n + 16 } else { n + 11 }.max(if n >= 25 { 40 } else { 0 }))));
+    let expected = (0..40u64).map(|n| {
+        (
+            u32::try_from(n).unwrap(),
+            ms(if (20..25).contains(&n) { n + 16 } else { n + 11 }.max(if n >= 25 { 40 } else { 0 })),
+        )
+    });
     assert_eq!(arrived, expected.collect::<Vec<_>>());
 }
 

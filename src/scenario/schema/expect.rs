@@ -372,7 +372,16 @@ fn link(fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Prob
 
 fn cause(value: &Value, problems: &mut Problems) -> Option<Cause> {
     // Those that links themselves have.
-    const KNOWN: [Cause; 8] = [Cause::Partitioned, Cause::QueueFull, Cause::EarlyDrop, Cause::Policed, Cause::Loss, Cause::Corrupted, Cause::Down, Cause::TooBig];
+    const KNOWN: [Cause; 8] = [
+        Cause::Partitioned,
+        Cause::QueueFull,
+        Cause::EarlyDrop,
+        Cause::Policed,
+        Cause::Loss,
+        Cause::Corrupted,
+        Cause::Down,
+        Cause::TooBig,
+    ];
     value::named(value, "a cause", KNOWN.iter().map(|&cause| (cause.name(), cause)), problems)
 }
 

@@ -43,9 +43,7 @@ pub const FORMS: &[&[&Form]] = &[
 
 static SCENARIO: Form = Form {
     name: "Scenario",
-    fields: &[
-        "name", "seed", "run_for", "tcp", "nodes", "links", "routing", "zones", "traffic", "faults", "expect",
-    ],
+    fields: &["name", "seed", "run_for", "tcp", "nodes", "links", "routing", "zones", "traffic", "faults", "expect"],
 };
 
 /// How long a run is that does not say so.

@@ -24,6 +24,7 @@ fn read(context: &Context<'_, '_>, problems: &mut Problems) -> Option<Struck> {
         let name = &context.plan.links[slow.link].name;
         context.fields.no_effect("to", &format!("`{name}` has no more than {} anyway", own(slow)), problems);
     }
-    let effect = |direction: &targets::Direction| Effect::Link { direction: direction.number, trouble: Trouble::Rate(rate) };
+    let effect =
+        |direction: &targets::Direction| Effect::Link { direction: direction.number, trouble: Trouble::Rate(rate) };
     Some(Struck { name: format!("slow line {}", links.name), effects: links.directions.iter().map(effect).collect() })
 }

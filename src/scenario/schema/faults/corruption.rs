@@ -17,9 +17,7 @@ fn read(context: &Context<'_, '_>, problems: &mut Problems) -> Option<Struck> {
     let share = value.and_then(|value| value::ratio(value, "`share`", problems));
     let links = targets::links(context, problems)?;
     let share = share?;
-    let effect = |direction: &targets::Direction| Effect::Link {
-        direction: direction.number,
-        trouble: Trouble::Corrupt(share),
-    };
+    let effect =
+        |direction: &targets::Direction| Effect::Link { direction: direction.number, trouble: Trouble::Corrupt(share) };
     Some(Struck { name: format!("corruption {}", links.name), effects: links.directions.iter().map(effect).collect() })
 }

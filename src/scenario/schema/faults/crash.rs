@@ -31,7 +31,10 @@ fn read(context: &Context<'_, '_>, problems: &mut Problems) -> Option<Struck> {
             Diagnostic::warning(
                 Code::Unsupported,
                 context.fields.span,
-                format!("the users of `{}` on `{name}` do not come back: what they had begun stays unfinished", traffic.name),
+                format!(
+                    "the users of `{}` on `{name}` do not come back: what they had begun stays unfinished",
+                    traffic.name
+                ),
             )
             .also(traffic.declared, "declared here")
             .help("services start again after a crash, users do not; crash the machine that they ask instead"),

@@ -42,8 +42,7 @@ fn outage(context: &Context<'_, '_>, problems: &mut Problems) -> Option<Struck> 
 }
 
 fn stale(context: &Context<'_, '_>, problems: &mut Problems) -> Option<Struck> {
-    let (name, nodes) =
-        targets::nodes(context, |kind| matches!(kind, NodeKind::Resolver(_)), "resolver", problems)?;
+    let (name, nodes) = targets::nodes(context, |kind| matches!(kind, NodeKind::Resolver(_)), "resolver", problems)?;
     Some(struck(format!("stale dns {name}"), &nodes, DnsTrouble::Stale))
 }
 

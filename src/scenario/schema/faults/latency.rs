@@ -17,9 +17,7 @@ fn read(context: &Context<'_, '_>, problems: &mut Problems) -> Option<Struck> {
     let extra = value.and_then(|value| value::positive_span(value, "`extra`", problems));
     let links = targets::links(context, problems)?;
     let extra = extra?;
-    let effect = |direction: &targets::Direction| Effect::Link {
-        direction: direction.number,
-        trouble: Trouble::Delay(extra),
-    };
+    let effect =
+        |direction: &targets::Direction| Effect::Link { direction: direction.number, trouble: Trouble::Delay(extra) };
     Some(Struck { name: format!("latency {}", links.name), effects: links.directions.iter().map(effect).collect() })
 }

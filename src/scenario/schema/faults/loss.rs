@@ -17,6 +17,7 @@ fn read(context: &Context<'_, '_>, problems: &mut Problems) -> Option<Struck> {
     let loss = value.and_then(|value| links::loss(value, problems));
     let links = targets::links(context, problems)?;
     let trouble = Trouble::Loss(loss?);
-    let effect = |direction: &targets::Direction| Effect::Link { direction: direction.number, trouble: trouble.clone() };
+    let effect =
+        |direction: &targets::Direction| Effect::Link { direction: direction.number, trouble: trouble.clone() };
     Some(Struck { name: format!("loss {}", links.name), effects: links.directions.iter().map(effect).collect() })
 }

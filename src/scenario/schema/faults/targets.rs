@@ -31,40 +31,13 @@ pub(super) fn links(context: &Context<'_, '_>, problems: &mut Problems) -> Optio
     if !fields.at_most_one(&["link", "between"], "each says which links are struck", problems) {
         return None;
     }
-    let (name, found): (String, Vec<(usize, bool)>) = match fields.get("between") {
-        Some(between) => {
-            let Kind::Tuple { items, .. } = &between.kind else {
-                return value::wrong(between, "`between` names both ends: (\"a\", \"b\")", problems);
-            };
-            let [a, b] = &items[..] else {
-                return value::wrong(between, "`between` names both ends: (\"a\", \"b\")", problems);
-            };
-            let (ends_a, ends_b) = (nodes.find(a, problems), nodes.find(b, problems));
-            let (ends_a, ends_b) = (ends_a?, ends_b?);
-            let ways = plan.links.iter().enumerate().filter_map(|(index, link)| {
-                let onward = ends_a.contains(&link.a) && ends_b.contains(&link.b);
-                let back = ends_a.contains(&link.b) && ends_b.contains(&link.a);
-                (onward || back).then_some((index, onward))
-            });
-            let ways: Vec<_> = ways.collect();
-            let name = |value: &Value| value::text(value, "a node", &mut Problems::default()).unwrap_or("").to_owned();
-            let (a, b) = (name(a), name(b));
-            if ways.is_empty() {
-                let message = format!("no link joins `{a}` and `{b}`");
-                problems.add(
-                    Diagnostic::error(Code::UnknownLink, between.span, message)
-                        .help("a fault strikes the links between two nodes, not the way between them: name its links"),
-                );
-                return None;
-            }
-            (format!("{a}-{b}"), ways)
-        }
-        None => {
-            let known = plan.links.first().map_or("a-b", |link| &*link.name);
-            let value = fields.need("link", &format!("\"{known}\""), problems)?;
-            let index = find_link(value, plan, problems)?;
-            (plan.links[index].name.clone(), vec![(index, true)])
-        }
+    let (name, found) = if let Some(value) = fields.get("between") {
+        between(value, context, problems)?
+    } else {
+        let known = plan.links.first().map_or("a-b", |link| &*link.name);
+        let value = fields.need("link", &format!("\"{known}\""), problems)?;
+        let index = find_link(value, plan, problems)?;
+        (plan.links[index].name.clone(), vec![(index, true)])
     };
     let toward = match fields.get("toward") {
         None => None,
@@ -91,6 +64,32 @@ pub(super) fn links(context: &Context<'_, '_>, problems: &mut Problems) -> Optio
     }
     let end = value::text(value, "a node", &mut Problems::default()).unwrap_or_default();
     Some(Links { name: format!("{name} toward {end}"), directions })
+}
+
+/// The links between two nodes or groups, in words and one by one: its index, and whether its first end is the one named first.
+fn between(value: &Value, context: &Context<'_, '_>, problems: &mut Problems) -> Option<(String, Vec<(usize, bool)>)> {
+    let Context { nodes, plan, .. } = context;
+    let items = if let Kind::Tuple { items, .. } = &value.kind { items.as_slice() } else { &[] };
+    let [a, b] = items else {
+        return value::wrong(value, "`between` names both ends: (\"a\", \"b\")", problems);
+    };
+    let (ends_a, ends_b) = (nodes.find(a, problems), nodes.find(b, problems));
+    let (ends_a, ends_b) = (ends_a?, ends_b?);
+    let ways = plan.links.iter().enumerate().filter_map(|(index, link)| {
+        let onward = ends_a.contains(&link.a) && ends_b.contains(&link.b);
+        let back = ends_a.contains(&link.b) && ends_b.contains(&link.a);
+        (onward || back).then_some((index, onward))
+    });
+    let ways: Vec<_> = ways.collect();
+    let (a, b) = (value::text(a, "a node", problems)?, value::text(b, "a node", problems)?);
+    if ways.is_empty() {
+        problems.add(
+            Diagnostic::error(Code::UnknownLink, value.span, format!("no link joins `{a}` and `{b}`"))
+                .help("a fault strikes the links between two nodes, not the way between them: name its links"),
+        );
+        return None;
+    }
+    Some((format!("{a}-{b}"), ways))
 }
 
 /// The nodes that `node` names, and their name.
