@@ -5,7 +5,7 @@
 use lightlag::run::Outcome;
 use serde_json::Value;
 use snapbox::cmd::Command;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 /// The records of a JSON text sequence (RFC 7464): each begins with a separator and ends with a line feed.
@@ -210,7 +210,7 @@ fn quic_logs_keep_the_schema_and_the_two_ends_agree() {
     Command::new(env!("CARGO_BIN_EXE_lightlag")).args(words).assert().success();
     let mut files: Vec<_> = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    let mut flows: std::collections::BTreeMap<String, Vec<Vec<Value>>> = Default::default();
+    let mut flows: BTreeMap<String, Vec<Vec<Value>>> = BTreeMap::new();
     for file in files {
         let records = records(&fs::read(&file).unwrap());
         if records[0]["trace"]["common_fields"]["protocol_types"][0] != "QUIC" {
@@ -228,9 +228,9 @@ fn quic_logs_keep_the_schema_and_the_two_ends_agree() {
         let vantages: BTreeSet<&str> = ends.iter().map(|end| text(&end[0]["trace"]["vantage_point"]["type"])).collect();
         assert_eq!(vantages.len(), 2, "{vantages:?}");
         for (from, to) in [(&ends[0], &ends[1]), (&ends[1], &ends[0])] {
-            let packets = |end: &[Value], name: &str| -> std::collections::BTreeMap<(String, u64), Value> {
+            let packets = |end: &[Value], name: &str| -> BTreeMap<(String, u64), Value> {
                 let named = end.iter().filter(|event| event["name"] == name);
-                let mut all = std::collections::BTreeMap::new();
+                let mut all = BTreeMap::new();
                 for event in named {
                     let header = &event["data"]["header"];
                     // 0-RTT and 1-RTT share numbers.

@@ -70,8 +70,8 @@ pub(super) fn dropped(passed: &QuicPassed) -> Value {
     })
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+fn hex(data: [u8; 8]) -> String {
+    format!("{:016x}", u64::from_be_bytes(data))
 }
 
 const fn kind(two_way: bool) -> &'static str {
@@ -126,8 +126,8 @@ fn frame(frame: &Told) -> Value {
         Told::RetireConnectionId(sequence) => {
             json!({ "frame_type": "retire_connection_id", "sequence_number": sequence })
         }
-        Told::PathChallenge(data) => json!({ "frame_type": "path_challenge", "data": hex(data) }),
-        Told::PathResponse(data) => json!({ "frame_type": "path_response", "data": hex(data) }),
+        Told::PathChallenge(data) => json!({ "frame_type": "path_challenge", "data": hex(*data) }),
+        Told::PathResponse(data) => json!({ "frame_type": "path_response", "data": hex(*data) }),
         Told::Close(close) => json!({
             "frame_type": "connection_close",
             "error_space": if close.application { "application" } else { "transport" },
