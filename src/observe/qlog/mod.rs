@@ -5,13 +5,13 @@
 //! unknown type, numbered by its sender in the order of sending, so that what is sent again has a new number, and is told in the
 //! fields that TCP adds. A sender that sends bytes again holds the segments that carried them for lost.
 
-use crate::base::Time;
 mod quic;
 
+pub use crate::wire::quic::{Close, ConnectionId};
 pub use quic::{QuicPassed, Told};
 
+use crate::base::Time;
 use crate::trace::{PacketEvent, PacketRecord, QuicKind, QuicLost, Record, Recovery, Series};
-use crate::wire::quic::{Close, ConnectionId};
 use crate::wire::{Body, Datagram, Flags, Segment, Seq};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddrV4;

@@ -1,7 +1,6 @@
 //! QUIC's events and frames in the words of draft-ietf-quic-qlog-quic-events.
 
-use crate::observe::qlog::{Identity, QuicPassed, Told};
-use crate::wire::quic::{Close, ConnectionId};
+use crate::observe::qlog::{Close, ConnectionId, Identity, QuicPassed, Told};
 use serde_json::{Value, json};
 
 /// `connectivity:connection_started`.
