@@ -8,6 +8,7 @@ pub mod balancer;
 pub mod bulk;
 pub mod carrier;
 pub mod client;
+pub mod cluster;
 #[cfg(test)]
 mod ideal;
 pub mod messages;

@@ -1,7 +1,7 @@
 //! The HTTP side of a store: reads and writes of whoever asks, done here or passed on to the primary.
 
 use super::member::Role;
-use super::{Node, Reads, within};
+use super::{Node, Reads, hash, within};
 use crate::app::http1::{self, Ask, Framing, HeadSize, Method, ReadError, Reader, Request};
 use crate::host::{NetError, TcpStream};
 use crate::trace::{Arrival, Exchange, Record, StoreEvent};
@@ -147,13 +147,6 @@ async fn write(node: &Node, key: Bytes, bytes: u64) -> Answer {
     }
     node.record(StoreEvent::Acknowledged { key: hash, epoch: place.epoch, seq: place.seq });
     (200, 0)
-}
-
-/// A key as the observers know it.
-fn hash(key: &[u8]) -> u64 {
-    let mut digest = crate::base::Digest::default();
-    key.chunks(8).for_each(|chunk| chunk.iter().for_each(|&byte| digest.fold(u64::from(byte))));
-    digest.value()
 }
 
 /// Asks the primary; the connection is kept if that went well.
