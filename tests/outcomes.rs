@@ -131,3 +131,13 @@ fn priority() {
 fn token_bucket() {
     pinned("token-bucket");
 }
+
+#[test]
+fn scale_up_or_out() {
+    pinned("scale-up-or-out");
+}
+
+#[test]
+fn fan_out_tail() {
+    pinned("fan-out-tail");
+}

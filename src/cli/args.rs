@@ -228,6 +228,8 @@ pub(crate) enum Listing {
     Queues,
     /// Loss models of links
     Losses,
+    /// What servers share, and what askers do about those that fail or are slow
+    Resilience,
     /// Access profiles of hosts
     Profiles,
     /// Everything that a scenario can say, with the names of its fields

@@ -3,6 +3,7 @@
 use super::args::Check;
 use super::load::{Loaded, load};
 use super::output::{Failure, Status, Terminal};
+use super::serving;
 use crate::base::{Bytes, Ratio, Span, Time};
 use crate::link;
 use crate::report::Style;
@@ -77,14 +78,7 @@ fn nodes(loaded: &Loaded) -> Table {
 
 fn kind(kind: &NodeKind) -> String {
     match kind {
-        NodeKind::Server(config) => {
-            let tls = match &config.tls {
-                None => String::new(),
-                Some(tls) if tls.min_version == tls.max_version => format!(", TLS {}", tls.max_version),
-                Some(tls) => format!(", TLS {} to {}", tls.min_version, tls.max_version),
-            };
-            format!("Server{tls}, {}", counted(config.workers as u64, "worker", "workers"))
-        }
+        NodeKind::Server(config) => serving::server(config),
         other => other.name().into(),
     }
 }
@@ -271,7 +265,8 @@ fn words(traffic: &plan::Traffic) -> String {
                 Origin::Node(_) => format!(" {}", http.path),
             });
             let timeout = http.timeout.map_or_else(|| "no timeout".into(), |span| format!("timeout {span}"));
-            format!("Http: {}{origins}, {}{}, {timeout}", http.method, arrivals(&http.arrivals), until(http.limit))
+            let (arrivals, until) = (arrivals(&http.arrivals), until(http.limit));
+            format!("Http: {}{origins}, {arrivals}{until}, {timeout}{}", http.method, serving::policy(&http.policy))
         }
         TrafficKind::Bulk(bulk) => {
             let amount = match bulk.amount {
@@ -332,6 +327,7 @@ fn arrivals(arrivals: &Arrivals) -> String {
         Arrivals::Users { count, think } => {
             format!("{} who think for {think}", counted(u64::from(*count), "user", "users"))
         }
+        Arrivals::Called => "when it answers others".into(),
     }
 }
 

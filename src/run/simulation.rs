@@ -4,9 +4,10 @@ use super::expect::{self, Evidence};
 use super::outcome::{Outcome, Performance};
 use super::summarise::{Ended, LinkCounters, summarise};
 use crate::base::{Id, Span, Time};
+use crate::observe::metrics::Served;
 use crate::observe::{self, Kind, Metrics, Traffic};
 use crate::scenario::build::{self, Network};
-use crate::scenario::plan::{Bulk, Plan, TrafficKind};
+use crate::scenario::plan::{Bulk, NodeKind, Plan, TrafficKind};
 use crate::service::bulk::Amount;
 use crate::topo::Egress;
 use crate::trace::{Mask, PacketRecord, Record};
@@ -108,6 +109,7 @@ impl<'a> Simulation<'a> {
             .zip(&self.plan.nodes)
             .map(|(index, node)| (node.name.clone(), *self.world.node_drops(index)))
             .collect();
+        let servers = self.servers();
         let traffic = self.metrics.map(Metrics::finish).unwrap_or_default();
         let evidence = Evidence { traffic: &traffic, links: &links, simulated };
         // Nobody watched: nothing can be judged.
@@ -127,11 +129,23 @@ impl<'a> Simulation<'a> {
             packets_delivered: tally.delivered,
             packets_in_flight: tally.in_flight,
             nodes,
+            servers,
             links,
             expect,
             warnings,
         };
         (summarise(ended, &traffic), traffic)
+    }
+
+    /// What each server did, in the plan's order; nothing where nobody watched.
+    fn servers(&self) -> Vec<(String, usize, Served)> {
+        let Some(metrics) = &self.metrics else { return Vec::new() };
+        let servers = (0u32..).zip(&self.plan.nodes).filter_map(|(index, node)| match &node.kind {
+            NodeKind::Server(config) => Some((index, &node.name, config.workers)),
+            _ => None,
+        });
+        let served = |index| metrics.servers().get(&index).cloned().unwrap_or_default();
+        servers.map(|(index, name, workers)| (name.clone(), workers, served(index))).collect()
     }
 
     fn links(&self) -> Vec<LinkCounters> {
@@ -171,7 +185,8 @@ pub fn observed(plan: &Plan) -> Vec<observe::Plan> {
                 TrafficKind::Bulk(bulk) => bulk.measure_from,
                 _ => Time::ZERO,
             };
-            observe::Plan { name: traffic.name.clone(), kind, light_floor, measure_from }
+            let tries_again = matches!(&traffic.kind, TrafficKind::Http(http) if http.policy.tries_again());
+            observe::Plan { name: traffic.name.clone(), kind, light_floor, measure_from, tries_again }
         })
         .collect()
 }
