@@ -230,6 +230,8 @@ pub(crate) enum Listing {
     Losses,
     /// What servers share, and what askers do about those that fail or are slow
     Resilience,
+    /// How balancers choose among servers
+    Policies,
     /// Access profiles of hosts
     Profiles,
     /// Everything that a scenario can say, with the names of its fields

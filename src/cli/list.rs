@@ -10,6 +10,7 @@ use crate::scenario::Code;
 use crate::service::client::{Policy, backoff, jitter};
 use crate::service::server;
 use crate::scenario::schema::{FORMS, PROFILES};
+use crate::service::balancer::policy;
 use crate::topo::{Kind, places};
 use crate::transport::congestion;
 
@@ -21,6 +22,7 @@ pub(crate) fn run(list: &List, style: Style) -> Result<Status, Failure> {
         Listing::Queues => named("queue", queue::TABLE.iter().copied()),
         Listing::Losses => named("loss", loss::TABLE.iter().copied()),
         Listing::Resilience => named("policy", resilience()),
+        Listing::Policies => named("policy", policy::TABLE.iter().copied()),
         Listing::Profiles => profiles(),
         Listing::Forms => forms(),
         Listing::Diagnostics => named("code", Code::TABLE.iter().map(|code| (code.name(), code.explanation()))),

@@ -4,6 +4,7 @@
 //! named after the role or the traffic, so adding one role changes no other's draws.
 
 pub mod authority;
+pub mod balancer;
 pub mod bulk;
 pub mod carrier;
 pub mod client;

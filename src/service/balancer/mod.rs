@@ -1,0 +1,3 @@
+//! Balancers: one address for many servers.
+
+pub mod policy;
