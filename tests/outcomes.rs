@@ -136,3 +136,13 @@ fn token_bucket() {
 fn read_locality() {
     pinned("read-locality");
 }
+
+#[test]
+fn scale_up_or_out() {
+    pinned("scale-up-or-out");
+}
+
+#[test]
+fn fan_out_tail() {
+    pinned("fan-out-tail");
+}

@@ -47,7 +47,7 @@ fn traffic(names: [&str; 2], lose: u64) -> Vec<Traffic> {
         .iter()
         .flat_map(|name| {
             let plan =
-                Plan { name: (*name).into(), kind: Kind::Messages, light_floor: floor, measure_from: Time::ZERO };
+                Plan { name: (*name).into(), kind: Kind::Messages, light_floor: floor, measure_from: Time::ZERO, tries_again: false };
             let mut metrics = Metrics::new([plan]);
             messages(lose, *name == "tcp").iter().for_each(|record| metrics.record(record));
             metrics.finish()
@@ -87,6 +87,7 @@ fn outcome(traffic: &[Traffic], lose: u64) -> Outcome {
         packets_duplicated: 0,
         packets_delivered: 2_500 - 2_500 / lose,
         packets_in_flight: 0,
+        servers: vec![],
         nodes: vec![("london".into(), [0; Cause::ALL.len()])],
         links: vec![link],
         expect: vec![],

@@ -5,7 +5,7 @@ use super::metrics::Kind;
 use super::phase::{Budget, Phase};
 use super::samples::{Percentile, Sample, Samples};
 use crate::base::{Span, Time};
-use crate::trace::{Echo, Exchange, Failure, Lookup, Message, Record, Request};
+use crate::trace::{Echo, Exchange, Failure, Lookup, Message, Record, Request, Try};
 use std::collections::BTreeMap;
 
 /// What happened in a case.
@@ -32,6 +32,8 @@ pub struct Case {
     pub failure: Option<Failure>,
     /// What happened.
     pub story: Story,
+    /// Its tries, where there may be several, in the order of their beginning.
+    pub tries: Vec<Try>,
     phases: &'static [Phase],
     shares: Vec<Span>,
 }
@@ -68,6 +70,7 @@ impl Case {
             failure: request.failure,
             story: Story::Request(request, exchange, lookup),
             phases: Phase::REQUEST,
+            tries: Vec::new(),
             shares: attribution::of_request(&request, exchange.as_ref()).to_vec(),
         }
     }
@@ -79,6 +82,7 @@ impl Case {
             end: message.arrival.released,
             failure: None,
             story: Story::Message(message),
+            tries: Vec::new(),
             phases: Phase::MESSAGE,
             shares: attribution::of_message(&message).to_vec(),
         }
@@ -92,6 +96,7 @@ impl Case {
             end: echo.answer.map_or(echo.sent, |(_, time)| time),
             failure: echo.answer.is_none().then_some(Failure::Timeout),
             story: Story::Echo(echo),
+            tries: Vec::new(),
             phases: Phase::ECHO,
             shares: shares.to_vec(),
         }
@@ -115,6 +120,10 @@ pub struct Cases {
     traffic: u32,
     joiner: Joiner,
     lookups: BTreeMap<u64, Lookup>,
+    /// What servers asked, by the exchange for whose sake.
+    calls: BTreeMap<(u64, u32), Vec<Request>>,
+    /// Tries of requests that have not ended.
+    tries: BTreeMap<u64, Vec<Try>>,
     all: BTreeMap<u64, Case>,
 }
 
@@ -122,12 +131,27 @@ impl Cases {
     /// A reader for one traffic (its number in the plan).
     #[must_use]
     pub fn new(traffic: u32) -> Self {
-        Self { traffic, joiner: Joiner::default(), lookups: BTreeMap::new(), all: BTreeMap::new() }
+        Self {
+            traffic,
+            joiner: Joiner::default(),
+            lookups: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            tries: BTreeMap::new(),
+            all: BTreeMap::new(),
+        }
     }
 
     /// Takes a record in.
     pub fn record(&mut self, record: &Record) {
+        if let Record::Request(call) = record
+            && let Some(cause) = call.cause
+        {
+            self.calls.entry(cause).or_default().push(*call);
+        }
         match *record {
+            Record::Try(tried) if tried.traffic == self.traffic => {
+                self.tries.entry(tried.number).or_default().push(tried);
+            }
             Record::Request(request) if request.traffic == self.traffic => {
                 let joined = self.joiner.request(request);
                 self.joined(joined);
@@ -152,8 +176,18 @@ impl Cases {
     fn joined(&mut self, pair: Option<(Request, Option<Exchange>)>) {
         if let Some((request, exchange)) = pair {
             let lookup = self.lookups.get(&request.lookup_flow).copied();
-            self.all.insert(request.number, Case::of_request(request, exchange, lookup));
+            let mut case = Case::of_request(request, exchange, lookup);
+            case.tries = self.tries.remove(&request.number).unwrap_or_default();
+            case.tries.sort_by_key(|tried| tried.index);
+            self.all.insert(request.number, case);
         }
+    }
+
+    /// What servers asked of others while they answered this case, in the order in which it ended.
+    #[must_use]
+    pub fn calls(&self, case: &Case) -> &[Request] {
+        let Story::Request(request, ..) = &case.story else { return &[] };
+        self.calls.get(&(request.flow, request.exchange)).map_or(&[], Vec::as_slice)
     }
 
     /// Ends the reading.

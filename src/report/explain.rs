@@ -1,10 +1,11 @@
 //! One request, message or echo explained: what it was, a waterfall of its phases, and their exact sum.
 
 use super::style::Style;
-use super::table::{Align, Cell, Table, counted};
+use super::table::{Align, Cell, Table, counted, grouped};
 use crate::base::Span;
 use crate::observe::waterfall::{Bar, bars};
 use crate::observe::{Case, Phase, Story};
+use crate::trace::{Failure, Request, Verdict};
 use std::fmt::Write as _;
 
 /// Columns of the waterfall.
@@ -17,17 +18,20 @@ pub struct Context<'a> {
     pub traffic: &'a str,
     /// Names of the nodes, by their number in the plan.
     pub nodes: &'a [String],
+    /// Names of all traffic, by its number in the plan.
+    pub traffics: &'a [&'a str],
     /// Light in fiber between the two ends.
     pub light_floor: Option<Span>,
     /// With colour or without.
     pub style: Style,
 }
 
-/// The explanation, a dozen lines or two.
+/// The explanation, a dozen lines or two. `calls` is what the server asked of others meanwhile.
 #[must_use]
-pub fn explain(case: &Case, context: Context<'_>) -> String {
+pub fn explain(case: &Case, calls: &[Request], context: Context<'_>) -> String {
     let style = context.style;
     let mut text = heading(case, context);
+    text.push_str(&tries(case));
     let bars = bars(&case.budget());
     if bars.is_empty() {
         return text;
@@ -57,8 +61,59 @@ pub fn explain(case: &Case, context: Context<'_>) -> String {
         share(total, total).into(),
     ]);
     let _ = write!(text, "\n{}", table.render(style));
+    text.push_str(&self::calls(case, calls, context));
     text.push_str(&light(case, context));
     text
+}
+
+/// Tries shown; of more, the rest is counted. The same of calls.
+const LINES: usize = 8;
+
+/// One line for each try of a request that was tried more than once.
+fn tries(case: &Case) -> String {
+    let mut text = String::new();
+    if case.tries.len() < 2 {
+        return text;
+    }
+    for tried in case.tries.iter().take(LINES) {
+        let verdict = match tried.verdict {
+            Verdict::Answered => format!("answered {}", tried.status),
+            Verdict::Failed(Failure::Status) => format!("answered {}", tried.status),
+            Verdict::Failed(why) => format!("failed: {}", why.name().replace('_', " ")),
+            Verdict::Overtaken => "given up: another try was answered".to_owned(),
+        };
+        let hedge = if tried.hedge { " (hedge)" } else { "" };
+        let (number, from, took) = (tried.index + 1, tried.start.since(case.start), tried.end - tried.start);
+        let _ = writeln!(text, "  try {number}{hedge} after {} ms, for {} ms: {verdict}", millis(from), millis(took));
+    }
+    text + &rest(case.tries.len(), "")
+}
+
+fn rest(all: usize, what: &str) -> String {
+    let more = all.saturating_sub(LINES) as u64;
+    if more == 0 { String::new() } else { format!("  and {} more{what}\n", grouped(more)) }
+}
+
+/// One line for each call of the server; the slowest of them if there are many.
+fn calls(case: &Case, calls: &[Request], context: Context<'_>) -> String {
+    if calls.is_empty() {
+        return String::new();
+    }
+    let mut shown: Vec<&Request> = calls.iter().collect();
+    shown.sort_by_key(|call| (std::cmp::Reverse(call.end - call.start), call.start, call.traffic, call.number));
+    shown.truncate(LINES);
+    shown.sort_by_key(|call| (call.start, call.end, call.traffic, call.number));
+    let mut text = format!("its server's {}:\n", counted(calls.len() as u64, "call", "calls"));
+    for call in shown {
+        let name = context.traffics.get(call.traffic as usize).copied().unwrap_or("?");
+        let verdict = match call.failure {
+            None | Some(Failure::Status) => format!("answered {}", call.status),
+            Some(why) => format!("failed: {}", why.name().replace('_', " ")),
+        };
+        let (from, took) = (call.start.since(case.start), call.end - call.start);
+        let _ = writeln!(text, "  {name} #{} from {} ms, for {} ms: {verdict}", call.number, millis(from), millis(took));
+    }
+    text + &rest(calls.len(), ", all of them faster")
 }
 
 fn heading(case: &Case, context: Context<'_>) -> String {
@@ -74,6 +129,9 @@ fn heading(case: &Case, context: Context<'_>) -> String {
             let _ = write!(text, "asked by {}", node(request.node));
             if let Some(exchange) = exchange {
                 let _ = write!(text, ", served by {}", node(exchange.node));
+            }
+            if request.tries > 1 {
+                let _ = write!(text, " in {} tries", request.tries);
             }
             if request.status > 0 {
                 let _ = write!(text, ", status {}, {}", request.status, counted(request.body, "byte", "bytes"));
@@ -130,6 +188,9 @@ fn drawn(bar: &Bar, total: u64) -> String {
 /// What a phase is called on the screen.
 const fn words(phase: Phase) -> &'static str {
     match phase {
+        Phase::Held => "held by a bulkhead",
+        Phase::Backoff => "backoff",
+        Phase::EarlierTries => "earlier tries",
         Phase::Dns => "name lookup",
         Phase::Connect => "connecting",
         Phase::Tls => "TLS handshake",
@@ -140,6 +201,8 @@ const fn words(phase: Phase) -> &'static str {
         Phase::RequestPropagation => "request propagates",
         Phase::RequestReorderWait => "request waits for earlier",
         Phase::ServerQueue => "waits for a worker",
+        Phase::ServerCalls => "server's calls",
+        Phase::ServerCoreWait => "shares cores",
         Phase::ServerWork => "server works",
         Phase::Unobserved => "answered unobserved",
         Phase::ResponseWait => "response waits in sender",

@@ -4,6 +4,7 @@ use super::plan::{self, NodeKind, Origin, Plan, TrafficKind};
 use crate::app::dns::{Data, Name, Record};
 use crate::app::http1::{HeadSize, Method};
 use crate::base::Span;
+use crate::host::Host;
 use crate::ip::AddressError;
 use crate::service::{authority, bulk, client, messages, objects, ping, resolver, server, store, stub, traceroute};
 use crate::topo::{NANOS_PER_METRE, NodeId, Role, distance};
@@ -94,7 +95,8 @@ pub fn world(plan: &Plan, network: &Network, seed: u64, mask: Mask) -> World {
             NodeKind::Host | NodeKind::Router => {}
             NodeKind::Server(config) => {
                 let config = config.clone();
-                world.spawn(index, |host| server::run(host, config));
+                let callers = programs.callers(&world, index);
+                world.spawn(index, |host| server::run_calling(host, config, callers));
             }
             NodeKind::Store(node) => {
                 let config = programs.store(index, node);
@@ -233,35 +235,76 @@ impl Programs<'_> {
         traffic: &plan::Traffic,
         http: &plan::Http,
     ) {
+        if http.arrivals == client::Arrivals::Called {
+            return;
+        }
         for (maker, ask) in (0..).zip(&http.asks) {
-            let stub = stubs.entry(ask.from).or_insert_with(|| {
-                let resolvers = &self.plan.nodes[ask.from as usize].resolvers;
-                let config = stub::Config::new(resolvers.iter().map(|&node| self.at(node, DNS)).collect());
-                stub::Stub::new(&world.host(ask.from), config)
-            });
-            let origin = match &ask.origin {
-                Origin::Name(name) => client::Origin::Name(Self::name(name)),
-                Origin::Node(node) => client::Origin::Addr(self.network.address(*node)),
-            };
-            let config = client::Config {
-                numbering: plan::Traffic::numbering(maker, http.asks.len() as u64),
-                port: http.port,
-                tls: http.tls,
-                path: http.path.clone(),
-                method: http.method.parse::<Method>().expect("a plan names methods that there are"),
-                head: http.head_bytes.map_or(HeadSize::Browser, HeadSize::Exactly),
-                body_bytes: http.body_bytes,
-                arrivals: http.arrivals.clone(),
-                start: traffic.start,
-                limit: http.limit,
-                connections: http.connections,
-                timeout: http.timeout,
-                congestion: http.congestion,
-                ..client::Config::new(index, &traffic.name, origin)
-            };
-            let stub = stub.clone();
+            let stub = stubs.entry(ask.from).or_insert_with(|| self.stub(&world.host(ask.from), ask.from)).clone();
+            let config = self.client(index, traffic, http, maker, ask);
             world.spawn(ask.from, |host| client::run(host.with_dscp(traffic.dscp), stub, config));
         }
+    }
+
+    fn stub(&self, host: &Host, node: u32) -> stub::Stub {
+        let resolvers = &self.plan.nodes[node as usize].resolvers;
+        let config = stub::Config::new(resolvers.iter().map(|&node| self.at(node, DNS)).collect());
+        stub::Stub::new(host, config)
+    }
+
+    fn client(
+        &self,
+        index: u32,
+        traffic: &plan::Traffic,
+        http: &plan::Http,
+        maker: u64,
+        ask: &plan::Ask,
+    ) -> client::Config {
+        let origin = match &ask.origin {
+            Origin::Name(name) => client::Origin::Name(Self::name(name)),
+            Origin::Node(node) => client::Origin::Addr(self.network.address(*node)),
+        };
+        client::Config {
+            numbering: plan::Traffic::numbering(maker, http.asks.len() as u64),
+            port: http.port,
+            tls: http.tls,
+            path: http.path.clone(),
+            method: http.method.parse::<Method>().expect("a plan names methods that there are"),
+            head: http.head_bytes.map_or(HeadSize::Browser, HeadSize::Exactly),
+            body_bytes: http.body_bytes,
+            arrivals: http.arrivals.clone(),
+            start: traffic.start,
+            limit: http.limit,
+            connections: http.connections,
+            timeout: http.timeout,
+            policy: http.policy.clone(),
+            congestion: http.congestion,
+            ..client::Config::new(index, &traffic.name, origin)
+        }
+    }
+
+    /// Everybody whom the server on `node` asks. All its calls share one memory of names.
+    fn callers(&self, world: &World, node: u32) -> server::Callers {
+        let host = world.host(node);
+        let mut stub = None;
+        let mut callers = server::Callers::new();
+        for (index, traffic) in (0u32..).zip(&self.plan.traffic) {
+            let TrafficKind::Http(http) = &traffic.kind else { continue };
+            if http.arrivals != client::Arrivals::Called {
+                continue;
+            }
+            let asks = (0..).zip(&http.asks).filter(|(_, ask)| ask.from == node);
+            let all: Vec<Rc<client::Caller>> = asks
+                .map(|(maker, ask)| {
+                    let stub = stub.get_or_insert_with(|| self.stub(&host, node)).clone();
+                    let config = self.client(index, traffic, http, maker, ask);
+                    Rc::new(client::Caller::new(host.with_dscp(traffic.dscp), stub, config))
+                })
+                .collect();
+            if !all.is_empty() {
+                callers.push((index, all));
+            }
+        }
+        callers
     }
 
     fn start_bulk(&self, world: &mut World, index: u32, traffic: &plan::Traffic, bulk: &plan::Bulk) {

@@ -8,7 +8,7 @@ use crate::base::{BitRate, Ratio, Span, Time};
 use crate::link;
 use crate::service::bulk::{Amount, Direction};
 use crate::service::carrier::Over;
-use crate::service::client::{Arrivals, Connections, Tls};
+use crate::service::client::{Arrivals, Connections, Policy, Tls};
 use crate::service::{Limit, Numbering, server};
 use crate::topo::{Place, Stretch};
 use crate::trace::Cause;
@@ -369,6 +369,8 @@ pub struct Http {
     pub connections: Connections,
     /// When to give a request up; `None`: never.
     pub timeout: Option<Span>,
+    /// What is done about failures.
+    pub policy: Policy,
     /// A congestion controller instead of the host's own.
     pub congestion: Option<&'static str>,
 }

@@ -28,7 +28,7 @@ use crate::base::{Span, Time};
 pub const ROLES: &[(&str, &str)] = &[
     (
         "Server",
-        "an HTTP/1.1 server, in the clear or under TLS 1.2 and 1.3: workers, a queue with a limit, a distribution of service times, routes",
+        "an HTTP/1.1 server, in the clear or under TLS 1.2 and 1.3: workers on cores, a queue with a limit, service times, routes, calls to others",
     ),
     (
         "Store",
@@ -41,7 +41,7 @@ pub const ROLES: &[(&str, &str)] = &[
     ),
     (
         "Http",
-        "users of an HTTP or HTTPS server: open loop (Poisson, constant, given instants) or closed loop (users who think)",
+        "users of an HTTP or HTTPS server, open or closed loop: timeouts, retries, hedging, circuit breakers, bulkheads",
     ),
     (
         "Bulk",

@@ -7,8 +7,8 @@
 mod record;
 
 pub use record::{
-    Arrival, Cause, Echo, Exchange, Failure, Lookup, Message, MessageSent, PacketEvent, PacketRecord, Progress, Record,
-    Recovery, Request, RequestStarted, Series, StoreEvent, StoreRecord,
+    Arrival, Cause, Circuit, Echo, Exchange, Failure, Lookup, Message, MessageSent, PacketEvent, PacketRecord, Progress,
+    Record, Recovery, Request, RequestStarted, Series, StoreEvent, StoreRecord, Tripped, Try, Turning, TurnedAway, Verdict,
 };
 
 /// Which kinds of record somebody wants.

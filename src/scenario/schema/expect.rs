@@ -49,7 +49,10 @@ pub const fn phases(kind: &TrafficKind) -> &'static [&'static str] {
     }
 }
 
-const REQUEST_PHASES: [&str; 20] = [
+const REQUEST_PHASES: [&str; 25] = [
+    "held",
+    "backoff",
+    "earlier_tries",
     "dns",
     "connect",
     "tls",
@@ -60,6 +63,8 @@ const REQUEST_PHASES: [&str; 20] = [
     "request_propagation",
     "request_reorder_wait",
     "server_queue",
+    "server_calls",
+    "server_core_wait",
     "server_work",
     "unobserved",
     "response_wait",

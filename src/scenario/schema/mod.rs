@@ -9,6 +9,7 @@ mod paths;
 mod profile;
 mod queue;
 mod rules;
+mod server;
 mod store;
 mod tcp;
 mod tls;
@@ -30,11 +31,13 @@ use form::Fields;
 pub const FORMS: &[&[&Form]] = &[
     &[&SCENARIO, &tcp::TCP, &tcp::KEEP_ALIVE],
     nodes::FORMS,
+    traffic::CALLS,
     tls::FORMS,
     links::FORMS,
     queue::FORMS,
     zones::FORMS,
     traffic::FORMS,
+    traffic::POLICY,
     dist::FORMS,
     expect::FORMS,
 ];

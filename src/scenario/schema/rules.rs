@@ -119,7 +119,7 @@ fn end(traffic: &Traffic, plan: &Plan) -> Time {
             Arrivals::Once => traffic.start,
             Arrivals::Every(every) => limited(&http.limit, Some(*every)),
             Arrivals::Poisson { mean_gap } => limited(&http.limit, Some(*mean_gap)),
-            Arrivals::At(_) | Arrivals::Users { .. } => limited(&http.limit, None),
+            Arrivals::At(_) | Arrivals::Users { .. } | Arrivals::Called => limited(&http.limit, None),
         },
         TrafficKind::Messages(messages) => limited(&messages.limit, Some(messages.every)),
         TrafficKind::Objects(objects) => limited(&objects.limit, Some(objects.every)),
@@ -139,7 +139,7 @@ fn expected(traffic: &Traffic, plan: &Plan) -> Option<f64> {
                 Arrivals::Every(gap) | Arrivals::Poisson { mean_gap: gap } => time / gap.as_secs_f64(),
                 Arrivals::At(instants) => instants.len() as f64,
                 Arrivals::Users { .. } if most.is_finite() => most,
-                Arrivals::Users { .. } => return None,
+                Arrivals::Users { .. } | Arrivals::Called => return None,
             };
             each.min(most) * http.asks.len() as f64
         }

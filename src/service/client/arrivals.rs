@@ -23,6 +23,8 @@ pub enum Arrivals {
         /// How long each thinks before asking again.
         think: Dist,
     },
+    /// Not by themselves: a server asks while it answers others.
+    Called,
 }
 
 /// The instants of an open loop, one after the other.
@@ -49,7 +51,7 @@ impl Iterator for Instants<'_> {
         self.index += 1;
         self.last = match self.arrivals {
             Arrivals::Once if index == 0 => self.start,
-            Arrivals::Once | Arrivals::Users { .. } => return None,
+            Arrivals::Once | Arrivals::Users { .. } | Arrivals::Called => return None,
             Arrivals::Every(gap) => crate::service::tick(self.start, *gap, index),
             Arrivals::Poisson { mean_gap } => {
                 let gap = Span::from_secs_f64(self.rng.exponential(mean_gap.as_secs_f64()));

@@ -303,6 +303,8 @@ async fn answer(
         started,
         finished,
         written: finished,
+        core_wait: Span::ZERO,
+        calls: Span::ZERO,
     }));
     stream.write(value.encode()).await
 }

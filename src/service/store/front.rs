@@ -2,6 +2,7 @@
 
 use super::member::Role;
 use super::{Node, Reads, hash, within};
+use crate::base::Span;
 use crate::app::http1::{self, Ask, Framing, HeadSize, Method, ReadError, Reader, Request};
 use crate::host::{NetError, TcpStream};
 use crate::trace::{Arrival, Exchange, Record, StoreEvent};
@@ -76,6 +77,8 @@ async fn serve(
         started,
         finished,
         written: finished,
+        core_wait: Span::ZERO,
+        calls: Span::ZERO,
     }));
     stream.write(http1::message(head.encode(), bytes)).await.is_err() || close
 }
