@@ -146,3 +146,8 @@ fn scale_up_or_out() {
 fn fan_out_tail() {
     pinned("fan-out-tail");
 }
+
+#[test]
+fn sharded_cache() {
+    pinned("sharded-cache");
+}

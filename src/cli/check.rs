@@ -85,6 +85,10 @@ fn kind(plan: &Plan, node: &Node) -> String {
             let first = &plan.nodes[store.members[0] as usize];
             if first.declared == declared { "Store".into() } else { format!("Store, follows {}", first.name) }
         }
+        NodeKind::Cluster(node) => {
+            let masters = counted(node.shards as u64, "master", "masters");
+            format!("Cluster, {} nodes, {masters}", node.members.len())
+        }
         other => other.name().into(),
     }
 }
@@ -300,6 +304,12 @@ fn words(traffic: &plan::Traffic) -> String {
             let (size, every) = (Bytes(objects.bytes), objects.every);
             let carrier = format!("{}{}", over(objects.over), controller(objects.congestion));
             format!("Objects: {count} of {size} at once every {every} over {carrier}{}", until(objects.limit))
+        }
+        TrafficKind::Lookups(lookups) => {
+            let keys = counted(u64::from(lookups.keys), "key", "keys");
+            let law = if lookups.zipf > 0.0 { format!(" by Zipf({})", lookups.zipf) } else { String::new() };
+            let (arrivals, until) = (arrivals(&lookups.arrivals), until(lookups.limit));
+            format!("Lookups: {keys}{law}, {} writes, {arrivals}{until}", lookups.writes)
         }
         TrafficKind::Ping(ping) => format!("Ping: {} bytes every {}{}", ping.bytes, ping.every, until(ping.limit)),
         TrafficKind::Traceroute(route) => {

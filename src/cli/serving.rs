@@ -84,7 +84,9 @@ fn backoff(backoff: &Backoff) -> String {
         Growth::Fixed(Span::ZERO) => " without waiting".to_owned(),
         Growth::Fixed(wait) => format!(" {wait} apart{jitter}"),
         Growth::Linear { first, max } => format!(" {first} apart and {first} more each time up to {max}{jitter}"),
-        Growth::Exponential { first, max, factor } => format!(" {first} apart and {factor} times that up to {max}{jitter}"),
+        Growth::Exponential { first, max, factor } => {
+            format!(" {first} apart and {factor} times that up to {max}{jitter}")
+        }
     }
 }
 

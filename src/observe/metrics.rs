@@ -4,7 +4,9 @@ use super::attribution::{self, Joiner};
 use super::phase::{Budget, Phase};
 use super::samples::{Percentile, Samples, Sorted};
 use crate::base::{Span, Time};
-use crate::trace::{Arrival, Echo, Exchange, Failure, Message, Progress, Record, Request, Tripped, Try, Turning, Verdict};
+use crate::trace::{
+    Arrival, Echo, Exchange, Failure, Message, Progress, Record, Request, Tripped, Try, Turning, Verdict,
+};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 

@@ -111,7 +111,8 @@ fn calls(case: &Case, calls: &[Request], context: Context<'_>) -> String {
             Some(why) => format!("failed: {}", why.name().replace('_', " ")),
         };
         let (from, took) = (call.start.since(case.start), call.end - call.start);
-        let _ = writeln!(text, "  {name} #{} from {} ms, for {} ms: {verdict}", call.number, millis(from), millis(took));
+        let _ =
+            writeln!(text, "  {name} #{} from {} ms, for {} ms: {verdict}", call.number, millis(from), millis(took));
     }
     text + &rest(calls.len(), ", all of them faster")
 }

@@ -4,8 +4,8 @@ use super::expect::{self, Evidence};
 use super::outcome::{Outcome, Performance};
 use super::summarise::{Ended, LinkCounters, summarise};
 use crate::base::{Id, Span, Time};
-use crate::observe::stores::{self, Stores};
 use crate::observe::metrics::Served;
+use crate::observe::stores::{self, Stores};
 use crate::observe::{self, Kind, Metrics, Traffic};
 use crate::scenario::build::{self, Network};
 use crate::scenario::plan::{Bulk, NodeKind, Plan, TrafficKind};
@@ -191,7 +191,7 @@ pub fn observed(plan: &Plan) -> Vec<observe::Plan> {
         .iter()
         .map(|traffic| {
             let (kind, ways) = match traffic.kind {
-                TrafficKind::Http(_) | TrafficKind::Objects(_) => (Kind::Requests, 2),
+                TrafficKind::Http(_) | TrafficKind::Objects(_) | TrafficKind::Lookups(_) => (Kind::Requests, 2),
                 TrafficKind::Messages(_) => (Kind::Messages, 1),
                 TrafficKind::Ping(_) => (Kind::Echoes, 2),
                 TrafficKind::Traceroute(_) => (Kind::Route, 2),
@@ -203,7 +203,11 @@ pub fn observed(plan: &Plan) -> Vec<observe::Plan> {
                 TrafficKind::Bulk(bulk) => bulk.measure_from,
                 _ => Time::ZERO,
             };
-            let tries_again = matches!(&traffic.kind, TrafficKind::Http(http) if http.policy.tries_again());
+            let tries_again = match &traffic.kind {
+                TrafficKind::Http(http) => http.policy.tries_again(),
+                TrafficKind::Lookups(_) => true,
+                _ => false,
+            };
             observe::Plan { name: traffic.name.clone(), kind, light_floor, measure_from, tries_again }
         })
         .collect()

@@ -6,7 +6,9 @@ use crate::app::http1::{HeadSize, Method};
 use crate::base::Span;
 use crate::host::Host;
 use crate::ip::AddressError;
-use crate::service::{authority, bulk, client, messages, objects, ping, resolver, server, store, stub, traceroute};
+use crate::service::{
+    authority, bulk, client, cluster, messages, objects, ping, resolver, server, store, stub, traceroute,
+};
 use crate::topo::{NANOS_PER_METRE, NodeId, Role, distance};
 use crate::trace::Mask;
 use crate::transport::tcp;
@@ -102,6 +104,10 @@ pub fn world(plan: &Plan, network: &Network, seed: u64, mask: Mask) -> World {
                 let config = programs.store(index, node);
                 world.spawn(index, |host| store::run(host, config));
             }
+            NodeKind::Cluster(node) => {
+                let config = programs.cluster(index, node);
+                world.spawn(index, |host| cluster::run(host, config));
+            }
             NodeKind::Resolver(config) => {
                 let config = programs.resolver(*config);
                 world.spawn(index, |host| resolver::run(host, config));
@@ -147,8 +153,22 @@ impl Programs<'_> {
         }
     }
 
+    fn cluster(&self, node: u32, own: &plan::ClusterNode) -> cluster::Config {
+        cluster::Config {
+            store: own.store,
+            port: own.port,
+            members: own.members.iter().map(|&member| self.network.address(member)).collect(),
+            me: own.members.iter().position(|&member| member == node).expect("a cluster has its nodes"),
+            shards: own.shards,
+            service: own.service,
+            value: own.value,
+            node_timeout: own.node_timeout,
+        }
+    }
+
     fn store(&self, node: u32, own: &plan::StoreNode) -> store::Config {
         let whole = &self.plan.stores[own.store as usize];
+        let agreement = whole.agreement.expect("the members of a store agree on something");
         store::Config {
             store: own.store,
             port: own.port,
@@ -158,11 +178,11 @@ impl Programs<'_> {
             service: own.service,
             value: own.value,
             reads: own.reads,
-            acks: whole.acks,
+            acks: agreement.acks,
             patience: own.timeout,
-            heartbeat: whole.heartbeat,
-            failover: whole.failover,
-            quorum: whole.quorum,
+            heartbeat: agreement.heartbeat,
+            failover: agreement.failover,
+            quorum: agreement.quorum,
         }
     }
 
@@ -195,6 +215,25 @@ impl Programs<'_> {
             TrafficKind::Bulk(bulk) => self.start_bulk(world, index, traffic, bulk),
             TrafficKind::Messages(messages) => self.start_messages(world, index, traffic, messages),
             TrafficKind::Objects(objects) => self.start_objects(world, index, traffic, objects),
+            TrafficKind::Lookups(lookups) => {
+                for (maker, &from) in (0..).zip(&lookups.from) {
+                    let config = cluster::client::Config {
+                        traffic: index,
+                        name: traffic.name.clone(),
+                        numbering: plan::Traffic::numbering(maker, lookups.from.len() as u64),
+                        nodes: lookups.cluster.iter().map(|&node| self.at(node, lookups.port)).collect(),
+                        keys: lookups.keys,
+                        zipf: lookups.zipf,
+                        writes: lookups.writes.get(),
+                        size: lookups.size,
+                        arrivals: lookups.arrivals.clone(),
+                        start: traffic.start,
+                        limit: lookups.limit,
+                        timeout: lookups.timeout,
+                    };
+                    world.spawn(from, |host| cluster::client::run(host, config));
+                }
+            }
             TrafficKind::Ping(ping) => {
                 for (maker, &(from, to)) in (0..).zip(&ping.pairs) {
                     let config = ping::Config {

@@ -18,7 +18,7 @@ use std::fmt;
 
 mod store;
 
-pub use store::{Store, StoreNode};
+pub use store::{Agreement, ClusterNode, Lookups, Store, StoreNode};
 
 /// A checked scenario.
 #[derive(Clone, PartialEq, Debug)]
@@ -86,6 +86,8 @@ pub enum NodeKind {
     Server(server::Config),
     /// It is a member of a store.
     Store(StoreNode),
+    /// It is a node of a cluster.
+    Cluster(ClusterNode),
     /// It resolves names for others.
     Resolver(Resolver),
     /// It knows zones.
@@ -110,6 +112,7 @@ impl NodeKind {
             Self::Router => "Router",
             Self::Server(_) => "Server",
             Self::Store(_) => "Store",
+            Self::Cluster(_) => "Cluster",
             Self::Resolver(_) => "Resolver",
             Self::Authority { .. } => "Authority",
         }
@@ -314,6 +317,8 @@ pub enum TrafficKind {
     Messages(Messages),
     /// Objects fetched at once.
     Objects(Objects),
+    /// Commands to a cluster.
+    Lookups(Lookups),
     /// ICMP echoes.
     Ping(Ping),
     /// A way through the network.
@@ -332,6 +337,10 @@ impl Traffic {
             TrafficKind::Bulk(bulk) => bulk.pairs.clone(),
             TrafficKind::Messages(messages) => messages.pairs.clone(),
             TrafficKind::Objects(objects) => objects.pairs.clone(),
+            TrafficKind::Lookups(lookups) => {
+                let each = |&from: &u32| lookups.cluster.iter().map(|&to| (from, to)).collect::<Vec<_>>();
+                lookups.from.iter().flat_map(each).collect()
+            }
             TrafficKind::Ping(ping) => ping.pairs.clone(),
             TrafficKind::Traceroute(traceroute) => traceroute.pairs.clone(),
         }

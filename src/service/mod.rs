@@ -34,6 +34,10 @@ pub const ROLES: &[(&str, &str)] = &[
         "Store",
         "a replicated key-value store over HTTP: a primary, followers with lag, local or passed-on reads, elections when the primary falls silent",
     ),
+    (
+        "Cluster",
+        "a sharded key-value store in the manner of Redis Cluster: 16,384 slots, MOVED, gossip, votes, replicas that take over",
+    ),
     ("Resolver", "a recursive DNS resolver with a TTL cache; asks the authorities of zones on behalf of stubs"),
     (
         "Authority",
@@ -51,6 +55,10 @@ pub const ROLES: &[(&str, &str)] = &[
     (
         "Objects",
         "so many objects fetched at once: frames of one TCP stream (as HTTP/2), or a QUIC stream each (as HTTP/3)",
+    ),
+    (
+        "Lookups",
+        "commands to a cluster: keys by popularity, reads and writes, a map of slots that is learnt and mended",
     ),
     ("Ping", "ICMP echo at an interval"),
     ("Traceroute", "ICMP echo with growing TTL: which routers are on the way, and how far"),

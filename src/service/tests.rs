@@ -637,10 +637,7 @@ fn a_server_that_starts_cold_is_slow_at_first() {
 /// The second of three requests waits, the third finds no room.
 #[test]
 fn a_full_queue_answers_503_or_resets() {
-    for (overflow, want) in [
-        (server::Overflow::Reject, Failure::Status),
-        (server::Overflow::Reset, Failure::Reset),
-    ] {
+    for (overflow, want) in [(server::Overflow::Reject, Failure::Status), (server::Overflow::Reset, Failure::Reset)] {
         let mut net = Ideal::new(MS);
         let service = Dist::Constant(MS * 100);
         serve(&net, server::Config { queue_limit: Some(1), overflow, service, ..server::Config::new() });

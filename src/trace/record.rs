@@ -155,6 +155,8 @@ pub enum Failure {
     Timeout,
     /// The server answered with an error status (5xx or 4xx).
     Status,
+    /// Another node of the cluster serves the key.
+    Moved,
     /// The peer closed before the answer was whole, or broke the protocol.
     Broken,
     /// The asker's circuit breaker was open: nothing was sent.
@@ -177,6 +179,7 @@ impl Failure {
             Self::Unreachable => "unreachable",
             Self::Timeout => "timeout",
             Self::Status => "status",
+            Self::Moved => "moved",
             Self::Broken => "broken",
             Self::BreakerOpen => "breaker_open",
             Self::BulkheadFull => "bulkhead_full",

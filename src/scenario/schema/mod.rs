@@ -1,5 +1,6 @@
 //! From the tree of a file to a plan: every field read, every default filled in, every fault collected.
 
+mod cluster;
 mod dist;
 mod expect;
 mod form;

@@ -1,5 +1,6 @@
 //! Nodes: who is there, where they stand and what they do; and the names by which everything else refers to them.
 
+use super::cluster::{self, CLUSTER};
 use super::form::{Fields, Form, list, similar};
 use super::profile::{PROFILES, Profile};
 use super::store::{self, STORE};
@@ -17,18 +18,10 @@ static ROUTER: Form = Form { name: "Router", fields: &["at", "count"] };
 static RESOLVER: Form = Form { name: "Resolver", fields: &["at", "count", "cache", "timeout", "attempts"] };
 static AUTHORITY: Form = Form { name: "Authority", fields: &["at", "count", "zones"] };
 
-pub(super) const FORMS: &[&Form] = &[
-    &HOST,
-    &ROUTER,
-    &server::SERVER,
-    &server::ROUTE,
-    &server::WARM_UP,
-    &STORE,
-    &RESOLVER,
-    &AUTHORITY,
-];
+pub(super) const FORMS: &[&Form] =
+    &[&HOST, &ROUTER, &server::SERVER, &server::ROUTE, &server::WARM_UP, &STORE, &CLUSTER, &RESOLVER, &AUTHORITY];
 
-const KINDS: &[&str] = &["Host", "Router", "Server", "Store", "Resolver", "Authority"];
+const KINDS: &[&str] = &["Host", "Router", "Server", "Store", "Cluster", "Resolver", "Authority"];
 
 /// A declared name: one node or a group of them.
 pub(super) struct Group<'a> {
@@ -165,6 +158,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         "Router" => &ROUTER,
         "Server" => &server::SERVER,
         "Store" => &STORE,
+        "Cluster" => &CLUSTER,
         "Resolver" => &RESOLVER,
         _ => &AUTHORITY,
     };
@@ -175,7 +169,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
     // More than 16,777,000 hosts would not fit into 10.0.0.0/8, and none of this size was ever simulated in one run.
     template.count =
         fields.get("count").and_then(|value| value::whole(value, "a count of nodes", 1..=1_000_000, problems));
-    if matches!(kind, "Host" | "Server" | "Store") {
+    if matches!(kind, "Host" | "Server" | "Store" | "Cluster") {
         template.access = fields.get("access").and_then(|value| {
             let table = PROFILES.iter().map(|profile| (profile.name, profile));
             value::named(value, "an access profile", table, problems)
@@ -196,6 +190,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
             template.kind = NodeKind::Store(node);
             template.store = Some(whole);
         }
+        "Cluster" => template.kind = NodeKind::Cluster(cluster::read(&fields, template.count, problems)),
         "Resolver" => template.kind = NodeKind::Resolver(resolver(&fields, problems)),
         _ => {
             template.zones = fields.get("zones");

@@ -28,7 +28,7 @@ pub enum Arrivals {
 }
 
 /// The instants of an open loop, one after the other.
-pub(super) struct Instants<'a> {
+pub(in crate::service) struct Instants<'a> {
     arrivals: &'a Arrivals,
     start: Time,
     last: Time,
@@ -38,7 +38,7 @@ pub(super) struct Instants<'a> {
 
 impl<'a> Instants<'a> {
     /// The instants from `start` on; `rng` draws the gaps where they are random.
-    pub(super) const fn new(arrivals: &'a Arrivals, start: Time, rng: Rng) -> Self {
+    pub(in crate::service) const fn new(arrivals: &'a Arrivals, start: Time, rng: Rng) -> Self {
         Self { arrivals, start, last: start, index: 0, rng }
     }
 }

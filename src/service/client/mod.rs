@@ -29,7 +29,7 @@ use crate::host::Host;
 use crate::host::sync::Queue;
 use crate::trace::Failure;
 use crate::wire::tls::Version;
-use arrivals::Instants;
+pub(in crate::service) use arrivals::Instants;
 use pool::Pool;
 use request::Asker;
 use std::cell::Cell;

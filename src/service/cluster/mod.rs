@@ -6,6 +6,7 @@
 //! modelled: moving single slots between masters, and replicas that change masters on their own.
 
 mod bus;
+pub mod client;
 
 mod node;
 mod replicate;

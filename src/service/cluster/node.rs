@@ -13,6 +13,7 @@ use crate::trace::{Arrival, Exchange, Record, StoreEvent, StoreRecord};
 use crate::wire::Payload;
 use bytes::Bytes;
 use std::cell::{RefCell, RefMut};
+use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
 use std::rc::Rc;
 
@@ -35,7 +36,7 @@ pub(super) struct Node {
     /// Messages for each node.
     links: Vec<Queue<Message>>,
     /// Rung for each replica that is fed when there is a write, and when that is over.
-    pub(super) bells: RefCell<Vec<Queue<()>>>,
+    bells: RefCell<BTreeMap<u64, Queue<()>>>,
     /// Votes for this node, by epoch.
     ballots: Queue<u64>,
     /// Rung when the shard has another master.
@@ -59,6 +60,22 @@ impl Node {
         let store = self.config.store + u32::try_from(self.view().shard()).unwrap_or(0);
         let (node, time) = (self.host.node(), self.host.now());
         self.host.record(Record::Store(StoreRecord { store, node, time, event }));
+    }
+
+    /// A replica is fed: how it is rung, and its name.
+    pub(super) fn feeds(&self) -> (u64, Queue<()>) {
+        let mut bells = self.bells.borrow_mut();
+        let name = bells.last_key_value().map_or(0, |(&last, _)| last + 1);
+        (name, bells.entry(name).or_default().clone())
+    }
+
+    /// A replica is fed no more.
+    pub(super) fn leaves(&self, name: u64) {
+        self.bells.borrow_mut().remove(&name);
+    }
+
+    fn ring(&self) {
+        self.bells.borrow().values().for_each(|bell| bell.push(()));
     }
 
     /// Tells everybody.
@@ -93,10 +110,7 @@ impl Node {
                 News::Moved(shard) => {
                     let own = self.view().shard() == shard;
                     if own {
-                        let epoch = self.view().owner(shard).epoch;
-                        self.record(StoreEvent::SteppedDown { epoch });
                         self.turn.push(());
-                        self.bells.borrow_mut().drain(..).for_each(|bell| bell.push(()));
                     }
                 }
             }
@@ -152,8 +166,14 @@ pub async fn run(host: Host, config: Config) {
 }
 
 fn hear(node: &Node, message: &Message) {
+    let was_master = node.view().is_master();
     let news = node.view().heard(message, node.host.now());
     node.act(news, usize::from(message.sender));
+    if was_master && !node.view().is_master() {
+        let epoch = node.view().epoch;
+        node.record(StoreEvent::SteppedDown { epoch });
+        node.ring();
+    }
 }
 
 /// The connection to another node, made again whenever it breaks or hangs: messages go out, pongs come back.
@@ -172,18 +192,19 @@ async fn link(node: Rc<Node>, other: usize) {
                 hear(&reader, &message);
             }
         });
-        let mut since = node.host.now();
+        let since = node.host.now();
         while !pongs.is_finished() {
             if let Ok(message) = node.host.timeout(TICK, node.links[other].pop()).await {
                 if stream.write(message.encode()).await.is_err() {
                     break;
                 }
-            } else if node.view().hangs(other, node.host.now()) && node.host.now().since(since) > node.config.node_timeout / 2 {
+            } else if node.view().hangs(other, node.host.now())
+                && node.host.now().since(since) > node.config.node_timeout / 2
+            {
                 // What was sent on it may never arrive: a new one may find another way.
                 stream.abort();
                 break;
             }
-            since = since.min(node.host.now());
         }
         pongs.abort();
         node.host.sleep(TICK).await;
@@ -199,9 +220,8 @@ async fn clock(node: Rc<Node>) {
         let mut due = node.view().overdue(now);
         if tick % RANDOM_PING == 0 {
             let nodes = node.links.len() as u64;
-            let sample: Vec<usize> = (0..SAMPLE)
-                .filter_map(|_| usize::try_from(node.chance.borrow_mut().below(nodes)).ok())
-                .collect();
+            let sample: Vec<usize> =
+                (0..SAMPLE).filter_map(|_| usize::try_from(node.chance.borrow_mut().below(nodes)).ok()).collect();
             let stalest = node.view().stalest(sample.into_iter());
             due.extend(stalest.filter(|node| !due.contains(node)));
         }
@@ -266,7 +286,7 @@ async fn client(node: Rc<Node>, stream: TcpStream) {
     while let Ok(Value::Array(words)) = reader.value(&stream).await {
         let name = words.first().and_then(Value::as_text).unwrap_or_default();
         if name.as_ref() == b"PSYNC" {
-            let _ = replicate::feed(&node, &stream, &mut reader, &words).await;
+            let _ = replicate::feed(&node, &stream, &words).await;
             return;
         }
         let arrival = reader.arrival();
@@ -338,7 +358,7 @@ fn command(node: &Node, name: &[u8], words: &[Value]) -> Value {
             let epoch = node.view().owner(shard).epoch;
             let Place { epoch, seq } = node.log().push(Entry { epoch, key, bytes });
             node.view().offset = seq;
-            node.bells.borrow().iter().for_each(|bell| bell.push(()));
+            node.ring();
             node.record(StoreEvent::Taken { epoch, seq });
             node.record(StoreEvent::Acknowledged { key: hash, epoch, seq });
             Value::ok()
@@ -357,10 +377,8 @@ fn slots(node: &Node) -> Value {
     let view = node.view();
     let ranges = view.owners().iter().enumerate().map(|(shard, owner)| {
         let share = share(shard, node.config.shards);
-        let master = vec![
-            Value::text(node.config.members[owner.node].to_string()),
-            Value::Integer(u64::from(node.config.port)),
-        ];
+        let master =
+            vec![Value::text(node.config.members[owner.node].to_string()), Value::Integer(u64::from(node.config.port))];
         Value::Array(vec![
             Value::Integer(u64::from(share.start)),
             Value::Integer(u64::from(share.end) - 1),

@@ -3,11 +3,11 @@
 
 use super::node::Node;
 use super::resp::{Reader, Value, command};
+use crate::base::Span;
+use crate::host::sync::Queue;
 use crate::host::{NetError, TcpStream};
 use crate::service::store::log::{Entry, Place};
 use crate::trace::StoreEvent;
-use crate::base::Span;
-use crate::host::sync::Queue;
 use crate::wire::Payload;
 use std::rc::Rc;
 
@@ -69,12 +69,7 @@ async fn follow(node: &Node, master: usize) -> Result<(), NetError> {
 }
 
 /// Feeds a replica until it goes or this node is no master any more.
-pub(super) async fn feed(
-    node: &Rc<Node>,
-    stream: &TcpStream,
-    _reader: &mut Reader,
-    words: &[Value],
-) -> Result<(), NetError> {
+pub(super) async fn feed(node: &Node, stream: &TcpStream, words: &[Value]) -> Result<(), NetError> {
     let number = |index: usize| -> Option<u64> {
         let text = words.get(index)?.as_text()?;
         std::str::from_utf8(&text).ok()?.parse().ok()
@@ -86,24 +81,28 @@ pub(super) async fn feed(
     let agreed = node.log().at(seq) == Place { epoch, seq };
     let word: &'static [u8] = if agreed { b"CONTINUE" } else { b"FULLRESYNC" };
     stream.write(Value::Simple(word.into()).encode()).await?;
-    let bell = Queue::new();
-    node.bells.borrow_mut().push(bell.clone());
-    let mut next = if agreed { seq + 1 } else { 1 };
+    let (name, bell) = node.feeds();
+    let result = pour(node, stream, &bell, if agreed { seq + 1 } else { 1 }).await;
+    node.leaves(name);
+    result
+}
+
+/// Writes entries from `next` on as they come.
+async fn pour(node: &Node, stream: &TcpStream, bell: &Queue<()>, mut next: u64) -> Result<(), NetError> {
     while node.view().is_master() {
         let entry = node.log().entry(next).cloned();
-        match entry {
-            Some(entry) => {
-                next += 1;
-                let set = Value::Array(vec![
-                    Value::text("SET"),
-                    Value::text(entry.key),
-                    Value::Bulk(Payload::filler(entry.bytes)),
-                    Value::text(entry.epoch.to_string()),
-                ]);
-                stream.write(set.encode()).await?;
-            }
-            None => bell.pop().await,
-        }
+        let Some(entry) = entry else {
+            bell.pop().await;
+            continue;
+        };
+        next += 1;
+        let set = Value::Array(vec![
+            Value::text("SET"),
+            Value::text(entry.key),
+            Value::Bulk(Payload::filler(entry.bytes)),
+            Value::text(entry.epoch.to_string()),
+        ]);
+        stream.write(set.encode()).await?;
     }
     Ok(())
 }

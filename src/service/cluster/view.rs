@@ -131,7 +131,8 @@ impl View {
 
     /// Of some nodes the one that has been heard of least lately and is not waited for.
     pub(super) fn stalest(&self, of: impl Iterator<Item = usize>) -> Option<usize> {
-        of.filter(|&node| node != self.me && self.peers[node].waiting.is_none()).min_by_key(|&node| self.peers[node].pong)
+        of.filter(|&node| node != self.me && self.peers[node].waiting.is_none())
+            .min_by_key(|&node| self.peers[node].pong)
     }
 
     /// A ping has been sent.
@@ -293,13 +294,7 @@ impl View {
             epoch: self.epoch,
             config_epoch: self.owners[self.shard()].epoch,
             offset: self.offset,
-            gossip: self
-                .peers
-                .iter()
-                .enumerate()
-                .filter(told)
-                .map(|(node, peer)| (node as u16, peer.health))
-                .collect(),
+            gossip: self.peers.iter().enumerate().filter(told).map(|(node, peer)| (node as u16, peer.health)).collect(),
         }
     }
 }
@@ -357,8 +352,7 @@ mod tests {
         without_1(&mut views);
         let epoch = views[4].stand();
         let ask = views[4].message(Kind::Ask, 0);
-        let votes: Vec<bool> =
-            [0, 2, 3].iter().map(|&me| views[me].heard(&ask, at(7)).contains(&News::Vote)).collect();
+        let votes: Vec<bool> = [0, 2, 3].iter().map(|&me| views[me].heard(&ask, at(7)).contains(&News::Vote)).collect();
         assert_eq!(votes, [true, true, false], "masters vote, once");
         assert!(views[0].heard(&ask, at(8)).is_empty());
         views[4].take_over(epoch);

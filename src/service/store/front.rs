@@ -2,8 +2,8 @@
 
 use super::member::Role;
 use super::{Node, Reads, hash, within};
-use crate::base::Span;
 use crate::app::http1::{self, Ask, Framing, HeadSize, Method, ReadError, Reader, Request};
+use crate::base::Span;
 use crate::host::{NetError, TcpStream};
 use crate::trace::{Arrival, Exchange, Record, StoreEvent};
 use bytes::Bytes;

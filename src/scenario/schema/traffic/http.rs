@@ -355,7 +355,7 @@ fn asks(
     Some(pairs.into_iter().map(ask).collect())
 }
 
-fn arrivals(value: &Value, problems: &mut Problems) -> Option<Arrivals> {
+pub(super) fn arrivals(value: &Value, problems: &mut Problems) -> Option<Arrivals> {
     const KINDS: &[&str] = &["Once", "Poisson", "Every", "Closed", "At"];
     let kind = value::choice(value, "`arrivals`", KINDS, problems)?;
     let only = dist::only(value);

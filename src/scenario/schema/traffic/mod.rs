@@ -2,6 +2,7 @@
 
 mod calls;
 mod http;
+mod lookups;
 mod others;
 mod policy;
 
@@ -23,6 +24,7 @@ pub(super) const FORMS: &[&Form] = &[
     &others::BULK,
     &others::MESSAGES,
     &others::OBJECTS,
+    &lookups::LOOKUPS,
     &others::PING,
     &others::TRACEROUTE,
 ];
@@ -31,7 +33,7 @@ pub(super) const FORMS: &[&Form] = &[
 pub(super) const CALLS: &[&Form] = &[&calls::CALL];
 pub(super) const POLICY: &[&Form] = policy::FORMS;
 
-const KINDS: &[&str] = &["Http", "Bulk", "Messages", "Objects", "Ping", "Traceroute"];
+const KINDS: &[&str] = &["Http", "Bulk", "Messages", "Objects", "Lookups", "Ping", "Traceroute"];
 
 /// Receivers of transfers and messages listen here, each traffic on a port of its own.
 const FIRST_PORT: u16 = 5_001;
@@ -55,9 +57,13 @@ pub(super) fn read(value: Option<&Value>, nodes: &Nodes<'_>, plan: &mut Plan, pr
     for (number, call) in calls::collect(nodes, problems).into_iter().enumerate() {
         if let Some((_, first, _)) = entries.iter().find(|(name, ..)| *name == call.name) {
             problems.add(
-                Diagnostic::error(Code::DuplicateName, call.span, format!("traffic called `{}` is there already", call.name))
-                    .also(*first, "first here")
-                    .help("give the call a `name` of its own"),
+                Diagnostic::error(
+                    Code::DuplicateName,
+                    call.span,
+                    format!("traffic called `{}` is there already", call.name),
+                )
+                .also(*first, "first here")
+                .help("give the call a `name` of its own"),
             );
             continue;
         }
@@ -78,10 +84,13 @@ pub(super) fn read(value: Option<&Value>, nodes: &Nodes<'_>, plan: &mut Plan, pr
             Entry::Made(position, value) => (*position, traffic(name, *span, value, nodes, plan, problems)),
             Entry::Called(position, call) => {
                 let read = calls::read(call, index, nodes, plan, problems);
-                (*position, read.map(|(traffic, place)| {
-                    placed.push(place);
-                    traffic
-                }))
+                (
+                    *position,
+                    read.map(|(traffic, place)| {
+                        placed.push(place);
+                        traffic
+                    }),
+                )
             }
         };
         // So that expectations about what could not be read are not wrong too.
@@ -122,6 +131,7 @@ fn traffic(
         "Bulk" => &others::BULK,
         "Messages" => &others::MESSAGES,
         "Objects" => &others::OBJECTS,
+        "Lookups" => &lookups::LOOKUPS,
         "Ping" => &others::PING,
         _ => &others::TRACEROUTE,
     };
@@ -147,6 +157,7 @@ fn traffic(
         "Bulk" => TrafficKind::Bulk(others::bulk(&reading, problems)?),
         "Messages" => TrafficKind::Messages(others::messages(&reading, problems)?),
         "Objects" => TrafficKind::Objects(others::objects(&reading, problems)?),
+        "Lookups" => TrafficKind::Lookups(lookups::read(&reading, problems)?),
         "Ping" => TrafficKind::Ping(others::ping(&reading, problems)?),
         _ => TrafficKind::Traceroute(others::traceroute(&reading, problems)?),
     };
