@@ -39,8 +39,7 @@ fn request(number: u64, recovery: u64) -> [Record; 3] {
         body: 40_000,
         ..Request::begun(0, number, 0, at(0))
     };
-    let exchange =
-        Exchange { started: at(84_330), ..Exchange::at_once(flow, 0, 2, way(56_360, 0), at(89_530)) };
+    let exchange = Exchange { started: at(84_330), ..Exchange::at_once(flow, 0, 2, way(56_360, 0), at(89_530)) };
     let lookup = Lookup { node: 0, start: at(0), end: at(420), flow: 1, tries: 1 };
     [Record::Lookup(lookup), Record::Exchange(exchange), Record::Request(request)]
 }
@@ -55,7 +54,7 @@ fn told(cases: &Cases, pick: Pick) -> String {
         style: Style::Plain,
     };
     let case = cases.pick(pick).unwrap();
-    explain::explain(case, cases.calls(case), context)
+    explain::explain(case, &cases.parts(case), context)
 }
 
 #[test]

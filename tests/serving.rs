@@ -29,8 +29,10 @@ fn scenario(nodes: &str, traffic: &str, run_for: &str) -> String {
     let names = nodes.split('"').skip(1).step_by(2).filter(|name| nodes.contains(&format!("\"{name}\":")));
     let mut names: Vec<&str> = names.collect();
     names.dedup();
-    let links: Vec<String> =
-        names.iter().map(|name| format!("(between: (\"{name}\", \"lan\"), rate: \"10Gbps\", delay: \"1ms\")")).collect();
+    let links: Vec<String> = names
+        .iter()
+        .map(|name| format!("(between: (\"{name}\", \"lan\"), rate: \"10Gbps\", delay: \"1ms\")"))
+        .collect();
     format!(
         "Scenario(run_for: \"{run_for}\", nodes: {{ {nodes} \"lan\": Router() }}, links: [{}], traffic: {{ {traffic} }})",
         links.join(", ")
@@ -109,13 +111,13 @@ fn a_call_that_fails_decides_the_answer_unless_it_is_optional() {
 #[test]
 fn a_server_that_lets_nobody_in_leaves_connections_to_the_backlog() {
     let nodes = r#""user": Host(), "shop": Server(service: "100ms", queue: 2, overflow: Wait, backlog: 4),"#;
-    let traffic = r#""page": Http(from: "user", to: "http://shop/", arrivals: Every("1ms"), count: 20, connection: Fresh),"#;
+    let traffic =
+        r#""page": Http(from: "user", to: "http://shop/", arrivals: Every("1ms"), count: 20, connection: Fresh),"#;
     let (outcome, traffic) = run(nodes, traffic, "30s");
     assert_eq!(outcome.traffic["page"].counts.ok, 20, "nobody is turned away for good");
     let page = &traffic[0];
-    let connects: Vec<u64> = (0..20)
-        .map(|index| page.budget(index).of(lightlag::observe::Phase::Connect).as_millis())
-        .collect();
+    let connects: Vec<u64> =
+        (0..20).map(|index| page.budget(index).of(lightlag::observe::Phase::Connect).as_millis()).collect();
     assert!(connects.iter().any(|&ms| ms >= 900), "some handshakes are repeated after a second: {connects:?}");
     assert!(outcome.servers["shop"].turned_away.is_empty());
 }
@@ -131,7 +133,10 @@ fn wrong_servers_and_calls_are_told_where_they_stand() {
     // A path on which nothing is asked breaks the circle.
     let open = r#""user": Host(), "a": Server(calls: [(to: "http://b/")]),
         "b": Server(calls: [(to: "http://a/x")], service: "1ms"),"#;
-    let open = open.replace("Server(calls: [(to: \"http://b/\")])", "Server(calls: [(to: \"http://b/\")], routes: [(path: \"/x\", calls: [])])");
+    let open = open.replace(
+        "Server(calls: [(to: \"http://b/\")])",
+        "Server(calls: [(to: \"http://b/\")], routes: [(path: \"/x\", calls: [])])",
+    );
     assert_eq!(codes(&open, page), [""; 0]);
     let own = r#""user": Host(), "a": Server(calls: [(to: "http://a/")]),"#;
     assert_eq!(codes(own, page), ["contradiction: `a` would ask itself"]);
@@ -153,7 +158,7 @@ fn wrong_servers_and_calls_are_told_where_they_stand() {
         policy(r#"timeout: "1s", try_timeout: "2s""#),
         ["no-effect: `try_timeout` has no effect: a request is given up after 1.00 s anyway (`timeout`)"]
     );
-    assert_eq!(policy(r#"retry: (attempts: 1)"#), ["out-of-range: `attempts` (tries in all) cannot be 1"]);
+    assert_eq!(policy("retry: (attempts: 1)"), ["out-of-range: `attempts` (tries in all) cannot be 1"]);
     assert_eq!(
         policy(r#"retry: (attempts: 2, on: ["timeot"])"#),
         ["unknown-variant: nothing that is worth another try is called `timeot`"]
@@ -162,8 +167,9 @@ fn wrong_servers_and_calls_are_told_where_they_stand() {
         policy(r#"retry: (attempts: 2, backoff: Exponential(first: "2s", max: "1s"))"#),
         ["contradiction: the first wait is longer than the longest"]
     );
-    assert_eq!(policy(r#"breaker: (window: 5, minimum: 9, open_for: "1s")"#), [
-        "contradiction: the window never holds the minimum of outcomes"
-    ]);
+    assert_eq!(
+        policy(r#"breaker: (window: 5, minimum: 9, open_for: "1s")"#),
+        ["contradiction: the window never holds the minimum of outcomes"]
+    );
     assert_eq!(policy(r#"hedge: (after: "100%")"#), ["out-of-range: 100% is no percentile"]);
 }

@@ -7,10 +7,10 @@ use crate::link::{loss, queue};
 use crate::report::Style;
 use crate::report::table::{Align, Table};
 use crate::scenario::Code;
-use crate::service::client::{Policy, backoff, jitter};
-use crate::service::server;
 use crate::scenario::schema::{FORMS, PROFILES};
 use crate::service::balancer::policy;
+use crate::service::client::{Policy, backoff, jitter};
+use crate::service::server;
 use crate::topo::{Kind, places};
 use crate::transport::congestion;
 

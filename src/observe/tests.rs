@@ -49,10 +49,7 @@ fn request() -> Request {
 
 /// Got the request at 203 (sent at once), queued it for 4, worked for 20.
 fn exchange() -> Exchange {
-    Exchange {
-        started: at(207),
-        ..Exchange::at_once(2, 0, 1, way(167, 167), at(227))
-    }
+    Exchange { started: at(207), ..Exchange::at_once(2, 0, 1, way(167, 167), at(227)) }
 }
 
 fn shares_by_name(shares: &[Span], phases: &[Phase]) -> Vec<(&'static str, u64)> {

@@ -1,8 +1,9 @@
 //! Outcomes made by hand, for the tests of every rendering.
 
 use crate::run::outcome::{
-    BreakerChange, Counts, DirectionOutcome, Expectation, HopOutcome, Latency, LinkOutcome, MODEL_VERSION, Outcome, Packets,
-    Performance, QueueOutcome, Resilience, ServerOutcome, Share, Slowest, Specimen, TrafficKind, TrafficOutcome,
+    BreakerChange, Counts, DirectionOutcome, Expectation, HopOutcome, Latency, LinkOutcome, MODEL_VERSION, Outcome,
+    Packets, Performance, QueueOutcome, Resilience, ServerOutcome, Share, Slowest, Specimen, TrafficKind,
+    TrafficOutcome,
 };
 use crate::run::series::{QueueSeries, SenderSeries, SeriesOutcome};
 use indexmap::IndexMap;

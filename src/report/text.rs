@@ -221,7 +221,8 @@ fn servers(outcome: &Outcome) -> String {
         let _ = writeln!(text, "{name}: {} answered, turned away {}", grouped(server.answered), by.join(", "));
     }
     if all > SERVERS {
-        let _ = writeln!(text, "and {} more turned requests away", counted((all - SERVERS) as u64, "server", "servers"));
+        let _ =
+            writeln!(text, "and {} more turned requests away", counted((all - SERVERS) as u64, "server", "servers"));
     }
     text
 }
@@ -234,7 +235,7 @@ fn has_budget(traffic: &TrafficOutcome) -> bool {
 /// What a phase is called on the screen; both directions of a request count together.
 fn category(phase: &str) -> &'static str {
     match phase.strip_prefix("request_").or_else(|| phase.strip_prefix("response_")).unwrap_or(phase) {
- "held" => "bulkhead",
+        "held" => "bulkhead",
         "backoff" => "backoff",
         "earlier_tries" => "earlier tries",
         "dns" => "name lookup",

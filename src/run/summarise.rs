@@ -96,10 +96,7 @@ pub fn summarise(ended: Ended, traffic: &[Traffic]) -> Outcome {
             dropped: by_cause(&dropped),
             in_flight: ended.packets_in_flight,
         },
-        traffic: traffic
-            .iter()
-            .map(|traffic| (traffic.plan.name.clone(), of_traffic(traffic, &names)))
-            .collect(),
+        traffic: traffic.iter().map(|traffic| (traffic.plan.name.clone(), of_traffic(traffic, &names))).collect(),
         servers: ended
             .servers
             .iter()

@@ -581,7 +581,7 @@ fn shared_cores_give_everybody_the_same_slowness() {
         let wait: Span = exchanges.iter().map(|exchange| exchange.core_wait).sum();
         let mean = |span: Span| span.as_millis_f64() / exchanges.len() as f64;
         assert!((mean(took) / 20.0 - 1.0).abs() < 0.04, "{} ms at half load, want 20 ms", mean(took));
-        assert!((mean(wait) / 10.0 - 1.0).abs() < 0.06, "{} ms of that for others, want 10 ms", mean(wait));
+        assert!((mean(wait) / 10.0 - 1.0).abs() < 0.08, "{} ms of that for others, want 10 ms", mean(wait));
     }
 }
 
@@ -637,10 +637,7 @@ fn a_server_that_starts_cold_is_slow_at_first() {
 /// The second of three requests waits, the third finds no room.
 #[test]
 fn a_full_queue_answers_503_or_resets() {
-    for (overflow, want) in [
-        (server::Overflow::Reject, Failure::Status),
-        (server::Overflow::Reset, Failure::Reset),
-    ] {
+    for (overflow, want) in [(server::Overflow::Reject, Failure::Status), (server::Overflow::Reset, Failure::Reset)] {
         let mut net = Ideal::new(MS);
         let service = Dist::Constant(MS * 100);
         serve(&net, server::Config { queue_limit: Some(1), overflow, service, ..server::Config::new() });

@@ -16,15 +16,8 @@ static ROUTER: Form = Form { name: "Router", fields: &["at", "count"] };
 static RESOLVER: Form = Form { name: "Resolver", fields: &["at", "count", "cache", "timeout", "attempts"] };
 static AUTHORITY: Form = Form { name: "Authority", fields: &["at", "count", "zones"] };
 
-pub(super) const FORMS: &[&Form] = &[
-    &HOST,
-    &ROUTER,
-    &server::SERVER,
-    &server::ROUTE,
-    &server::WARM_UP,
-    &RESOLVER,
-    &AUTHORITY,
-];
+pub(super) const FORMS: &[&Form] =
+    &[&HOST, &ROUTER, &server::SERVER, &server::ROUTE, &server::WARM_UP, &RESOLVER, &AUTHORITY];
 
 const KINDS: &[&str] = &["Host", "Router", "Server", "Resolver", "Authority"];
 

@@ -153,7 +153,8 @@ fn effects(config: &Config, fields: &Fields<'_>, problems: &mut Problems) {
     let no_work = at_once(&config.service)
         && config.tls.as_ref().is_none_or(|tls| at_once(&tls.handshake))
         && config.routes.iter().all(|route| route.service.is_none());
-    let waits = !at_once(&config.io) || config.routes.iter().any(|route| route.io.is_some()) || !calls(fields).is_empty();
+    let waits =
+        !at_once(&config.io) || config.routes.iter().any(|route| route.io.is_some()) || !calls(fields).is_empty();
     if no_work {
         for name in ["cores", "speed", "warm_up"] {
             fields.no_effect(name, "work takes no time; give `service` a duration", problems);
@@ -164,7 +165,11 @@ fn effects(config: &Config, fields: &Fields<'_>, problems: &mut Problems) {
         fields.no_effect("queue", "nothing waits where work takes no time; give `service` a duration", problems);
     }
     if config.cores.is_some_and(|cores| cores >= config.workers) {
-        fields.no_effect("cores", "no more requests are worked on than there are `workers`, each with its core", problems);
+        fields.no_effect(
+            "cores",
+            "no more requests are worked on than there are `workers`, each with its core",
+            problems,
+        );
     }
 }
 

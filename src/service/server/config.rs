@@ -30,15 +30,7 @@ pub struct Route {
 impl Default for Route {
     /// Every path, answered 200 with the server's defaults.
     fn default() -> Self {
-        Self {
-            path: "*".to_owned(),
-            method: None,
-            response: None,
-            service: None,
-            io: None,
-            calls: None,
-            status: 200,
-        }
+        Self { path: "*".to_owned(), method: None, response: None, service: None, io: None, calls: None, status: 200 }
     }
 }
 

@@ -96,7 +96,11 @@ fn stages<'a>(value: &'a Value, problems: &mut Problems) -> Vec<(usize, &'a Valu
         return items.iter().map(|item| (0, item)).collect();
     }
     let Kind::List(items) = &value.kind else {
-        value::wrong::<()>(value, "`calls` is a list: [(to: \"http://db/row\"), Parallel([(to: ..), (to: ..)])]", problems);
+        value::wrong::<()>(
+            value,
+            "`calls` is a list: [(to: \"http://db/row\"), Parallel([(to: ..), (to: ..)])]",
+            problems,
+        );
         return Vec::new();
     };
     let each = |(stage, item): (usize, &'a Value)| -> Vec<(usize, &'a Value)> {
@@ -150,8 +154,7 @@ pub(super) fn read(
         call: Call { traffic: index, count, optional: optional? },
     };
     let kind = TrafficKind::Http(http);
-    let traffic =
-        Traffic { name: call.name.clone(), declared: call.value.span, start: Time::ZERO, dscp, kind };
+    let traffic = Traffic { name: call.name.clone(), declared: call.value.span, start: Time::ZERO, dscp, kind };
     Some((traffic, placed))
 }
 

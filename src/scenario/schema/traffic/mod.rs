@@ -55,9 +55,13 @@ pub(super) fn read(value: Option<&Value>, nodes: &Nodes<'_>, plan: &mut Plan, pr
     for (number, call) in calls::collect(nodes, problems).into_iter().enumerate() {
         if let Some((_, first, _)) = entries.iter().find(|(name, ..)| *name == call.name) {
             problems.add(
-                Diagnostic::error(Code::DuplicateName, call.span, format!("traffic called `{}` is there already", call.name))
-                    .also(*first, "first here")
-                    .help("give the call a `name` of its own"),
+                Diagnostic::error(
+                    Code::DuplicateName,
+                    call.span,
+                    format!("traffic called `{}` is there already", call.name),
+                )
+                .also(*first, "first here")
+                .help("give the call a `name` of its own"),
             );
             continue;
         }
@@ -78,10 +82,13 @@ pub(super) fn read(value: Option<&Value>, nodes: &Nodes<'_>, plan: &mut Plan, pr
             Entry::Made(position, value) => (*position, traffic(name, *span, value, nodes, plan, problems)),
             Entry::Called(position, call) => {
                 let read = calls::read(call, index, nodes, plan, problems);
-                (*position, read.map(|(traffic, place)| {
-                    placed.push(place);
-                    traffic
-                }))
+                (
+                    *position,
+                    read.map(|(traffic, place)| {
+                        placed.push(place);
+                        traffic
+                    }),
+                )
             }
         };
         // So that expectations about what could not be read are not wrong too.

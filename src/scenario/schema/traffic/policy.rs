@@ -28,9 +28,7 @@ pub(in crate::scenario::schema) const FORMS: &[&Form] =
 pub(super) fn read(fields: &Fields<'_>, timeout: Option<Duration>, problems: &mut Problems) -> Option<Policy> {
     let before = problems.0.len();
     let policy = Policy {
-        try_timeout: fields
-            .get("try_timeout")
-            .and_then(|value| value::positive_span(value, "`try_timeout`", problems)),
+        try_timeout: fields.get("try_timeout").and_then(|value| value::positive_span(value, "`try_timeout`", problems)),
         retry: fields.get("retry").and_then(|value| retry(value, problems)),
         hedge: fields.get("hedge").and_then(|value| hedge(value, problems)),
         breaker: fields.get("breaker").and_then(|value| breaker(value, problems)),
@@ -113,7 +111,8 @@ fn backoff(value: &Value, problems: &mut Problems) -> Option<Backoff> {
     let growth = if kind == "Linear" {
         Growth::Linear { first, max }
     } else {
-        let factor = fields.get("factor").map_or(Some(2.0), |value| value::real(value, "`factor`", 1.0..=100.0, problems));
+        let factor =
+            fields.get("factor").map_or(Some(2.0), |value| value::real(value, "`factor`", 1.0..=100.0, problems));
         if jitter == Some(Jitter::Decorrelated) {
             fields.no_effect("factor", "decorrelated jitter grows by what was drawn before", problems);
         }
@@ -208,8 +207,9 @@ fn after(value: &Value, problems: &mut Problems) -> Option<After> {
             let share = value::ratio(value, "`after` (a share of the answers)", problems)?;
             if share.is_zero() || share.get() >= 1.0 {
                 problems.add(
-                    Diagnostic::error(Code::OutOfRange, value.span, format!("{share} is no percentile"))
-                        .help("it lies between 0 % and 100 %: \"95%\" asks again what takes longer than 95 % of the answers"),
+                    Diagnostic::error(Code::OutOfRange, value.span, format!("{share} is no percentile")).help(
+                        "it lies between 0 % and 100 %: \"95%\" asks again what takes longer than 95 % of the answers",
+                    ),
                 );
                 return None;
             }

@@ -145,6 +145,10 @@ mod tests {
         assert!(low >= 100.0 && high <= 300.0 && near(middle, 200.0), "{low} {high} {middle}");
         let (low, high, middle) = mean(Jitter::Decorrelated, 1);
         assert!(low >= 100.0 && high <= 900.0 && near(middle, 350.0), "{low} {high} {middle}");
-        assert!(waits(Backoff { growth: EXPONENTIAL, jitter: Jitter::Decorrelated }, 99).iter().all(|w| w.as_millis() <= 1_000));
+        assert!(
+            waits(Backoff { growth: EXPONENTIAL, jitter: Jitter::Decorrelated }, 99)
+                .iter()
+                .all(|w| w.as_millis() <= 1_000)
+        );
     }
 }
