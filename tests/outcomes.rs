@@ -141,3 +141,8 @@ fn scale_up_or_out() {
 fn fan_out_tail() {
     pinned("fan-out-tail");
 }
+
+#[test]
+fn read_locality() {
+    pinned("read-locality");
+}

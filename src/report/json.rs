@@ -51,16 +51,19 @@ mod tests {
 
     #[test]
     fn both_forms_keep_everything() {
-        let outcome = fixture::outcome([("pages", fixture::pages()), ("way", fixture::route())]);
+        let mut outcome = fixture::outcome([("pages", fixture::pages()), ("way", fixture::route())]);
+        outcome.stores.insert("positions".into(), fixture::store());
         assert_eq!(from_json(&to_json(&outcome)).unwrap(), outcome);
         assert_eq!(from_ron(&to_ron(&outcome)).unwrap(), outcome);
     }
 
     /// The path of every value: `traffic.*.latency_ns.p99`. Names that users choose and causes become `*`.
     fn paths(value: &Value, path: &str, into: &mut Vec<String>) {
-        const BY_NAME: [&str; 10] = [
+        const BY_NAME: [&str; 12] = [
             "traffic",
             "servers",
+            "stores",
+            "members",
             "links",
             "failed_by",
             "failed_tries",
@@ -71,7 +74,7 @@ mod tests {
             "phases_ns",
         ];
         // Documented once, under the first place of their fields.
-        if path.ends_with("hops[].latency_ns") || path.ends_with(".b_to_a") {
+        if path.ends_with("hops[].latency_ns") || path.ends_with("lag_ns") || path.ends_with(".b_to_a") {
             return;
         }
         match value {
@@ -102,6 +105,7 @@ mod tests {
         bulk.resilience = Some(fixture::resilience());
         let mut outcome = fixture::outcome([("pages", fixture::pages()), ("way", fixture::route()), ("bulk", bulk)]);
         outcome.servers[0].turned_away.insert("rejected".into(), 1);
+        outcome.stores.insert("positions".into(), fixture::store());
         let mut found = Vec::new();
         paths(&serde_json::to_value(&outcome).unwrap(), "", &mut found);
         found.sort();

@@ -15,6 +15,7 @@ pub mod objects;
 pub mod ping;
 pub mod resolver;
 pub mod server;
+pub mod store;
 pub mod stub;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,10 @@ pub const ROLES: &[(&str, &str)] = &[
     (
         "Server",
         "an HTTP/1.1 server, in the clear or under TLS 1.2 and 1.3: workers on cores, a queue with a limit, service times, routes, calls to others",
+    ),
+    (
+        "Store",
+        "a replicated key-value store over HTTP: a primary, followers with lag, local or passed-on reads, elections when the primary falls silent",
     ),
     ("Resolver", "a recursive DNS resolver with a TTL cache; asks the authorities of zones on behalf of stubs"),
     (

@@ -8,7 +8,8 @@ mod record;
 
 pub use record::{
     Arrival, Cause, Circuit, Echo, Exchange, Failure, Lookup, Message, MessageSent, PacketEvent, PacketRecord,
-    Progress, Record, Recovery, Request, RequestStarted, Series, Tripped, Try, TurnedAway, Turning, Verdict,
+    Progress, Record, Recovery, Request, RequestStarted, Series, StoreEvent, StoreRecord, Tripped, Try, TurnedAway,
+    Turning, Verdict,
 };
 
 /// Which kinds of record somebody wants.

@@ -5,7 +5,7 @@ use super::nodes::Nodes;
 use super::{Problems, inner, value};
 use crate::scenario::ast::{Kind, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
-use crate::scenario::plan::{Bounds, Expect, Measure, Plan, Quantity, Statistic, TrafficKind, Way};
+use crate::scenario::plan::{Bounds, Expect, Measure, NodeKind, Plan, Quantity, Statistic, TrafficKind, Way};
 use crate::service::bulk::Amount;
 use crate::trace::Cause;
 
@@ -17,10 +17,23 @@ static COUNT: Form = Form { name: "Count", fields: &["of", "at_most", "at_least"
 static GOODPUT: Form = Form { name: "Goodput", fields: &["of", "at_most", "at_least"] };
 static DROPS: Form = Form { name: "Drops", fields: &["link", "from", "cause", "at_most", "at_least"] };
 static MARKS: Form = Form { name: "Marks", fields: &["link", "from", "at_most", "at_least"] };
+static LOST_WRITES: Form = Form { name: "LostWrites", fields: &["store", "at_most", "at_least"] };
+static STALE_READS: Form = Form { name: "StaleReads", fields: &["store", "at_most", "at_least"] };
 static UTILISATION: Form = Form { name: "Utilisation", fields: &["link", "from", "at_most", "at_least"] };
 
-pub(super) const FORMS: &[&Form] =
-    &[&LATENCY, &PHASE, &SUCCESS, &DELIVERED, &COUNT, &GOODPUT, &DROPS, &MARKS, &UTILISATION];
+pub(super) const FORMS: &[&Form] = &[
+    &LATENCY,
+    &PHASE,
+    &SUCCESS,
+    &DELIVERED,
+    &COUNT,
+    &GOODPUT,
+    &LOST_WRITES,
+    &STALE_READS,
+    &DROPS,
+    &MARKS,
+    &UTILISATION,
+];
 
 /// The phases into which the latencies of each kind of traffic divide, as results name them.
 #[must_use]
@@ -117,6 +130,18 @@ fn measure(item: &Value, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems
             let bounds = bounds(&fields, "\"90Mbps\"", value::rate, problems);
             Some(Measure::Goodput { of: of?, bounds: bounds? })
         }
+        "LostWrites" => {
+            let store = store(&fields, nodes, plan, problems);
+            let count =
+                |value: &Value, what: &str, problems: &mut Problems| value::whole(value, what, 0..=u64::MAX, problems);
+            let bounds = bounds(&fields, "0", count, problems);
+            Some(Measure::LostWrites { store: store?, bounds: bounds? })
+        }
+        "StaleReads" => {
+            let store = store(&fields, nodes, plan, problems);
+            let bounds = bounds(&fields, "\"1%\"", value::ratio, problems);
+            Some(Measure::StaleReads { store: store?, bounds: bounds? })
+        }
         "Drops" => {
             let link = link(&fields, nodes, plan, problems);
             let cause = fields.get("cause").and_then(|value| cause(value, problems));
@@ -137,6 +162,22 @@ fn measure(item: &Value, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems
             Some(Measure::Utilisation { link, way, bounds: bounds? })
         }
     }
+}
+
+/// The store that `store` names, by any of its members.
+fn store(fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems) -> Option<u32> {
+    let value = fields.need("store", "\"db\"", problems)?;
+    let &node = nodes.find(value, problems)?.first()?;
+    let node = &plan.nodes[node as usize];
+    if let NodeKind::Store(member) = &node.kind {
+        return Some(member.store);
+    }
+    problems.add(
+        Diagnostic::error(Code::WrongRole, inner(value), format!("`{}` is no store", node.name))
+            .also(node.declared, format!("a `{}`", node.kind.name()))
+            .help("name a node declared as `Store(..)`"),
+    );
+    None
 }
 
 fn bounds<T: PartialOrd + Copy>(

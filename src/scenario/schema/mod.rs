@@ -10,6 +10,7 @@ mod profile;
 mod queue;
 mod rules;
 mod server;
+mod store;
 mod tcp;
 mod tls;
 mod traffic;
@@ -102,6 +103,7 @@ fn read(root: &Value, name: &str, problems: &mut Problems) -> Option<Plan> {
         run_for,
         nodes: Vec::new(),
         links: Vec::new(),
+        stores: Vec::new(),
         zones: Vec::new(),
         traffic: Vec::new(),
         expect: Vec::new(),
@@ -109,6 +111,7 @@ fn read(root: &Value, name: &str, problems: &mut Problems) -> Option<Plan> {
     };
     let nodes = fields.need("nodes", "{ \"user\": Host(at: \"New York\"), .. }", problems);
     let nodes = nodes::read(nodes, tcp, &mut plan, problems);
+    store::join(&nodes, &mut plan, problems);
     if let Some(value) = fields.get("links") {
         links::read(value, &nodes, &mut plan, problems);
     }

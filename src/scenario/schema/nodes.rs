@@ -2,6 +2,7 @@
 
 use super::form::{Fields, Form, list, similar};
 use super::profile::{PROFILES, Profile};
+use super::store::{self, STORE};
 use super::tcp::{self, Settings};
 use super::{Problems, check_name, inner, named_entries, server, value};
 use crate::base::Span as Duration;
@@ -17,9 +18,9 @@ static RESOLVER: Form = Form { name: "Resolver", fields: &["at", "count", "cache
 static AUTHORITY: Form = Form { name: "Authority", fields: &["at", "count", "zones"] };
 
 pub(super) const FORMS: &[&Form] =
-    &[&HOST, &ROUTER, &server::SERVER, &server::ROUTE, &server::WARM_UP, &RESOLVER, &AUTHORITY];
+    &[&HOST, &ROUTER, &server::SERVER, &server::ROUTE, &server::WARM_UP, &STORE, &RESOLVER, &AUTHORITY];
 
-const KINDS: &[&str] = &["Host", "Router", "Server", "Resolver", "Authority"];
+const KINDS: &[&str] = &["Host", "Router", "Server", "Store", "Resolver", "Authority"];
 
 /// A declared name: one node or a group of them.
 pub(super) struct Group<'a> {
@@ -37,6 +38,8 @@ pub(super) struct Group<'a> {
     pub(super) zones: Option<&'a Value>,
     /// What its members ask of others before they answer.
     pub(super) calls: Vec<server::Calls<'a>>,
+    /// What a `Store` says of the whole store.
+    pub(super) store: Option<store::Whole<'a>>,
 }
 
 /// All declared names, in the order of the file.
@@ -58,6 +61,7 @@ struct Template<'a> {
     resolver: Option<&'a Value>,
     zones: Option<&'a Value>,
     calls: Vec<server::Calls<'a>>,
+    store: Option<store::Whole<'a>>,
     broken: bool,
 }
 
@@ -97,6 +101,7 @@ pub(super) fn read<'a>(value: Option<&'a Value>, tcp: Settings, plan: &mut Plan,
             mtu: template.settings.mtu,
             zones: template.zones,
             calls: template.calls,
+            store: template.store,
         });
     }
     number(made, &mut nodes, plan);
@@ -143,6 +148,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         resolver: None,
         zones: None,
         calls: Vec::new(),
+        store: None,
         broken: true,
     };
     let Some(kind) = value::choice(entry, "a node", KINDS, problems) else { return template };
@@ -150,6 +156,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         "Host" => &HOST,
         "Router" => &ROUTER,
         "Server" => &server::SERVER,
+        "Store" => &STORE,
         "Resolver" => &RESOLVER,
         _ => &AUTHORITY,
     };
@@ -160,7 +167,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
     // More than 16,777,000 hosts would not fit into 10.0.0.0/8, and none of this size was ever simulated in one run.
     template.count =
         fields.get("count").and_then(|value| value::whole(value, "a count of nodes", 1..=1_000_000, problems));
-    if matches!(kind, "Host" | "Server") {
+    if matches!(kind, "Host" | "Server" | "Store") {
         template.access = fields.get("access").and_then(|value| {
             let table = PROFILES.iter().map(|profile| (profile.name, profile));
             value::named(value, "an access profile", table, problems)
@@ -175,6 +182,11 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         "Server" => {
             template.kind = NodeKind::Server(server::read(&fields, problems));
             template.calls = server::calls(&fields);
+        }
+        "Store" => {
+            let (node, whole) = store::read(&fields, problems);
+            template.kind = NodeKind::Store(node);
+            template.store = Some(whole);
         }
         "Resolver" => template.kind = NodeKind::Resolver(resolver(&fields, problems)),
         _ => {

@@ -104,10 +104,11 @@ fn streams(traffic: &Traffic, plan: &Plan) -> Vec<Stream> {
             let asks = http.asks.iter().filter(|ask| ask.targets.len() == 1);
             asks.map(|ask| {
                 let to = ask.targets[0];
-                let NodeKind::Server(server) = &plan.nodes[to as usize].kind else {
-                    unreachable!("only servers are asked")
+                let bytes = match &plan.nodes[to as usize].kind {
+                    NodeKind::Server(server) => answer(server, http).0,
+                    NodeKind::Store(store) if http.method == "GET" => store.value,
+                    _ => 0,
                 };
-                let bytes = answer(server, http).0;
                 let bits = (bytes + bytes.div_ceil(1_448).max(1) * TCP_HEADERS) * 8;
                 Stream { from: to, to: ask.from, bps: bits as f64 / gap.as_secs_f64() }
             })
