@@ -54,7 +54,7 @@ fn told(cases: &Cases, pick: Pick) -> String {
         style: Style::Plain,
     };
     let case = cases.pick(pick).unwrap();
-    explain::explain(case, cases.calls(case), context)
+    explain::explain(case, &cases.parts(case), context)
 }
 
 #[test]

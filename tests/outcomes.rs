@@ -133,11 +133,6 @@ fn token_bucket() {
 }
 
 #[test]
-fn read_locality() {
-    pinned("read-locality");
-}
-
-#[test]
 fn scale_up_or_out() {
     pinned("scale-up-or-out");
 }
@@ -150,4 +145,9 @@ fn fan_out_tail() {
 #[test]
 fn sharded_cache() {
     pinned("sharded-cache");
+}
+
+#[test]
+fn read_locality() {
+    pinned("read-locality");
 }

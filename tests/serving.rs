@@ -158,7 +158,7 @@ fn wrong_servers_and_calls_are_told_where_they_stand() {
         policy(r#"timeout: "1s", try_timeout: "2s""#),
         ["no-effect: `try_timeout` has no effect: a request is given up after 1.00 s anyway (`timeout`)"]
     );
-    assert_eq!(policy(r#"retry: (attempts: 1)"#), ["out-of-range: `attempts` (tries in all) cannot be 1"]);
+    assert_eq!(policy("retry: (attempts: 1)"), ["out-of-range: `attempts` (tries in all) cannot be 1"]);
     assert_eq!(
         policy(r#"retry: (attempts: 2, on: ["timeot"])"#),
         ["unknown-variant: nothing that is worth another try is called `timeot`"]

@@ -31,7 +31,7 @@ pub(crate) fn run(args: &Explain, terminal: &Terminal) -> Result<Status, Failure
         light_floor: plans[index].light_floor,
         style: terminal.out,
     };
-    let mut text = explain(case, cases.calls(case), context);
+    let mut text = explain(case, &cases.parts(case), context);
     if args.packets {
         let cast = cast(&loaded, nodes);
         let mut sequence = match case.story {

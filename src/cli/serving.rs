@@ -10,20 +10,18 @@ use crate::service::server::{Config, Overflow};
 
 /// A server in a few words.
 pub(crate) fn server(config: &Config) -> String {
-    let mut text = match &config.tls {
+    let mut parts = vec![match &config.tls {
         None => "Server".to_owned(),
         Some(tls) if tls.min_version == tls.max_version => format!("Server, TLS {}", tls.max_version),
         Some(tls) => format!("Server, TLS {} to {}", tls.min_version, tls.max_version),
-    };
-    text += &format!(", {}", counted(config.workers as u64, "worker", "workers"));
-    if let Some(cores) = config.cores {
-        text += &format!(" on {}", counted(cores as u64, "core", "cores"));
-    }
+    }];
+    let cores = config.cores.map_or_else(String::new, |n| format!(" on {}", counted(n as u64, "core", "cores")));
+    parts.push(counted(config.workers as u64, "worker", "workers") + &cores);
     if (config.speed - 1.0).abs() > f64::EPSILON {
-        text += &format!(" of speed {}", config.speed);
+        parts.push(format!("speed {}", config.speed));
     }
     if let Some(warm_up) = config.warm_up {
-        text += &format!(", {:.1}% as fast for the first {}", warm_up.from * 100.0, warm_up.over);
+        parts.push(format!("from {}% of it in {}", warm_up.from * 100.0, warm_up.over));
     }
     if let Some(limit) = config.queue_limit {
         let more = match config.overflow {
@@ -31,48 +29,46 @@ pub(crate) fn server(config: &Config) -> String {
             Overflow::Reset => "are reset",
             Overflow::Wait => "wait to be accepted",
         };
-        text += &format!(", {limit} may wait, more {more}");
+        parts.push(format!("{limit} may wait, more {more}"));
     }
-    text
+    parts.join(", ")
 }
 
 /// What is done about failures; empty where it is nothing.
 pub(crate) fn policy(policy: &Policy) -> String {
-    let mut text = String::new();
-    if let Some(limit) = policy.try_timeout {
-        text += &format!(", each try {limit}");
-    }
+    let mut parts = vec![String::new()];
+    parts.extend(policy.try_timeout.map(|limit| format!("each try {limit}")));
     if let Some(retry) = &policy.retry {
-        text += &format!(", at most {}", counted(u64::from(retry.attempts), "try", "tries"));
-        text += &backoff(&retry.backoff);
-        text += &retry.budget.map_or_else(String::new, |config| budget("retries", &config));
+        let waits = backoff(&retry.backoff);
+        parts.push(format!("at most {}{waits}", counted(u64::from(retry.attempts), "try", "tries")));
+        parts.extend(retry.budget.map(|config| budget("retries", &config)));
     }
     if let Some(hedge) = &policy.hedge {
         let after = match hedge.after {
             After::Time(span) => format!("after {span}"),
             After::Quantile(share) => format!("after what {share} of the answers took"),
         };
-        text += &format!(", hedged {after} up to {}", counted(u64::from(hedge.most), "time", "times"));
-        text += &hedge.budget.map_or_else(String::new, |config| budget("hedges", &config));
+        parts.push(format!("hedged {after} up to {}", counted(u64::from(hedge.most), "time", "times")));
+        parts.extend(hedge.budget.map(|config| budget("hedges", &config)));
     }
     if let Some(breaker) = &policy.breaker {
         let window = match breaker.window {
             Window::Count(count) => format!("the last {count}"),
             Window::Time(span) => format!("{span}"),
         };
-        text += &format!(
-            ", breaker opens at {} failures of {window} (at least {}) for {} and closes after {}",
+        parts.push(format!(
+            "breaker opens at {} failures of {window} (at least {}) for {} and closes after {}",
             breaker.failures,
             breaker.minimum,
             breaker.open_for,
             counted(u64::from(breaker.probes), "probe", "probes"),
-        );
+        ));
     }
     if let Some(bulkhead) = &policy.bulkhead {
         let queue = bulkhead.queue.map_or_else(String::new, |queue| format!(", {queue} may wait"));
-        text += &format!(", at most {} at a time{queue}", bulkhead.max);
+        parts.push(format!("at most {} at a time{queue}", bulkhead.max));
     }
-    text
+    parts.join(", ")
 }
 
 fn backoff(backoff: &Backoff) -> String {
@@ -92,5 +88,5 @@ fn backoff(backoff: &Backoff) -> String {
 
 fn budget(what: &str, config: &budget::Config) -> String {
     let floor = config.floor.map_or_else(String::new, |gap| format!(" and one every {gap}"));
-    format!(", {what} for {} of the requests{floor} after the first {}", config.share, config.burst)
+    format!("{what} for {} of the requests{floor} after the first {}", config.share, config.burst)
 }

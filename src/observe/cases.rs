@@ -2,6 +2,7 @@
 
 use super::attribution::{self, Joiner};
 use super::metrics::Kind;
+use super::parts::Part;
 use super::phase::{Budget, Phase};
 use super::samples::{Percentile, Sample, Samples};
 use crate::base::{Span, Time};
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 
 /// What happened in a case.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "most cases are requests")]
 pub enum Story {
     /// A request, what its server saw, and how its name was looked up.
     Request(Request, Option<Exchange>, Option<Lookup>),
@@ -33,7 +35,7 @@ pub struct Case {
     /// What happened.
     pub story: Story,
     /// Its tries, where there may be several, in the order of their beginning.
-    pub tries: Vec<Try>,
+    tries: Vec<Try>,
     phases: &'static [Phase],
     shares: Vec<Span>,
 }
@@ -154,11 +156,11 @@ impl Cases {
             }
             Record::Request(request) if request.traffic == self.traffic => {
                 let joined = self.joiner.request(request);
-                self.joined(joined);
+                self.joined(joined.as_ref());
             }
             Record::Exchange(exchange) => {
                 let joined = self.joiner.exchange(exchange);
-                self.joined(joined);
+                self.joined(joined.as_ref());
             }
             Record::Lookup(lookup) => {
                 self.lookups.insert(lookup.flow, lookup);
@@ -173,8 +175,8 @@ impl Cases {
         }
     }
 
-    fn joined(&mut self, pair: Option<(Request, Option<Exchange>)>) {
-        if let Some((request, exchange)) = pair {
+    fn joined(&mut self, pair: Option<&(Request, Option<Exchange>)>) {
+        if let Some(&(request, exchange)) = pair {
             let lookup = self.lookups.get(&request.lookup_flow).copied();
             let mut case = Case::of_request(request, exchange, lookup);
             case.tries = self.tries.remove(&request.number).unwrap_or_default();
@@ -183,17 +185,21 @@ impl Cases {
         }
     }
 
-    /// What servers asked of others while they answered this case, in the order in which it ended.
+    /// The tries of a case where there were several, and then what its server asked of others, in the order of their beginning.
     #[must_use]
-    pub fn calls(&self, case: &Case) -> &[Request] {
-        let Story::Request(request, ..) = &case.story else { return &[] };
-        self.calls.get(&(request.flow, request.exchange)).map_or(&[], Vec::as_slice)
+    pub fn parts(&self, case: &Case) -> (Vec<Part>, Vec<Part>) {
+        let Story::Request(request, ..) = &case.story else { return (Vec::new(), Vec::new()) };
+        let tries = case.tries.iter().filter(|_| case.tries.len() > 1).map(|tried| Part::of_try(tried, case.start));
+        let calls = self.calls.get(&(request.flow, request.exchange)).into_iter().flatten();
+        let mut calls: Vec<Part> = calls.map(|call| Part::of_call(call, case.start)).collect();
+        calls.sort_by_key(|call| (call.start, call.start + call.took, call.what));
+        (tries.collect(), calls)
     }
 
     /// Ends the reading.
     pub fn finish(&mut self) {
         let rest: Vec<_> = self.joiner.finish().collect();
-        rest.into_iter().for_each(|pair| self.joined(Some(pair)));
+        rest.iter().for_each(|pair| self.joined(Some(pair)));
     }
 
     /// How many there are.

@@ -420,7 +420,7 @@ impl Metrics {
             Record::RequestStarted(started) => self.of(started.traffic).began(started.time),
             Record::Request(request) => {
                 let joined = self.joiner.request(*request);
-                self.joined(joined);
+                self.joined(joined.as_ref());
             }
             Record::Try(tried) => self.of(tried.traffic).tried(tried),
             Record::Tripped(tripped) => self.of(tripped.traffic).efforts.tripped.push(*tripped),
@@ -433,7 +433,7 @@ impl Metrics {
                 served.worked += exchange.finished - exchange.started;
                 served.queued += exchange.started.since(exchange.request.released);
                 let joined = self.joiner.exchange(*exchange);
-                self.joined(joined);
+                self.joined(joined.as_ref());
             }
             Record::MessageSent(sent) => self.of(sent.traffic).began(sent.time),
             Record::Message(message) => self.of(message.traffic).message(message),
@@ -447,7 +447,7 @@ impl Metrics {
     #[must_use]
     pub fn finish(mut self) -> Vec<Traffic> {
         let rest: Vec<_> = self.joiner.finish().collect();
-        rest.into_iter().for_each(|pair| self.joined(Some(pair)));
+        rest.iter().for_each(|pair| self.joined(Some(pair)));
         self.traffic
     }
 
@@ -461,8 +461,8 @@ impl Metrics {
         &mut self.traffic[traffic as usize]
     }
 
-    fn joined(&mut self, pair: Option<(Request, Option<Exchange>)>) {
-        if let Some((request, exchange)) = pair {
+    fn joined(&mut self, pair: Option<&(Request, Option<Exchange>)>) {
+        if let Some(&(request, exchange)) = pair {
             self.of(request.traffic).request(&request, exchange.as_ref());
         }
     }

@@ -3,9 +3,9 @@
 use super::style::Style;
 use super::table::{Align, Cell, Table, counted, grouped};
 use crate::base::Span;
+use crate::observe::parts::{End, Part, What};
 use crate::observe::waterfall::{Bar, bars};
 use crate::observe::{Case, Phase, Story};
-use crate::trace::{Failure, Request, Verdict};
 use std::fmt::Write as _;
 
 /// Columns of the waterfall.
@@ -26,12 +26,15 @@ pub struct Context<'a> {
     pub style: Style,
 }
 
-/// The explanation, a dozen lines or two. `calls` is what the server asked of others meanwhile.
+/// The explanation, a dozen lines or two: with each try where there were several, and with what the server asked of others.
 #[must_use]
-pub fn explain(case: &Case, calls: &[Request], context: Context<'_>) -> String {
+pub fn explain(case: &Case, (tries, calls): &(Vec<Part>, Vec<Part>), context: Context<'_>) -> String {
     let style = context.style;
     let mut text = heading(case, context);
-    text.push_str(&tries(case));
+    for part in tries.iter().take(LINES) {
+        text.push_str(&line(part, context));
+    }
+    text.push_str(&rest(tries.len(), ""));
     let bars = bars(&case.budget());
     if bars.is_empty() {
         return text;
@@ -61,7 +64,7 @@ pub fn explain(case: &Case, calls: &[Request], context: Context<'_>) -> String {
         share(total, total).into(),
     ]);
     let _ = write!(text, "\n{}", table.render(style));
-    text.push_str(&self::calls(case, calls, context));
+    text.push_str(&call_lines(calls, context));
     text.push_str(&light(case, context));
     text
 }
@@ -69,52 +72,39 @@ pub fn explain(case: &Case, calls: &[Request], context: Context<'_>) -> String {
 /// Tries shown; of more, the rest is counted. The same of calls.
 const LINES: usize = 8;
 
-/// One line for each try of a request that was tried more than once.
-fn tries(case: &Case) -> String {
-    let mut text = String::new();
-    if case.tries.len() < 2 {
-        return text;
-    }
-    for tried in case.tries.iter().take(LINES) {
-        let verdict = match tried.verdict {
-            Verdict::Answered => format!("answered {}", tried.status),
-            Verdict::Failed(Failure::Status) => format!("answered {}", tried.status),
-            Verdict::Failed(why) => format!("failed: {}", why.name().replace('_', " ")),
-            Verdict::Overtaken => "given up: another try was answered".to_owned(),
-        };
-        let hedge = if tried.hedge { " (hedge)" } else { "" };
-        let (number, from, took) = (tried.index + 1, tried.start.since(case.start), tried.end - tried.start);
-        let _ = writeln!(text, "  try {number}{hedge} after {} ms, for {} ms: {verdict}", millis(from), millis(took));
-    }
-    text + &rest(case.tries.len(), "")
-}
-
 fn rest(all: usize, what: &str) -> String {
     let more = all.saturating_sub(LINES) as u64;
     if more == 0 { String::new() } else { format!("  and {} more{what}\n", grouped(more)) }
 }
 
 /// One line for each call of the server; the slowest of them if there are many.
-fn calls(case: &Case, calls: &[Request], context: Context<'_>) -> String {
+fn call_lines(calls: &[Part], context: Context<'_>) -> String {
     if calls.is_empty() {
         return String::new();
     }
-    let mut shown: Vec<&Request> = calls.iter().collect();
-    shown.sort_by_key(|call| (std::cmp::Reverse(call.end - call.start), call.start, call.traffic, call.number));
-    shown.truncate(LINES);
-    shown.sort_by_key(|call| (call.start, call.end, call.traffic, call.number));
     let mut text = format!("its server's {}:\n", counted(calls.len() as u64, "call", "calls"));
-    for call in shown {
-        let name = context.traffics.get(call.traffic as usize).copied().unwrap_or("?");
-        let verdict = match call.failure {
-            None | Some(Failure::Status) => format!("answered {}", call.status),
-            Some(why) => format!("failed: {}", why.name().replace('_', " ")),
-        };
-        let (from, took) = (call.start.since(case.start), call.end - call.start);
-        let _ =
-            writeln!(text, "  {name} #{} from {} ms, for {} ms: {verdict}", call.number, millis(from), millis(took));
-    }
+    let mut order: Vec<usize> = (0..calls.len()).collect();
+    order.sort_by_key(|&index| (std::cmp::Reverse(calls[index].took), index));
+    order.truncate(LINES);
+    order.sort_unstable();
+    order.iter().for_each(|&index| text.push_str(&line(&calls[index], context)));
     text + &rest(calls.len(), ", all of them faster")
+}
+
+/// One try or call.
+fn line(part: &Part, context: Context<'_>) -> String {
+    let what = match part.what {
+        What::Try { index, hedge } => format!("try {}{}", index + 1, if hedge { " (hedge)" } else { "" }),
+        What::Call { traffic, number } => {
+            format!("{} #{number}", context.traffics.get(traffic as usize).copied().unwrap_or("?"))
+        }
+    };
+    let end = match part.end {
+        End::Answered(status) => format!("answered {status}"),
+        End::Failed(why) => format!("failed: {}", why.replace('_', " ")),
+        End::Overtaken => "given up: another try was answered".to_owned(),
+    };
+    format!("  {what} from {} ms, for {} ms: {end}\n", millis(part.start), millis(part.took))
 }
 
 fn heading(case: &Case, context: Context<'_>) -> String {

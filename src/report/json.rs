@@ -104,8 +104,8 @@ mod tests {
         });
         bulk.resilience = Some(fixture::resilience());
         let mut outcome = fixture::outcome([("pages", fixture::pages()), ("way", fixture::route()), ("bulk", bulk)]);
-        outcome.stores.insert("positions".into(), fixture::store());
         outcome.servers[0].turned_away.insert("rejected".into(), 1);
+        outcome.stores.insert("positions".into(), fixture::store());
         let mut found = Vec::new();
         paths(&serde_json::to_value(&outcome).unwrap(), "", &mut found);
         found.sort();

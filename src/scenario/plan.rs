@@ -77,6 +77,7 @@ pub struct Node {
 
 /// What a node does.
 #[derive(Clone, PartialEq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each node, and servers are many of them")]
 pub enum NodeKind {
     /// Programs of users run on it.
     Host,
@@ -308,6 +309,7 @@ pub struct Traffic {
 /// Kinds of traffic. Where several hosts make the traffic, each makes all that is described; the numbers of requests,
 /// messages and echoes are dealt out to them in turn (see [`Traffic::numbering`]).
 #[derive(Clone, PartialEq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each traffic, and most are HTTP")]
 pub enum TrafficKind {
     /// HTTP requests.
     Http(Http),

@@ -581,7 +581,7 @@ fn shared_cores_give_everybody_the_same_slowness() {
         let wait: Span = exchanges.iter().map(|exchange| exchange.core_wait).sum();
         let mean = |span: Span| span.as_millis_f64() / exchanges.len() as f64;
         assert!((mean(took) / 20.0 - 1.0).abs() < 0.04, "{} ms at half load, want 20 ms", mean(took));
-        assert!((mean(wait) / 10.0 - 1.0).abs() < 0.06, "{} ms of that for others, want 10 ms", mean(wait));
+        assert!((mean(wait) / 10.0 - 1.0).abs() < 0.08, "{} ms of that for others, want 10 ms", mean(wait));
     }
 }
 

@@ -37,10 +37,10 @@ pub(super) struct Group<'a> {
     mtu: Option<u32>,
     /// Its own `zones:`.
     pub(super) zones: Option<&'a Value>,
-    /// What a `Store` says of the whole store.
-    pub(super) store: Option<store::Whole<'a>>,
     /// What its members ask of others before they answer.
     pub(super) calls: Vec<server::Calls<'a>>,
+    /// What a `Store` says of the whole store.
+    pub(super) store: Option<store::Whole<'a>>,
 }
 
 /// All declared names, in the order of the file.
@@ -61,8 +61,8 @@ struct Template<'a> {
     access: Option<&'static Profile>,
     resolver: Option<&'a Value>,
     zones: Option<&'a Value>,
-    store: Option<store::Whole<'a>>,
     calls: Vec<server::Calls<'a>>,
+    store: Option<store::Whole<'a>>,
     broken: bool,
 }
 
@@ -101,8 +101,8 @@ pub(super) fn read<'a>(value: Option<&'a Value>, tcp: Settings, plan: &mut Plan,
             resolver: template.resolver,
             mtu: template.settings.mtu,
             zones: template.zones,
-            store: template.store,
             calls: template.calls,
+            store: template.store,
         });
     }
     number(made, &mut nodes, plan);
@@ -148,8 +148,8 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         access: None,
         resolver: None,
         zones: None,
-        store: None,
         calls: Vec::new(),
+        store: None,
         broken: true,
     };
     let Some(kind) = value::choice(entry, "a node", KINDS, problems) else { return template };

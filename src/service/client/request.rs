@@ -39,6 +39,9 @@ pub(super) struct Asker {
     waits: RefCell<Rng>,
 }
 
+/// A try as something to wait for.
+type Attempt<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + 'a>>;
+
 /// A try under way.
 #[derive(Clone)]
 struct Flight {
@@ -191,7 +194,7 @@ impl Asker {
     /// A try behind the circuit breaker.
     async fn guarded(&self, story: &Story, user: &User) -> Result<(), Failure> {
         let Some(breaker) = &self.breaker else { return self.hedged(story, user).await };
-        let Some(pass) = self.with_breaker(breaker, |breaker, now| breaker.admit(now)) else {
+        let Some(pass) = self.with_breaker(breaker, Breaker::admit) else {
             return Err(Failure::BreakerOpen);
         };
         // What is given up at the deadline has failed too.
@@ -219,8 +222,7 @@ impl Asker {
     /// connections.
     async fn hedged(&self, story: &Story, user: &User) -> Result<(), Failure> {
         let Some(hedge) = &self.config.policy.hedge else { return self.single(story, user, false).await };
-        let mut tries: Vec<Pin<Box<dyn Future<Output = Result<(), Failure>> + '_>>> =
-            vec![Box::pin(self.single(story, user, false))];
+        let mut tries: Vec<Attempt<'_>> = vec![Box::pin(self.single(story, user, false))];
         let mut left = hedge.most;
         let alarm = |left| {
             let patience = if left > 0 { self.latencies.borrow().patience(hedge.after) } else { None };

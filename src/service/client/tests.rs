@@ -61,9 +61,9 @@ fn failing() -> server::Config {
     server::Config { routes: vec![route], ..server::Config::new() }
 }
 
-fn retry(attempts: u32, growth: Growth) -> Option<Retry> {
+fn retry(attempts: u32, growth: Growth) -> Retry {
     let backoff = Backoff { growth, jitter: Jitter::None };
-    Some(Retry { attempts, backoff, on: Outcomes::transient(), budget: None })
+    Retry { attempts, backoff, on: Outcomes::transient(), budget: None }
 }
 
 /// A handshake and an answer, then two more answers on the same connection after 100 and 200 ms.
@@ -72,7 +72,7 @@ fn what_fails_is_tried_again_after_growing_waits() {
     let mut net = Ideal::new(MS * 5);
     serve(&net, failing());
     let growth = Growth::Exponential { first: MS * 100, max: Span::from_secs(1), factor: 2.0 };
-    ask(&net, |config| config.policy.retry = retry(3, growth));
+    ask(&net, |config| config.policy.retry = Some(retry(3, growth)));
     net.run(5);
     let request = requests(&net)[0];
     assert_eq!((request.failure, request.status, request.tries), (Some(Failure::Status), 503, 3));
@@ -84,7 +84,7 @@ fn what_fails_is_tried_again_after_growing_waits() {
     let mut net = Ideal::new(MS * 5);
     serve(&net, failing());
     ask(&net, |config| {
-        config.policy.retry = retry(3, Growth::Fixed(MS));
+        config.policy.retry = Some(retry(3, Growth::Fixed(MS)));
         config.policy.retry.as_mut().unwrap().on.statuses.clear();
     });
     net.run(5);
@@ -98,7 +98,7 @@ fn each_try_has_its_time_and_all_together_have_theirs() {
     serve(&net, server::Config { service: Dist::Constant(MS * 100), workers: 9, ..server::Config::new() });
     ask(&net, |config| {
         config.policy.try_timeout = Some(MS * 60);
-        config.policy.retry = retry(100, Growth::Fixed(MS * 10));
+        config.policy.retry = Some(retry(100, Growth::Fixed(MS * 10)));
         config.timeout = Some(MS * 200);
     });
     net.run(5);
@@ -118,7 +118,7 @@ fn a_budget_bounds_retries_whatever_fails() {
         config.arrivals = Arrivals::Every(MS * 10);
         config.limit.count = Some(1_000);
         let budget = budget::Config { share: Ratio::new(0.1).unwrap(), floor: None, burst: 5 };
-        config.policy.retry = retry(10, Growth::Fixed(MS));
+        config.policy.retry = Some(retry(10, Growth::Fixed(MS)));
         config.policy.retry.as_mut().unwrap().budget = Some(budget);
     });
     net.run(100);

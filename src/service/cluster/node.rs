@@ -314,18 +314,8 @@ async fn answer(
     drop(processor);
     let value = command(node, name, words);
     let finished = node.host.now();
-    let (flow, node_number) = (stream.flow(), node.host.node());
-    node.host.record(Record::Exchange(Exchange {
-        flow,
-        exchange,
-        node: node_number,
-        request,
-        started,
-        finished,
-        written: finished,
-        core_wait: Span::ZERO,
-        calls: Span::ZERO,
-    }));
+    let exchange = Exchange::at_once(stream.flow(), exchange, node.host.node(), request, finished);
+    node.host.record(Record::Exchange(Exchange { started, ..exchange }));
     stream.write(value.encode()).await
 }
 

@@ -3,7 +3,6 @@
 use super::member::Role;
 use super::{Node, Reads, hash, within};
 use crate::app::http1::{self, Ask, Framing, HeadSize, Method, ReadError, Reader, Request};
-use crate::base::Span;
 use crate::host::{NetError, TcpStream};
 use crate::trace::{Arrival, Exchange, Record, StoreEvent};
 use bytes::Bytes;
@@ -70,15 +69,8 @@ async fn serve(
     let head = http1::answer(status, bytes, close, finished);
     let bytes = if head.framing(request.method) == Ok(Framing::Length(bytes)) { bytes } else { 0 };
     node.host.record(Record::Exchange(Exchange {
-        flow: stream.flow(),
-        exchange,
-        node: node.host.node(),
-        request: arrival,
         started,
-        finished,
-        written: finished,
-        core_wait: Span::ZERO,
-        calls: Span::ZERO,
+        ..Exchange::at_once(stream.flow(), exchange, node.host.node(), arrival, finished)
     }));
     stream.write(http1::message(head.encode(), bytes)).await.is_err() || close
 }
