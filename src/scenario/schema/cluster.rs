@@ -22,7 +22,7 @@ pub(super) fn read(fields: &Fields<'_>, count: Option<u64>, problems: &mut Probl
     let each = replicas.unwrap_or(0) + 1;
     let nodes = count.unwrap_or(1);
     let masters = nodes / each;
-    if nodes > 1_000 || masters < LEAST_MASTERS || nodes % each != 0 {
+    if nodes > 1_000 || masters < LEAST_MASTERS || !nodes.is_multiple_of(each) {
         let span = fields.get("count").map_or(fields.span, |value| value.span);
         let message = format!("{nodes} nodes are no cluster of masters with {} replicas each", each - 1);
         problems.add(Diagnostic::error(Code::OutOfRange, span, message).help(format!(

@@ -11,8 +11,8 @@ use bytes::{BufMut, BytesMut};
 const HEAD: u64 = 2_256;
 const ENTRY: u64 = 104;
 /// Bytes of those that are read.
-const READ_HEAD: u64 = 1 + 2 * 3 + 8 * 4;
-const READ_ENTRY: u64 = 3;
+const READ_HEAD: usize = 1 + 2 * 3 + 8 * 4;
+const READ_ENTRY: usize = 3;
 
 /// What a message is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,13 +70,13 @@ impl Message {
         let count = self.gossip.len() as u64;
         [self.epoch, self.config_epoch, self.offset, count].into_iter().for_each(|word| head.put_u64(word));
         let mut payload = Payload::real(head.freeze());
-        payload.push(Chunk::Filler(HEAD - READ_HEAD));
+        payload.push(Chunk::Filler(HEAD - READ_HEAD as u64));
         for &(node, health) in &self.gossip {
             let mut entry = BytesMut::new();
             entry.put_u16(node);
             entry.put_u8(health as u8);
             payload.append(Payload::real(entry.freeze()));
-            payload.push(Chunk::Filler(ENTRY - READ_ENTRY));
+            payload.push(Chunk::Filler(ENTRY - READ_ENTRY as u64));
         }
         payload
     }
@@ -88,14 +88,14 @@ impl Message {
             _ => Err(NetError::Closed),
         };
         let head = whole(HEAD).await?;
-        let head: &[u8; READ_HEAD as usize] = head.first_chunk().ok_or(NetError::Closed)?;
+        let head: &[u8; READ_HEAD] = head.first_chunk().ok_or(NetError::Closed)?;
         let short = |at: usize| u16::from_be_bytes([head[at], head[at + 1]]);
         let long = |at: usize| u64::from_be_bytes(std::array::from_fn(|index| head[at + index]));
         let kind = KINDS.into_iter().find(|&kind| kind as u8 == head[0]).ok_or(NetError::Closed)?;
         let mut gossip = Vec::new();
         for _ in 0..long(31).min(1_000) {
             let entry = whole(ENTRY).await?;
-            let entry: &[u8; READ_ENTRY as usize] = entry.first_chunk().ok_or(NetError::Closed)?;
+            let entry: &[u8; READ_ENTRY] = entry.first_chunk().ok_or(NetError::Closed)?;
             let health = match entry[2] {
                 0 => Health::Good,
                 1 => Health::Silent,

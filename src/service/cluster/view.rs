@@ -163,7 +163,7 @@ impl View {
         let (own, lately) = (usize::from(self.is_master()), self.timeout * 2);
         let peer = &mut self.peers[node];
         peer.reports.retain(|_, &mut at| now.since(at) <= lately);
-        let failed = peer.health == Health::Silent && peer.reports.len() + own >= self.owners.len() / 2 + 1;
+        let failed = peer.health == Health::Silent && peer.reports.len() + own > self.owners.len() / 2;
         failed.then(|| {
             peer.health = Health::Failed;
             peer.failed = now;
