@@ -59,8 +59,20 @@ mod tests {
 
     /// The path of every value: `traffic.*.latency_ns.p99`. Names that users choose and causes become `*`.
     fn paths(value: &Value, path: &str, into: &mut Vec<String>) {
-        const BY_NAME: [&str; 9] =
-            ["traffic", "stores", "members", "links", "failed_by", "drops", "dropped", "node_drops", "phases_ns"];
+        const BY_NAME: [&str; 12] = [
+            "traffic",
+            "stores",
+            "members",
+            "servers",
+            "links",
+            "failed_by",
+            "failed_tries",
+            "turned_away",
+            "drops",
+            "dropped",
+            "node_drops",
+            "phases_ns",
+        ];
         // Documented once, under the first place of their fields.
         if path.ends_with("hops[].latency_ns") || path.ends_with("lag_ns") || path.ends_with(".b_to_a") {
             return;
@@ -90,7 +102,9 @@ mod tests {
             goodput_bps: 8,
             finished: true,
         });
+        bulk.resilience = Some(fixture::resilience());
         let mut outcome = fixture::outcome([("pages", fixture::pages()), ("way", fixture::route()), ("bulk", bulk)]);
+        outcome.servers[0].turned_away.insert("rejected".into(), 1);
         outcome.stores.insert("positions".into(), fixture::store());
         let mut found = Vec::new();
         paths(&serde_json::to_value(&outcome).unwrap(), "", &mut found);

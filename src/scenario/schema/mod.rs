@@ -1,5 +1,6 @@
 //! From the tree of a file to a plan: every field read, every default filled in, every fault collected.
 
+mod cluster;
 mod dist;
 mod expect;
 mod form;
@@ -9,6 +10,7 @@ mod paths;
 mod profile;
 mod queue;
 mod rules;
+mod server;
 mod store;
 mod tcp;
 mod tls;
@@ -30,11 +32,13 @@ use form::Fields;
 pub const FORMS: &[&[&Form]] = &[
     &[&SCENARIO, &tcp::TCP, &tcp::KEEP_ALIVE],
     nodes::FORMS,
+    traffic::CALLS,
     tls::FORMS,
     links::FORMS,
     queue::FORMS,
     zones::FORMS,
     traffic::FORMS,
+    traffic::POLICY,
     dist::FORMS,
     expect::FORMS,
 ];
