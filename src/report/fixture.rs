@@ -1,8 +1,9 @@
 //! Outcomes made by hand, for the tests of every rendering.
 
 use crate::run::outcome::{
-    Counts, DirectionOutcome, Expectation, HopOutcome, Latency, LinkOutcome, MODEL_VERSION, Outcome, Packets,
-    Performance, QueueOutcome, Share, Slowest, Specimen, TrafficKind, TrafficOutcome,
+    BreakerChange, Counts, DirectionOutcome, Expectation, HopOutcome, Latency, LinkOutcome, MODEL_VERSION, Outcome,
+    Packets, Performance, QueueOutcome, Resilience, ServerOutcome, Share, Slowest, Specimen, TrafficKind,
+    TrafficOutcome,
 };
 use crate::run::series::{QueueSeries, SenderSeries, SeriesOutcome};
 use crate::run::stores::{ChangeOutcome, MemberOutcome, Reads, StoreOutcome, Writes};
@@ -68,6 +69,7 @@ pub(crate) fn pages() -> TrafficOutcome {
         }),
         flows: Vec::new(),
         hops: Vec::new(),
+        resilience: None,
     }
 }
 
@@ -118,6 +120,7 @@ pub(crate) fn outcome(traffic: impl IntoIterator<Item = (&'static str, TrafficOu
         .into_iter()
         .map(|(name, a, b, a_to_b, b_to_a)| (name.to_owned(), LinkOutcome { a: a.into(), b: b.into(), a_to_b, b_to_a }))
         .collect(),
+        servers: [("origin".to_owned(), ServerOutcome::default())].into_iter().collect(),
         node_drops: [("origin".to_owned(), named(&[("no_listener", 4)]))].into_iter().collect(),
         stores: IndexMap::new(),
         timeline: Vec::new(),
@@ -177,6 +180,19 @@ pub(crate) fn strike() -> StrikeOutcome {
     }
 }
 
+/// Retries, hedges and a breaker at work.
+pub(crate) fn resilience() -> Resilience {
+    Resilience {
+        tries: 1_620,
+        retries: 90,
+        saved_by_retry: 80,
+        hedges: 30,
+        saved_by_hedge: 20,
+        failed_tries: named(&[("timeout", 100)]),
+        breaker: vec![BreakerChange { at_ns: 5_000_000_000, node: "user".into(), state: "open".into() }],
+    }
+}
+
 /// A traceroute with one silent hop.
 pub(crate) fn route() -> TrafficOutcome {
     let latency = |nanos| Latency {
@@ -210,6 +226,7 @@ pub(crate) fn route() -> TrafficOutcome {
         slowest: None,
         flows: Vec::new(),
         hops: vec![hop(1, &["10.0.0.1"], 8_000_000), hop(2, &[], 0), hop(3, &["10.0.9.9"], 56_000_000)],
+        resilience: None,
     }
 }
 

@@ -60,13 +60,16 @@ mod tests {
 
     /// The path of every value: `traffic.*.latency_ns.p99`. Names that users choose and causes become `*`.
     fn paths(value: &Value, path: &str, into: &mut Vec<String>) {
-        const BY_NAME: [&str; 10] = [
+        const BY_NAME: [&str; 13] = [
             "lost",
             "traffic",
             "stores",
             "members",
+            "servers",
             "links",
             "failed_by",
+            "failed_tries",
+            "turned_away",
             "drops",
             "dropped",
             "node_drops",
@@ -101,7 +104,9 @@ mod tests {
             goodput_bps: 8,
             finished: true,
         });
+        bulk.resilience = Some(fixture::resilience());
         let mut outcome = fixture::outcome([("pages", fixture::pages()), ("way", fixture::route()), ("bulk", bulk)]);
+        outcome.servers[0].turned_away.insert("rejected".into(), 1);
         outcome.stores.insert("positions".into(), fixture::store());
         outcome.timeline.push(fixture::strike());
         let mut found = Vec::new();

@@ -1,5 +1,6 @@
 //! From the tree of a file to a plan: every field read, every default filled in, every fault collected.
 
+mod cluster;
 mod dist;
 mod expect;
 pub mod faults;
@@ -10,6 +11,7 @@ mod paths;
 mod profile;
 mod queue;
 mod rules;
+mod server;
 mod store;
 mod tcp;
 mod tls;
@@ -31,12 +33,14 @@ use form::Fields;
 pub const FORMS: &[&[&Form]] = &[
     &[&SCENARIO, &tcp::TCP, &tcp::KEEP_ALIVE],
     nodes::FORMS,
+    traffic::CALLS,
     tls::FORMS,
     links::FORMS,
     queue::FORMS,
     zones::FORMS,
     traffic::FORMS,
     faults::FORMS,
+    traffic::POLICY,
     dist::FORMS,
     expect::FORMS,
 ];
