@@ -186,3 +186,18 @@ fn sharded_cache() {
 fn read_locality() {
     pinned("read-locality");
 }
+
+#[test]
+fn region_loss() {
+    pinned("region-loss");
+}
+
+#[test]
+fn cache_failover() {
+    pinned("cache-failover");
+}
+
+#[test]
+fn ride_hailing() {
+    pinned("ride-hailing");
+}
