@@ -73,7 +73,6 @@ pub struct Timeline {
     latest: Vec<Option<usize>>,
     /// Records not taken in yet, with their times: those of programs come later than those of the world.
     waiting: Vec<(Time, Record)>,
-    told: Time,
 }
 
 impl Timeline {
@@ -81,7 +80,7 @@ impl Timeline {
     #[must_use]
     pub fn new(faults: Vec<FaultPlan>) -> Self {
         let latest = vec![None; faults.len()];
-        Self { faults, strikes: Vec::new(), latest, waiting: Vec::new(), told: Time::ZERO }
+        Self { faults, strikes: Vec::new(), latest, waiting: Vec::new() }
     }
 
     /// Reads one record. Those that are read between two calls of [`Timeline::sort`] need not be in order.
@@ -96,13 +95,9 @@ impl Timeline {
             Record::Notice(notice) => notice.time,
             Record::Request(request) => request.end,
             Record::Message(message) => message.arrival.released,
-            // One that was not answered is told when its time is up.
-            Record::Echo(echo) => echo.answer.map_or(self.told, |(_, at)| at),
+            Record::Echo(echo) => echo.ended,
             _ => return,
         };
-        if matches!(record, Record::Request(_) | Record::Message(_) | Record::Echo(_)) {
-            self.told = self.told.max(time);
-        }
         self.waiting.push((time, *record));
     }
 
@@ -155,7 +150,7 @@ impl Timeline {
             Record::Message(message) => self.success(message.traffic, &[message.flow], message.arrival.released),
             Record::Echo(echo) => match echo.answer {
                 Some((_, at)) => self.success(echo.traffic, &[], at),
-                None => self.failure(echo.traffic, (echo.sent, echo.sent)),
+                None => self.failure(echo.traffic, (echo.sent, echo.ended)),
             },
             _ => {}
         }
@@ -299,13 +294,16 @@ mod tests {
 
     #[test]
     fn a_failure_counts_while_the_fault_lasts_and_any_success_ends_it() {
+        // Nobody waits for longer than a millisecond.
         let echo = |sent, answer: Option<u64>| {
+            let ended = ms(answer.unwrap_or(sent + 1));
             let answer = answer.map(|at| (Ipv4Addr::LOCALHOST, ms(at)));
             let echo = crate::trace::Echo {
                 traffic: 3,
                 number: 0,
                 sent: ms(sent),
                 ttl: 64,
+                ended,
                 answer,
                 reached: answer.is_some(),
                 spent: Default::default(),
@@ -325,6 +323,6 @@ mod tests {
         ];
         let strikes = read(&records);
         let touched = strikes[0].traffic[&3];
-        assert_eq!(touched, Touched { failed: 2, failures: Some((ms(11), ms(20))), recovered: Some(ms(31)) });
+        assert_eq!(touched, Touched { failed: 2, failures: Some((ms(12), ms(21))), recovered: Some(ms(31)) });
     }
 }

@@ -478,6 +478,8 @@ pub struct Echo {
     pub sent: Time,
     /// TTL that it was sent with.
     pub ttl: u8,
+    /// When it was answered, or given up.
+    pub ended: Time,
     /// Address that answered and when; `None` if nothing came before the deadline.
     pub answer: Option<(std::net::Ipv4Addr, Time)>,
     /// Whether the answer came from the destination itself.
