@@ -131,3 +131,18 @@ fn priority() {
 fn token_bucket() {
     pinned("token-bucket");
 }
+
+#[test]
+fn balanced_shop() {
+    pinned("balanced-shop");
+}
+
+#[test]
+fn l7_routing() {
+    pinned("l7-routing");
+}
+
+#[test]
+fn bad_release() {
+    pinned("bad-release");
+}

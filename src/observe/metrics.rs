@@ -1,6 +1,7 @@
 //! What users felt, per traffic: how many began, ended well, failed and why; every latency; every byte that was of use.
 
 use super::attribution::{self, Joiner};
+use super::balancers::Balancing;
 use super::phase::{Budget, Phase};
 use super::samples::{Percentile, Samples, Sorted};
 use crate::base::{Span, Time};
@@ -341,13 +342,18 @@ pub fn bits_per_second(bytes: u64, span: Span) -> u64 {
 pub struct Metrics {
     traffic: Vec<Traffic>,
     joiner: Joiner,
+    balancing: Balancing,
 }
 
 impl Metrics {
     /// A reader for the traffic of a plan, in the plan's order.
     #[must_use]
     pub fn new(plan: impl IntoIterator<Item = Plan>) -> Self {
-        Self { traffic: plan.into_iter().map(Traffic::new).collect(), joiner: Joiner::default() }
+        Self {
+            traffic: plan.into_iter().map(Traffic::new).collect(),
+            joiner: Joiner::default(),
+            balancing: Balancing::default(),
+        }
     }
 
     /// Takes a record in. Records of a traffic that the plan does not have are a defect of the world.
@@ -367,8 +373,18 @@ impl Metrics {
             Record::Message(message) => self.of(message.traffic).message(message),
             Record::Echo(echo) => self.of(echo.traffic).echo(echo),
             Record::Progress(progress) => self.of(progress.traffic).progress(progress),
+            Record::Balanced(balanced) => self.balancing.balanced(balanced),
+            Record::Probed(probed) => self.balancing.probed(probed),
+            Record::Refused(refused) => self.balancing.refused(refused),
+            Record::Notice(notice) => self.balancing.notices.push(*notice),
             Record::Lookup(_) | Record::Series(_) => {}
         }
+    }
+
+    /// What balancers did and what was noticed; it is handed out once.
+    #[must_use]
+    pub fn take_balancing(&mut self) -> Balancing {
+        std::mem::take(&mut self.balancing)
     }
 
     /// Ends the reading: what each traffic came to, in the plan's order.

@@ -58,7 +58,19 @@ mod tests {
 
     /// The path of every value: `traffic.*.latency_ns.p99`. Names that users choose and causes become `*`.
     fn paths(value: &Value, path: &str, into: &mut Vec<String>) {
-        const BY_NAME: [&str; 7] = ["traffic", "links", "failed_by", "drops", "dropped", "node_drops", "phases_ns"];
+        const BY_NAME: [&str; 11] = [
+            "balancers",
+            "backends",
+            "failed",
+            "refused",
+            "traffic",
+            "links",
+            "failed_by",
+            "drops",
+            "dropped",
+            "node_drops",
+            "phases_ns",
+        ];
         // Documented once, under the first place of their fields.
         if path.ends_with("hops[].latency_ns") || path.ends_with(".b_to_a") {
             return;

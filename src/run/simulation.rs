@@ -1,5 +1,6 @@
 //! A run from its plan to its outcome, in steps small enough to show progress between them.
 
+use super::balancing;
 use super::expect::{self, Evidence};
 use super::outcome::{Outcome, Performance};
 use super::summarise::{Ended, LinkCounters, summarise};
@@ -100,7 +101,7 @@ impl<'a> Simulation<'a> {
 
     /// What the run came to, and what the observers saw of each traffic. `performance` is what the caller measured.
     #[must_use]
-    pub fn outcome(self, performance: Performance, warnings: Vec<String>) -> (Outcome, Vec<Traffic>) {
+    pub fn outcome(mut self, performance: Performance, warnings: Vec<String>) -> (Outcome, Vec<Traffic>) {
         let tally = self.world.tally();
         let simulated = self.world.now() - Time::ZERO;
         let links = self.links();
@@ -108,8 +109,11 @@ impl<'a> Simulation<'a> {
             .zip(&self.plan.nodes)
             .map(|(index, node)| (node.name.clone(), *self.world.node_drops(index)))
             .collect();
+        let balancing = self.metrics.as_mut().map(Metrics::take_balancing).unwrap_or_default();
         let traffic = self.metrics.map(Metrics::finish).unwrap_or_default();
-        let evidence = Evidence { traffic: &traffic, links: &links, simulated };
+        let name = |node: u32| self.plan.nodes[node as usize].name.clone();
+        let evidence =
+            Evidence { traffic: &traffic, links: &links, balancing: &balancing, nodes: &self.plan.nodes, simulated };
         // Nobody watched: nothing can be judged.
         let expect = if traffic.is_empty() { &[][..] } else { &self.plan.expect };
         let expect = expect.iter().map(|expect| expect::judge(expect, &evidence)).collect();
@@ -131,7 +135,9 @@ impl<'a> Simulation<'a> {
             expect,
             warnings,
         };
-        (summarise(ended, &traffic), traffic)
+        let mut outcome = summarise(ended, &traffic);
+        (outcome.balancers, outcome.timeline) = balancing::outcome(&balancing, name);
+        (outcome, traffic)
     }
 
     fn links(&self) -> Vec<LinkCounters> {

@@ -93,6 +93,8 @@ pub fn summarise(ended: Ended, traffic: &[Traffic]) -> Outcome {
             in_flight: ended.packets_in_flight,
         },
         traffic: traffic.iter().map(|traffic| (traffic.plan.name.clone(), of_traffic(traffic))).collect(),
+        balancers: IndexMap::new(),
+        timeline: Vec::new(),
         links: ended
             .links
             .into_iter()

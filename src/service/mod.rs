@@ -28,6 +28,10 @@ pub const ROLES: &[(&str, &str)] = &[
         "Server",
         "an HTTP/1.1 server, in the clear or under TLS 1.2 and 1.3: workers, a queue with a limit, a distribution of service times, routes",
     ),
+    (
+        "Balancer",
+        "one address for many servers: requests (L7) or connections (L4) by a policy, health checks, outlier ejection, draining",
+    ),
     ("Resolver", "a recursive DNS resolver with a TTL cache; asks the authorities of zones on behalf of stubs"),
     (
         "Authority",

@@ -8,7 +8,7 @@ use crate::base::{Dist, Span as Duration};
 use crate::ip::natural_order;
 use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
-use crate::scenario::plan::{Node, NodeKind, Plan, Resolver};
+use crate::scenario::plan::{Balancer, Node, NodeKind, Plan, Resolver};
 use crate::service::server;
 use crate::topo::{self, Place};
 
@@ -38,7 +38,7 @@ static AUTHORITY: Form = Form { name: "Authority", fields: &["at", "count", "zon
 
 pub(super) const FORMS: &[&Form] = &[&HOST, &ROUTER, &SERVER, &ROUTE, &RESOLVER, &AUTHORITY];
 
-const KINDS: &[&str] = &["Host", "Router", "Server", "Resolver", "Authority"];
+const KINDS: &[&str] = &["Host", "Router", "Server", "Balancer", "Resolver", "Authority"];
 
 /// A declared name: one node or a group of them.
 pub(super) struct Group<'a> {
@@ -54,6 +54,8 @@ pub(super) struct Group<'a> {
     mtu: Option<u32>,
     /// Its own `zones:`.
     pub(super) zones: Option<&'a Value>,
+    /// The whole entry of a balancer: its backends may come later in the file.
+    pub(super) balancer: Option<&'a Value>,
 }
 
 /// All declared names, in the order of the file.
@@ -112,6 +114,7 @@ pub(super) fn read<'a>(value: Option<&'a Value>, tcp: Settings, plan: &mut Plan,
             resolver: template.resolver,
             mtu: template.settings.mtu,
             zones: template.zones,
+            balancer: matches!(template.kind, NodeKind::Balancer(_)).then_some(entry),
         });
     }
     number(made, &mut nodes, plan);
@@ -164,6 +167,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         "Host" => &HOST,
         "Router" => &ROUTER,
         "Server" => &SERVER,
+        "Balancer" => &super::balancer::BALANCER,
         "Resolver" => &RESOLVER,
         _ => &AUTHORITY,
     };
@@ -174,8 +178,9 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
     // More than 16,777,000 hosts would not fit into 10.0.0.0/8, and none of this size was ever simulated in one run.
     template.count =
         fields.get("count").and_then(|value| value::whole(value, "a count of nodes", 1..=1_000_000, problems));
-    if matches!(kind, "Host" | "Server") {
-        template.access = fields.get("access").and_then(|value| {
+    if matches!(kind, "Host" | "Server" | "Balancer") {
+        let access = fields.get_if("access");
+        template.access = access.and_then(|value| {
             let table = PROFILES.iter().map(|profile| (profile.name, profile));
             value::named(value, "an access profile", table, problems)
         });
@@ -187,6 +192,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         "Host" => template.resolver = fields.get("resolver"),
         "Router" => template.kind = NodeKind::Router,
         "Server" => template.kind = NodeKind::Server(server(&fields, problems)),
+        "Balancer" => template.kind = NodeKind::Balancer(Balancer::unread()),
         "Resolver" => template.kind = NodeKind::Resolver(resolver(&fields, problems)),
         _ => {
             template.zones = fields.get("zones");

@@ -1,7 +1,7 @@
 //! Users of an HTTP server: when they ask, on which connection, and what they felt.
 
 mod arrivals;
-mod pool;
+pub(in crate::service) mod pool;
 mod request;
 
 pub use arrivals::Arrivals;
