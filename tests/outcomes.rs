@@ -146,3 +146,8 @@ fn l7_routing() {
 fn bad_release() {
     pinned("bad-release");
 }
+
+#[test]
+fn read_locality() {
+    pinned("read-locality");
+}

@@ -8,7 +8,7 @@ use crate::link;
 use crate::report::Style;
 use crate::report::table::{Align, Cell, Table, counted, grouped};
 use crate::scenario::build;
-use crate::scenario::plan::{self, Data, Length, NodeKind, Origin, TrafficKind};
+use crate::scenario::plan::{self, Data, Length, Node, NodeKind, Origin, Plan, TrafficKind};
 use crate::service::Limit;
 use crate::service::bulk::{Amount, Direction};
 use crate::service::carrier::Over;
@@ -64,7 +64,7 @@ fn nodes(loaded: &Loaded) -> Table {
         let asks: Vec<&str> = node.resolvers.iter().map(|&node| plan.nodes[node as usize].name.as_str()).collect();
         table.row([
             node.name.as_str().into(),
-            kind(&node.kind).into(),
+            kind(plan, node).into(),
             loaded.network.address(index).to_string().into(),
             node.place.as_ref().map_or_else(|| "-".into(), |place| place.name.to_string()).into(),
             node.access.unwrap_or("-").into(),
@@ -75,8 +75,9 @@ fn nodes(loaded: &Loaded) -> Table {
     table
 }
 
-fn kind(kind: &NodeKind) -> String {
-    match kind {
+fn kind(plan: &Plan, node: &Node) -> String {
+    let declared = node.declared;
+    match &node.kind {
         NodeKind::Server(config) => {
             let tls = match &config.tls {
                 None => String::new(),
@@ -86,6 +87,11 @@ fn kind(kind: &NodeKind) -> String {
             format!("Server{tls}, {}", counted(config.workers as u64, "worker", "workers"))
         }
         NodeKind::Balancer(balancer) => format!("Balancer, port {}", balancer.port),
+        NodeKind::Store(node) => {
+            let store = &plan.stores[node.store as usize];
+            let first = &plan.nodes[store.members[0] as usize];
+            if first.declared == declared { "Store".into() } else { format!("Store, follows {}", first.name) }
+        }
         other => other.name().into(),
     }
 }

@@ -19,6 +19,8 @@ pub(super) enum Setting {
     TailLossProbe(bool),
     ReceiveBuffer(u64),
     SendBuffer(u64),
+    /// `fq` lets each flow's segments go at the rate that its socket asks for.
+    Pacing(bool),
 }
 
 impl Setting {
@@ -38,6 +40,7 @@ impl Setting {
             Self::TailLossProbe(on) => config.tail_loss_probe = on,
             Self::ReceiveBuffer(bytes) => config.receive_buffer = bytes,
             Self::SendBuffer(bytes) => config.send_buffer = bytes,
+            Self::Pacing(on) => config.pacing = on,
         }
     }
 }
@@ -112,7 +115,8 @@ fn command(words: &[&str], at: &Cursor<'_>, settings: &mut Vec<Setting>) -> Resu
         }
         "kldload" if !args.iter().any(|arg| arg.contains("tcp_")) => {}
         restore if restore.starts_with("sysctl_restore") => {}
-        "tc" if args.contains(&"pfifo") && !args.ends_with(&["limit", "0"]) => {}
+        "tc" if args.contains(&"pfifo") && !args.ends_with(&["limit", "0"]) => settings.push(Setting::Pacing(false)),
+        "tc" if args.ends_with(&["root", "fq"]) => settings.push(Setting::Pacing(true)),
         "ethtool" if args.first() == Some(&"-K") && !args.contains(&"on") => {}
         "ip" if args.first() == Some(&"tcp_metrics") => {}
         "echo" if args.last().is_some_and(|file| file.ends_with("hystart_detect")) => {}
@@ -190,5 +194,6 @@ mod tests {
         assert_eq!((problem.line, problem.construct.as_str()), (6, "the command `reboot now`"));
         assert!(parse("sysctl -q net.ipv4.tcp_ecn=3", 1).is_err());
         assert!(parse("tc qdisc add dev tun0 root pfifo limit 0", 1).is_err());
+        assert!(parse("tc qdisc add dev tun0 root fq limit 10", 1).is_err());
     }
 }

@@ -377,7 +377,7 @@ impl Metrics {
             Record::Probed(probed) => self.balancing.probed(probed),
             Record::Refused(refused) => self.balancing.refused(refused),
             Record::Notice(notice) => self.balancing.notices.push(*notice),
-            Record::Lookup(_) | Record::Series(_) => {}
+            Record::Lookup(_) | Record::Store(_) | Record::Series(_) => {}
         }
     }
 

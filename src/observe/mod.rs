@@ -12,6 +12,7 @@ pub mod qlog;
 pub mod samples;
 pub mod sequence;
 pub mod series;
+pub mod stores;
 #[cfg(test)]
 mod tests;
 pub mod waterfall;

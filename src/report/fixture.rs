@@ -6,6 +6,7 @@ use crate::run::outcome::{
     Performance, QueueOutcome, Share, Slowest, Specimen, TrafficKind, TrafficOutcome,
 };
 use crate::run::series::{QueueSeries, SenderSeries, SeriesOutcome};
+use crate::run::stores::{ChangeOutcome, MemberOutcome, Reads, StoreOutcome, Writes};
 use indexmap::IndexMap;
 
 fn named(pairs: &[(&str, u64)]) -> IndexMap<String, u64> {
@@ -146,6 +147,7 @@ pub(crate) fn outcome(traffic: impl IntoIterator<Item = (&'static str, TrafficOu
             subject: "origin".into(),
         }],
         node_drops: [("origin".to_owned(), named(&[("no_listener", 4)]))].into_iter().collect(),
+        stores: IndexMap::new(),
         series: Some(SeriesOutcome {
             every_ns: 10_000_000,
             senders: vec![SenderSeries {
@@ -214,5 +216,18 @@ pub(crate) fn route() -> TrafficOutcome {
         slowest: None,
         flows: Vec::new(),
         hops: vec![hop(1, &["10.0.0.1"], 8_000_000), hop(2, &[], 0), hop(3, &["10.0.9.9"], 56_000_000)],
+    }
+}
+
+/// A store of one member that has changed hands.
+pub(crate) fn store() -> StoreOutcome {
+    let member =
+        MemberOutcome { reads: 400, stale: 4, refused: 2, applied: 90, discarded: 1, lag_ns: pages().latency_ns };
+    let change = ChangeOutcome { at_ns: 12_000_000_000, member: "positions".into(), what: "promoted".into(), epoch: 2 };
+    StoreOutcome {
+        writes: Writes { acknowledged: 94, lost: 1, refused: 2 },
+        reads: Reads { answered: 400, stale: 4 },
+        members: [("positions".to_owned(), member)].into_iter().collect(),
+        changes: vec![change],
     }
 }

@@ -51,19 +51,22 @@ mod tests {
 
     #[test]
     fn both_forms_keep_everything() {
-        let outcome = fixture::outcome([("pages", fixture::pages()), ("way", fixture::route())]);
+        let mut outcome = fixture::outcome([("pages", fixture::pages()), ("way", fixture::route())]);
+        outcome.stores.insert("positions".into(), fixture::store());
         assert_eq!(from_json(&to_json(&outcome)).unwrap(), outcome);
         assert_eq!(from_ron(&to_ron(&outcome)).unwrap(), outcome);
     }
 
     /// The path of every value: `traffic.*.latency_ns.p99`. Names that users choose and causes become `*`.
     fn paths(value: &Value, path: &str, into: &mut Vec<String>) {
-        const BY_NAME: [&str; 11] = [
+        const BY_NAME: [&str; 13] = [
             "balancers",
             "backends",
             "failed",
             "refused",
             "traffic",
+            "stores",
+            "members",
             "links",
             "failed_by",
             "drops",
@@ -72,7 +75,7 @@ mod tests {
             "phases_ns",
         ];
         // Documented once, under the first place of their fields.
-        if path.ends_with("hops[].latency_ns") || path.ends_with(".b_to_a") {
+        if path.ends_with("hops[].latency_ns") || path.ends_with("lag_ns") || path.ends_with(".b_to_a") {
             return;
         }
         match value {
@@ -100,7 +103,8 @@ mod tests {
             goodput_bps: 8,
             finished: true,
         });
-        let outcome = fixture::outcome([("pages", fixture::pages()), ("way", fixture::route()), ("bulk", bulk)]);
+        let mut outcome = fixture::outcome([("pages", fixture::pages()), ("way", fixture::route()), ("bulk", bulk)]);
+        outcome.stores.insert("positions".into(), fixture::store());
         let mut found = Vec::new();
         paths(&serde_json::to_value(&outcome).unwrap(), "", &mut found);
         found.sort();

@@ -1,5 +1,7 @@
 //! The summary on the terminal: the verdict first, one screen, and what to do next last.
 
+mod stores;
+
 use super::style::Style;
 use super::table::{Align, Cell, Table, counted, grouped};
 use crate::base::{BitRate, Bytes, Span};
@@ -47,6 +49,7 @@ pub fn summary(outcome: &Outcome, options: Options<'_>) -> String {
         section(&mut text, &route(name, traffic, style));
     }
     section(&mut text, &noticed(outcome, style));
+    section(&mut text, &stores::stores(outcome, style));
     section(&mut text, &links(outcome, style));
     section(&mut text, &warnings(outcome, style));
     section(&mut text, &next(outcome, options));

@@ -6,6 +6,7 @@ use crate::base::{BitRate, Ratio, Span, Time};
 use crate::link::Counters;
 use crate::observe::balancers::Balancing;
 use crate::observe::samples::BEYOND;
+use crate::observe::stores::Store;
 use crate::observe::{Percentile, Sorted, Traffic};
 use crate::scenario::plan::{Bounds, Expect, Measure, Node, Quantity, Statistic, Way};
 use crate::trace::Cause;
@@ -21,6 +22,8 @@ pub struct Evidence<'a> {
     pub balancing: &'a Balancing,
     /// The plan's nodes.
     pub nodes: &'a [Node],
+    /// What the observers saw of the stores, in the plan's order.
+    pub stores: &'a [Store],
     /// How long the run was.
     pub simulated: Span,
 }
@@ -48,6 +51,18 @@ pub fn judge(expect: &Expect, evidence: &Evidence<'_>) -> Expectation {
             (format!("{} count {bounds}", name(*of)), (bounds.hold(started), started.to_string()))
         }
         Measure::Goodput { of, bounds } => (format!("{} goodput {bounds}", name(*of)), goodput(traffic(*of), *bounds)),
+        Measure::LostWrites { store, bounds } => {
+            let store = &evidence.stores[*store as usize];
+            let lost = store.lost();
+            let measured = format!("{lost} of {} acknowledged", store.acknowledged());
+            (format!("{} lost writes {bounds}", store.name), (bounds.hold(lost), measured))
+        }
+        Measure::StaleReads { store, bounds } => {
+            let store = &evidence.stores[*store as usize];
+            let (reads, stale) = store.reads();
+            let verdict = if reads == 0 { (false, "nothing was read".into()) } else { share(stale, reads, *bounds) };
+            (format!("{} stale reads {bounds}", store.name), verdict)
+        }
         Measure::Drops { link, way, cause, bounds } => {
             let link = &evidence.links[*link as usize];
             let cause_name = cause.map_or_else(String::new, |cause| format!(" ({})", cause.name().replace('_', " ")));
@@ -249,6 +264,7 @@ mod tests {
         link.a_to_b.dropped[Cause::Loss as usize] = 20;
         link.a_to_b.dropped[Cause::QueueFull as usize] = 5;
         let evidence = Evidence {
+            stores: &[],
             traffic: std::slice::from_ref(traffic),
             links: std::slice::from_ref(&link),
             simulated: Span::from_secs(1),

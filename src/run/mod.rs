@@ -5,6 +5,7 @@ pub mod expect;
 pub mod outcome;
 pub mod series;
 mod simulation;
+pub mod stores;
 mod summarise;
 
 pub use outcome::Outcome;

@@ -4,6 +4,7 @@
 
 use super::balancing::{BalancerOutcome, TimelineEntry};
 use super::series::SeriesOutcome;
+use super::stores::StoreOutcome;
 use indexmap::IndexMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -100,6 +101,9 @@ pub struct Outcome {
     pub links: IndexMap<String, LinkOutcome>,
     /// Packets that nodes themselves dropped, by name of the node, then by cause; nodes without any are left out.
     pub node_drops: IndexMap<String, IndexMap<String, u64>>,
+    /// What became of writes and reads of stores, by name of the store; left out where there are none.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub stores: IndexMap<String, StoreOutcome>,
     /// What happened over time, if somebody asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub series: Option<SeriesOutcome>,

@@ -5,6 +5,7 @@ use super::expect::{self, Evidence};
 use super::outcome::{Outcome, Performance};
 use super::summarise::{Ended, LinkCounters, summarise};
 use crate::base::{Id, Span, Time};
+use crate::observe::stores::{self, Stores};
 use crate::observe::{self, Kind, Metrics, Traffic};
 use crate::scenario::build::{self, Network};
 use crate::scenario::plan::{Bulk, Plan, TrafficKind};
@@ -35,6 +36,7 @@ pub struct Simulation<'a> {
     seed: u64,
     world: World,
     metrics: Option<Metrics>,
+    stores: Stores,
     until: Time,
 }
 
@@ -64,7 +66,8 @@ impl<'a> Simulation<'a> {
     ) -> Self {
         let seed = seed.unwrap_or(plan.seed);
         let world = build::world(plan, network, seed, mask);
-        Self { plan, seed, world, metrics, until: Time::ZERO + plan.run_for }
+        let stores = Stores::new(of_stores(plan));
+        Self { plan, seed, world, metrics, stores, until: Time::ZERO + plan.run_for }
     }
 
     /// The world, to look at between steps.
@@ -79,13 +82,16 @@ impl<'a> Simulation<'a> {
         if !more {
             self.world.finish(self.until);
         }
-        let metrics = &mut self.metrics;
+        let (metrics, stores) = (&mut self.metrics, &mut self.stores);
         // Observers are taken in turn by two closures: a cell lends them to one at a time.
         let observers = std::cell::RefCell::new(observers);
         self.world.trace().drain(
             |record| {
                 if let Some(metrics) = metrics {
                     metrics.record(record);
+                }
+                if let Record::Store(record) = record {
+                    stores.record(record);
                 }
                 observers.borrow_mut().iter_mut().for_each(|observer| observer.record(record));
             },
@@ -112,8 +118,15 @@ impl<'a> Simulation<'a> {
         let balancing = self.metrics.as_mut().map(Metrics::take_balancing).unwrap_or_default();
         let traffic = self.metrics.map(Metrics::finish).unwrap_or_default();
         let name = |node: u32| self.plan.nodes[node as usize].name.clone();
-        let evidence =
-            Evidence { traffic: &traffic, links: &links, balancing: &balancing, nodes: &self.plan.nodes, simulated };
+        let stores = self.stores.finish();
+        let evidence = Evidence {
+            traffic: &traffic,
+            links: &links,
+            stores: &stores,
+            balancing: &balancing,
+            nodes: &self.plan.nodes,
+            simulated,
+        };
         // Nobody watched: nothing can be judged.
         let expect = if traffic.is_empty() { &[][..] } else { &self.plan.expect };
         let expect = expect.iter().map(|expect| expect::judge(expect, &evidence)).collect();
@@ -137,6 +150,7 @@ impl<'a> Simulation<'a> {
         };
         let mut outcome = summarise(ended, &traffic);
         (outcome.balancers, outcome.timeline) = balancing::outcome(&balancing, name);
+        outcome.stores = super::stores::outcomes(&stores);
         (outcome, traffic)
     }
 
@@ -156,6 +170,15 @@ impl<'a> Simulation<'a> {
             })
             .collect()
     }
+}
+
+/// What the observer of stores must know before the run.
+fn of_stores(plan: &Plan) -> impl Iterator<Item = stores::Plan> {
+    let name = |node: u32| plan.nodes[node as usize].name.clone();
+    plan.stores.iter().map(move |store| stores::Plan {
+        name: name(store.members[0]),
+        members: store.members.iter().map(|&node| (node, name(node))).collect(),
+    })
 }
 
 /// What the metrics must know of each traffic before the run.

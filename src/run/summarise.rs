@@ -109,6 +109,7 @@ pub fn summarise(ended: Ended, traffic: &[Traffic]) -> Outcome {
             .map(|(name, drops)| (name, by_cause(&drops)))
             .filter(|(_, drops)| !drops.is_empty())
             .collect(),
+        stores: IndexMap::new(),
         series: None,
         expect: ended.expect,
         warnings: ended.warnings,
@@ -167,7 +168,7 @@ const fn kind(kind: Kind) -> TrafficKind {
     }
 }
 
-fn latency(sorted: &Sorted) -> Option<Latency> {
+pub(super) fn latency(sorted: &Sorted) -> Option<Latency> {
     let percentile = |percentile| sorted.percentile(percentile).map(Span::as_nanos);
     Some(Latency {
         count: sorted.count() as u64,

@@ -5,7 +5,9 @@ use crate::app::dns::{Data, Name, Record};
 use crate::app::http1::{HeadSize, Method};
 use crate::base::Span;
 use crate::ip::AddressError;
-use crate::service::{authority, balancer, bulk, client, messages, objects, ping, resolver, server, stub, traceroute};
+use crate::service::{
+    authority, balancer, bulk, client, messages, objects, ping, resolver, server, store, stub, traceroute,
+};
 use crate::topo::{NANOS_PER_METRE, NodeId, Role, distance};
 use crate::trace::Mask;
 use crate::transport::tcp;
@@ -96,6 +98,10 @@ pub fn world(plan: &Plan, network: &Network, seed: u64, mask: Mask) -> World {
                 let config = config.clone();
                 world.spawn(index, |host| server::run(host, config));
             }
+            NodeKind::Store(node) => {
+                let config = programs.store(index, node);
+                world.spawn(index, |host| store::run(host, config));
+            }
             NodeKind::Resolver(config) => {
                 let config = programs.resolver(*config);
                 world.spawn(index, |host| resolver::run(host, config));
@@ -164,6 +170,25 @@ impl Programs<'_> {
             timeout: config.timeout,
             attempts: config.attempts,
             ..resolver::Config::new(hints.collect())
+        }
+    }
+
+    fn store(&self, node: u32, own: &plan::StoreNode) -> store::Config {
+        let whole = &self.plan.stores[own.store as usize];
+        store::Config {
+            store: own.store,
+            port: own.port,
+            members: whole.members.iter().map(|&member| self.network.address(member)).collect(),
+            me: whole.members.iter().position(|&member| member == node).expect("a store has its members"),
+            workers: own.workers,
+            service: own.service,
+            value: own.value,
+            reads: own.reads,
+            acks: whole.acks,
+            patience: own.timeout,
+            heartbeat: whole.heartbeat,
+            failover: whole.failover,
+            quorum: whole.quorum,
         }
     }
 

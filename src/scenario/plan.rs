@@ -20,6 +20,10 @@ use crate::transport::tcp::EcnMode;
 use crate::wire::Dscp;
 use std::fmt;
 
+mod store;
+
+pub use store::{Store, StoreNode};
+
 /// A checked scenario.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Plan {
@@ -33,6 +37,8 @@ pub struct Plan {
     pub nodes: Vec<Node>,
     /// Links between nodes.
     pub links: Vec<Link>,
+    /// Replicated stores, in the order of their first members.
+    pub stores: Vec<Store>,
     /// What name servers know.
     pub zones: Vec<Zone>,
     /// Who asks whom for what.
@@ -82,6 +88,8 @@ pub enum NodeKind {
     Router,
     /// It answers HTTP requests.
     Server(server::Config),
+    /// It is a member of a store.
+    Store(StoreNode),
     /// It resolves names for others.
     Resolver(Resolver),
     /// It shares out requests or connections.
@@ -107,6 +115,7 @@ impl NodeKind {
             Self::Host => "Host",
             Self::Router => "Router",
             Self::Server(_) => "Server",
+            Self::Store(_) => "Store",
             Self::Resolver(_) => "Resolver",
             Self::Balancer(_) => "Balancer",
             Self::Authority { .. } => "Authority",
@@ -602,6 +611,20 @@ pub enum Measure {
         of: u32,
         /// Bounds, as instants of the run.
         bounds: Bounds<Span>,
+    },
+    /// Writes of a store that were acknowledged and are in the log of no later primary.
+    LostWrites {
+        /// Which store.
+        store: u32,
+        /// Bounds.
+        bounds: Bounds<u64>,
+    },
+    /// Share of a store's reads that were answered with less than had been acknowledged.
+    StaleReads {
+        /// Which store.
+        store: u32,
+        /// Bounds.
+        bounds: Bounds<Ratio>,
     },
     /// Share of the run during which a link was sending.
     Utilisation {

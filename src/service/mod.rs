@@ -15,6 +15,7 @@ pub mod objects;
 pub mod ping;
 pub mod resolver;
 pub mod server;
+pub mod store;
 pub mod stub;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,10 @@ pub const ROLES: &[(&str, &str)] = &[
     (
         "Balancer",
         "one address for many servers: requests (L7) or connections (L4) by a policy, health checks, outlier ejection, draining",
+    ),
+    (
+        "Store",
+        "a replicated key-value store over HTTP: a primary, followers with lag, local or passed-on reads, elections when the primary falls silent",
     ),
     ("Resolver", "a recursive DNS resolver with a TTL cache; asks the authorities of zones on behalf of stubs"),
     (

@@ -10,7 +10,7 @@ mod record;
 pub use balancing::{Balanced, BalancedEvent, Notice, Probed, Refusal, Refused, What};
 pub use record::{
     Arrival, Cause, Echo, Exchange, Failure, Lookup, Message, MessageSent, PacketEvent, PacketRecord, Progress, Record,
-    Recovery, Request, RequestStarted, Series,
+    Recovery, Request, RequestStarted, Series, StoreEvent, StoreRecord,
 };
 
 /// Which kinds of record somebody wants.

@@ -20,6 +20,8 @@ static MARKS: Form = Form { name: "Marks", fields: &["link", "from", "at_most", 
 static BUSIEST: Form = Form { name: "Busiest", fields: &["of", "at_a_time", "at_most", "at_least"] };
 static SENT: Form = Form { name: "Sent", fields: &["by", "to", "at_most", "at_least"] };
 static NOTICED: Form = Form { name: "Noticed", fields: &["by", "what", "of", "at_most", "at_least"] };
+static LOST_WRITES: Form = Form { name: "LostWrites", fields: &["store", "at_most", "at_least"] };
+static STALE_READS: Form = Form { name: "StaleReads", fields: &["store", "at_most", "at_least"] };
 static UTILISATION: Form = Form { name: "Utilisation", fields: &["link", "from", "at_most", "at_least"] };
 
 pub(super) const FORMS: &[&Form] = &[
@@ -35,6 +37,8 @@ pub(super) const FORMS: &[&Form] = &[
     &BUSIEST,
     &SENT,
     &NOTICED,
+    &LOST_WRITES,
+    &STALE_READS,
 ];
 
 /// The phases into which the latencies of each kind of traffic divide, as results name them.
@@ -127,6 +131,18 @@ fn measure(item: &Value, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems
             let bounds = bounds(&fields, "\"90Mbps\"", value::rate, problems);
             Some(Measure::Goodput { of: of?, bounds: bounds? })
         }
+        "LostWrites" => {
+            let store = store(&fields, nodes, plan, problems);
+            let count =
+                |value: &Value, what: &str, problems: &mut Problems| value::whole(value, what, 0..=u64::MAX, problems);
+            let bounds = bounds(&fields, "0", count, problems);
+            Some(Measure::LostWrites { store: store?, bounds: bounds? })
+        }
+        "StaleReads" => {
+            let store = store(&fields, nodes, plan, problems);
+            let bounds = bounds(&fields, "\"1%\"", value::ratio, problems);
+            Some(Measure::StaleReads { store: store?, bounds: bounds? })
+        }
         "Drops" => {
             let link = link(&fields, nodes, plan, problems);
             let cause = fields.get("cause").and_then(|value| cause(value, problems));
@@ -217,6 +233,22 @@ fn backend(
         Diagnostic::error(Code::WrongRole, inner(value), format!("this is not one backend of `{}`", balancer.name))
             .also(balancer.declared, "the balancer")
             .help("name one member of its pools: `shop/1`"),
+    );
+    None
+}
+
+/// The store that `store` names, by any of its members.
+fn store(fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems) -> Option<u32> {
+    let value = fields.need("store", "\"db\"", problems)?;
+    let &node = nodes.find(value, problems)?.first()?;
+    let node = &plan.nodes[node as usize];
+    if let NodeKind::Store(member) = &node.kind {
+        return Some(member.store);
+    }
+    problems.add(
+        Diagnostic::error(Code::WrongRole, inner(value), format!("`{}` is no store", node.name))
+            .also(node.declared, format!("a `{}`", node.kind.name()))
+            .help("name a node declared as `Store(..)`"),
     );
     None
 }

@@ -10,6 +10,7 @@ mod paths;
 mod profile;
 mod queue;
 mod rules;
+mod store;
 mod tcp;
 mod tls;
 mod traffic;
@@ -101,6 +102,7 @@ fn read(root: &Value, name: &str, problems: &mut Problems) -> Option<Plan> {
         run_for,
         nodes: Vec::new(),
         links: Vec::new(),
+        stores: Vec::new(),
         zones: Vec::new(),
         traffic: Vec::new(),
         expect: Vec::new(),
@@ -108,6 +110,7 @@ fn read(root: &Value, name: &str, problems: &mut Problems) -> Option<Plan> {
     };
     let nodes = fields.need("nodes", "{ \"user\": Host(at: \"New York\"), .. }", problems);
     let nodes = nodes::read(nodes, tcp, &mut plan, problems);
+    store::join(&nodes, &mut plan, problems);
     if let Some(value) = fields.get("links") {
         links::read(value, &nodes, &mut plan, problems);
     }

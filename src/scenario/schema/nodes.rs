@@ -2,6 +2,7 @@
 
 use super::form::{Fields, Form, list, similar};
 use super::profile::{PROFILES, Profile};
+use super::store::{self, STORE};
 use super::tcp::{self, Settings};
 use super::{Problems, check_name, dist, inner, named_entries, value};
 use crate::base::{Dist, Span as Duration};
@@ -36,9 +37,9 @@ static ROUTE: Form = Form { name: "route", fields: &["path", "response", "servic
 static RESOLVER: Form = Form { name: "Resolver", fields: &["at", "count", "cache", "timeout", "attempts"] };
 static AUTHORITY: Form = Form { name: "Authority", fields: &["at", "count", "zones"] };
 
-pub(super) const FORMS: &[&Form] = &[&HOST, &ROUTER, &SERVER, &ROUTE, &RESOLVER, &AUTHORITY];
+pub(super) const FORMS: &[&Form] = &[&HOST, &ROUTER, &SERVER, &ROUTE, &STORE, &RESOLVER, &AUTHORITY];
 
-const KINDS: &[&str] = &["Host", "Router", "Server", "Balancer", "Resolver", "Authority"];
+const KINDS: &[&str] = &["Host", "Router", "Server", "Balancer", "Store", "Resolver", "Authority"];
 
 /// A declared name: one node or a group of them.
 pub(super) struct Group<'a> {
@@ -56,6 +57,8 @@ pub(super) struct Group<'a> {
     pub(super) zones: Option<&'a Value>,
     /// The whole entry of a balancer: its backends may come later in the file.
     pub(super) balancer: Option<&'a Value>,
+    /// What a `Store` says of the whole store.
+    pub(super) store: Option<store::Whole<'a>>,
 }
 
 /// All declared names, in the order of the file.
@@ -76,6 +79,7 @@ struct Template<'a> {
     access: Option<&'static Profile>,
     resolver: Option<&'a Value>,
     zones: Option<&'a Value>,
+    store: Option<store::Whole<'a>>,
     broken: bool,
 }
 
@@ -115,6 +119,7 @@ pub(super) fn read<'a>(value: Option<&'a Value>, tcp: Settings, plan: &mut Plan,
             mtu: template.settings.mtu,
             zones: template.zones,
             balancer: matches!(template.kind, NodeKind::Balancer(_)).then_some(entry),
+            store: template.store,
         });
     }
     number(made, &mut nodes, plan);
@@ -160,6 +165,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         access: None,
         resolver: None,
         zones: None,
+        store: None,
         broken: true,
     };
     let Some(kind) = value::choice(entry, "a node", KINDS, problems) else { return template };
@@ -168,6 +174,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         "Router" => &ROUTER,
         "Server" => &SERVER,
         "Balancer" => &super::balancer::BALANCER,
+        "Store" => &STORE,
         "Resolver" => &RESOLVER,
         _ => &AUTHORITY,
     };
@@ -178,7 +185,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
     // More than 16,777,000 hosts would not fit into 10.0.0.0/8, and none of this size was ever simulated in one run.
     template.count =
         fields.get("count").and_then(|value| value::whole(value, "a count of nodes", 1..=1_000_000, problems));
-    if matches!(kind, "Host" | "Server" | "Balancer") {
+    if matches!(kind, "Host" | "Server" | "Balancer" | "Store") {
         let access = fields.get_if("access");
         template.access = access.and_then(|value| {
             let table = PROFILES.iter().map(|profile| (profile.name, profile));
@@ -193,6 +200,11 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         "Router" => template.kind = NodeKind::Router,
         "Server" => template.kind = NodeKind::Server(server(&fields, problems)),
         "Balancer" => template.kind = NodeKind::Balancer(Balancer::unread()),
+        "Store" => {
+            let (node, whole) = store::read(&fields, problems);
+            template.kind = NodeKind::Store(node);
+            template.store = Some(whole);
+        }
         "Resolver" => template.kind = NodeKind::Resolver(resolver(&fields, problems)),
         _ => {
             template.zones = fields.get("zones");

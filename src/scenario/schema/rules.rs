@@ -87,11 +87,14 @@ fn unused(plan: &Plan, problems: &mut Problems) {
             used.extend(balancer.targets().map(|target| target.node));
         }
     }
+    // Members of a store are asked by each other.
+    used.extend(plan.stores.iter().filter(|store| store.members.len() > 1).flat_map(|store| &store.members));
     let ends: BTreeSet<_> = used.iter().map(|&node| plan.nodes[node as usize].declared).collect();
     let mut said = BTreeSet::new();
     for node in &plan.nodes {
-        let idle = matches!(node.kind, NodeKind::Host | NodeKind::Server(_) | NodeKind::Balancer(_))
-            && !ends.contains(&node.declared);
+        let idle =
+            matches!(node.kind, NodeKind::Host | NodeKind::Server(_) | NodeKind::Store(_) | NodeKind::Balancer(_))
+                && !ends.contains(&node.declared);
         if idle && said.insert(node.declared) {
             problems.add(
                 Diagnostic::warning(

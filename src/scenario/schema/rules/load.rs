@@ -104,9 +104,13 @@ fn streams(traffic: &Traffic, plan: &Plan) -> Vec<Stream> {
             let asks = http.asks.iter().filter(|ask| ask.targets.len() == 1);
             asks.filter_map(|ask| {
                 let to = ask.targets[0];
-                // What stands behind a balancer may answer in different lengths.
-                let NodeKind::Server(server) = &plan.nodes[to as usize].kind else { return None };
-                let bytes = answer(server, &http.path).0;
+                let bytes = match &plan.nodes[to as usize].kind {
+                    NodeKind::Server(server) => answer(server, &http.path).0,
+                    NodeKind::Store(store) if http.method == "GET" => store.value,
+                    NodeKind::Store(_) => 0,
+                    // What stands behind a balancer may answer in different lengths.
+                    _ => return None,
+                };
                 let bits = (bytes + bytes.div_ceil(1_448).max(1) * TCP_HEADERS) * 8;
                 Some(Stream { from: to, to: ask.from, bps: bits as f64 / gap.as_secs_f64() })
             })

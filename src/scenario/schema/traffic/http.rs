@@ -233,6 +233,15 @@ fn addresses(name: &str, plan: &Plan) -> Vec<u32> {
     Vec::new()
 }
 
+/// Port on which a node answers HTTP requests, if it does.
+const fn listens(kind: &NodeKind) -> Option<u16> {
+    match kind {
+        NodeKind::Server(server) => Some(server.port),
+        NodeKind::Store(store) => Some(store.port),
+        _ => None,
+    }
+}
+
 /// Each host with the origin that it asks, once it is clear that it can.
 fn asks(
     from: &[u32],
@@ -244,8 +253,12 @@ fn asks(
     let plan = reading.plan;
     for &node in &target.nodes {
         let node = &plan.nodes[node as usize];
-        if let NodeKind::Server(server) = &node.kind
-            && let Some((message, help)) = tls::mismatch(&node.name, target.tls, server.tls.as_ref())
+        let server = match &node.kind {
+            NodeKind::Server(server) => server.tls.as_ref(),
+            _ => None,
+        };
+        if listens(&node.kind).is_some()
+            && let Some((message, help)) = tls::mismatch(&node.name, target.tls, server)
         {
             problems.add(
                 Diagnostic::error(Code::Contradiction, inner(to), message)
@@ -254,33 +267,32 @@ fn asks(
             );
             return None;
         }
-        match &node.kind {
-            NodeKind::Balancer(balancer) => balanced(balancer, &node.name, target, reading, inner(to), problems)?,
-            NodeKind::Server(server) if server.port == target.port => {}
-            NodeKind::Server(server) => {
-                problems.add(
-                    Diagnostic::error(
-                        Code::Contradiction,
-                        inner(to),
-                        format!("`{}` listens on port {}, not {}", node.name, server.port, target.port),
-                    )
-                    .also(node.declared, "declared here")
-                    .help(format!(
-                        "write the port: `{}://name:{}/`",
-                        if target.tls.is_some() { "https" } else { "http" },
-                        server.port
-                    )),
-                );
-                return None;
-            }
-            other => {
-                problems.add(
-                    Diagnostic::error(Code::WrongRole, inner(to), format!("`{}` answers no HTTP requests", node.name))
-                        .also(node.declared, format!("a `{}`", other.name()))
-                        .help("requests are answered by a `Server` or a `Balancer`"),
-                );
-                return None;
-            }
+        if let NodeKind::Balancer(balancer) = &node.kind {
+            balanced(balancer, &node.name, target, reading, inner(to), problems)?;
+            continue;
+        }
+        let Some(port) = listens(&node.kind) else {
+            problems.add(
+                Diagnostic::error(Code::WrongRole, inner(to), format!("`{}` answers no HTTP requests", node.name))
+                    .also(node.declared, format!("a `{}`", node.kind.name()))
+                    .help("requests are answered by a `Server`, a `Balancer` or a `Store`"),
+            );
+            return None;
+        };
+        if port != target.port {
+            problems.add(
+                Diagnostic::error(
+                    Code::Contradiction,
+                    inner(to),
+                    format!("`{}` listens on port {port}, not {}", node.name, target.port),
+                )
+                .also(node.declared, "declared here")
+                .help(format!(
+                    "write the port: `{}://name:{port}/`",
+                    if target.tls.is_some() { "https" } else { "http" },
+                )),
+            );
+            return None;
         }
     }
     if let Some(name) = &target.name {

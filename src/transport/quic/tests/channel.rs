@@ -4,7 +4,7 @@ use super::super::{Accepting, Config, Connection, Event, ID_LEN, Opening, Reason
 use crate::base::{Rng, Span, Time};
 use crate::trace::Arrival;
 use crate::wire::quic::{self, Frame, Header, Item, LongKind, Packet, StreamId};
-use crate::wire::{Ecn, Payload, Transit};
+use crate::wire::{self, Body, Datagram, Ecn, Payload, Transit, codec};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::rc::Rc;
 
@@ -18,6 +18,8 @@ pub(super) struct Vices {
     pub(super) loss: f64,
     pub(super) doubling: f64,
     pub(super) reordering: f64,
+    /// One bit flips: the checksum must notice.
+    pub(super) corruption: f64,
 }
 
 struct Flying {
@@ -62,6 +64,29 @@ pub(super) struct Channel {
     pub(super) drop: Box<dyn FnMut(&Seen) -> bool>,
     pub(super) client: SocketAddrV4,
     rng: Rng,
+}
+
+/// As bytes on a wire and back the datagram is the same; with one bit flipped, wherever, it is none.
+fn assert_corruption_is_noticed([src, dst]: [SocketAddrV4; 2], payload: &Payload, random: u64) {
+    let datagram = Datagram { src_port: src.port(), dst_port: dst.port(), payload: payload.clone() };
+    let packet = wire::Packet {
+        src: *src.ip(),
+        dst: *dst.ip(),
+        ttl: 64,
+        dscp: wire::Dscp::DEFAULT,
+        ecn: Ecn::NotCapable,
+        ident: 1,
+        body: Body::Udp(datagram),
+        transit: Transit::default(),
+    };
+    let mut bytes = Vec::new();
+    codec::encode(&packet, &mut bytes).expect("a datagram fits into a packet");
+    let whole = codec::decode(&bytes).expect("what was encoded can be decoded");
+    let Body::Udp(again) = &whole.body else { panic!("{whole:?} is no datagram") };
+    assert_eq!(again.payload.to_vec(), payload.to_vec());
+    let bit = usize::try_from(random % (bytes.len() as u64 * 8)).expect("a packet is small");
+    bytes[bit / 8] ^= 1 << (bit % 8);
+    assert!(codec::decode(&bytes).is_err(), "bit {bit} of {packet:?}");
 }
 
 impl Channel {
@@ -132,6 +157,12 @@ impl Channel {
                 self.sent.push(seen);
                 for _ in 0..=u32::from(self.rng.chance(self.vices.doubling)) {
                     if dropped || self.rng.chance(self.vices.loss) {
+                        continue;
+                    }
+                    if self.rng.chance(self.vices.corruption) {
+                        let (client, bit) = (self.client, self.rng.bits());
+                        let way = if from == 0 { [client, SERVER] } else { [SERVER, client] };
+                        assert_corruption_is_noticed(way, &transmit.payload, bit);
                         continue;
                     }
                     let mut delay = self.delay;

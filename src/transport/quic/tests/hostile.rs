@@ -15,7 +15,8 @@ struct Case {
     loss: f64,
     doubling: f64,
     reordering: f64,
-    /// The link is dead from here to there, in milliseconds.
+    corruption: f64,
+    /// The link is dead from here on for so long, in milliseconds.
     dead: (u64, u64),
     streams: u64,
     bytes: u64,
@@ -30,14 +31,15 @@ prop_compose! {
         loss in 0.0..0.3,
         doubling in 0.0..0.2,
         reordering in 0.0..0.5,
-        dead in (0..4_000u64, 0..3_000u64),
+        corruption in 0.0..0.05,
+        dead in (0..4_000u64, prop_oneof![4 => 0..3_000u64, 1 => 0..120_000u64]),
         streams in 1..6u64,
         bytes in 1..40_000u64,
         window in 3_000..60_000u64,
         controller in 0..TABLE.len(),
         resumed in any::<bool>(),
     ) -> Case {
-        Case { seed, loss, doubling, reordering, dead, streams, bytes, window, controller, resumed }
+        Case { seed, loss, doubling, reordering, corruption, dead, streams, bytes, window, controller, resumed }
     }
 }
 
@@ -72,7 +74,8 @@ fn play(case: &Case) -> (Channel, BTreeMap<(usize, StreamId), Vec<u8>>) {
         first.ticket().expect("the server gives one")
     });
     let mut channel = Channel::new(config, MS(20), ticket, case.seed);
-    channel.vices = Vices { loss: case.loss, doubling: case.doubling, reordering: case.reordering };
+    channel.vices =
+        Vices { loss: case.loss, doubling: case.doubling, reordering: case.reordering, corruption: case.corruption };
     let dead = (channel.start + MS(case.dead.0), channel.start + MS(case.dead.0 + case.dead.1));
     channel.drop = Box::new(move |seen| dead.0 <= seen.at && seen.at < dead.1);
     let (mut got, mut unwritten): (BTreeMap<_, Vec<u8>>, BTreeMap<_, _>) = Default::default();
@@ -96,8 +99,8 @@ fn play(case: &Case) -> (Channel, BTreeMap<(usize, StreamId), Vec<u8>>) {
                         got.entry((end, id)).or_default().extend(payload.to_vec());
                     }
                 }
-                // With a third of everything lost the waits between probes may outgrow the idle timeout.
-                Event::Closed(Reason::TimedOut) if case.loss > 0.15 => return (channel, got),
+                // With a third of everything lost, or after long silence, the waits between probes may outgrow the idle timeout.
+                Event::Closed(Reason::TimedOut) if case.loss > 0.15 || case.dead.1 > 10_000 => return (channel, got),
                 Event::Closed(reason) => panic!("{reason:?} at end {end}"),
                 _ => {}
             }
@@ -140,6 +143,16 @@ proptest! {
 
     #[test]
     fn every_stream_delivers_what_was_written(case in case()) {
+        judge(&case);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(10_000) })]
+
+    #[test]
+    #[ignore = "minutes without optimisation"]
+    fn ten_thousand_hostile_channels_deliver_every_stream_in_order_or_fail(case in case()) {
         judge(&case);
     }
 }
