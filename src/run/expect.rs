@@ -263,7 +263,10 @@ mod tests {
         link.a_to_b = Counters { sent: 995, busy: Span::from_millis(250), ..Counters::default() };
         link.a_to_b.dropped[Cause::Loss as usize] = 20;
         link.a_to_b.dropped[Cause::QueueFull as usize] = 5;
+        let balancing = Balancing::default();
         let evidence = Evidence {
+            balancing: &balancing,
+            nodes: &[],
             stores: &[],
             traffic: std::slice::from_ref(traffic),
             links: std::slice::from_ref(&link),

@@ -135,5 +135,5 @@ fn key(fields: &Fields<'_>, layer: Layer, problems: &mut Problems) -> Option<Has
 }
 
 fn is_prime(n: u32) -> bool {
-    n > 1 && (2..).take_while(|divisor| divisor * divisor <= n).all(|divisor| !n.is_multiple_of(divisor))
+    n > 1 && (2..n).take_while(|divisor| divisor * divisor <= n).all(|divisor| !n.is_multiple_of(divisor))
 }
