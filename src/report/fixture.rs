@@ -118,28 +118,7 @@ pub(crate) fn outcome(traffic: impl IntoIterator<Item = (&'static str, TrafficOu
         .into_iter()
         .map(|(name, a, b, a_to_b, b_to_a)| (name.to_owned(), LinkOutcome { a: a.into(), b: b.into(), a_to_b, b_to_a }))
         .collect(),
-        balancers: [(
-            "lb".to_owned(),
-            BalancerOutcome {
-                backends: [(
-                    "origin".to_owned(),
-                    BackendOutcome {
-                        sent: 1_000,
-                        again: 3,
-                        failed: named(&[("refused", 3)]),
-                        active: 2,
-                        most_active: 17,
-                        probes: 30,
-                        probes_failed: 4,
-                    },
-                )]
-                .into_iter()
-                .collect(),
-                refused: named(&[("no_backend", 5)]),
-            },
-        )]
-        .into_iter()
-        .collect(),
+        balancers: balancers(),
         timeline: vec![TimelineEntry {
             at_ns: 12_500_000_000,
             who: "lb".into(),
@@ -181,6 +160,31 @@ pub(crate) fn outcome(traffic: impl IntoIterator<Item = (&'static str, TrafficOu
         ],
         warnings: vec!["the run ended before origin/2 was back".into()],
     }
+}
+
+fn balancers() -> IndexMap<String, BalancerOutcome> {
+    [(
+        "lb".to_owned(),
+        BalancerOutcome {
+            backends: [(
+                "origin".to_owned(),
+                BackendOutcome {
+                    sent: 1_000,
+                    again: 3,
+                    failed: named(&[("refused", 3)]),
+                    active: 2,
+                    most_active: 17,
+                    probes: 30,
+                    probes_failed: 4,
+                },
+            )]
+            .into_iter()
+            .collect(),
+            refused: named(&[("no_backend", 5)]),
+        },
+    )]
+    .into_iter()
+    .collect()
 }
 
 /// A traceroute with one silent hop.

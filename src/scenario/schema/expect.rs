@@ -1,5 +1,7 @@
 //! Expectations: the law that every scenario states about its own outcome.
 
+mod balancing;
+
 use super::form::{Fields, Form, list, similar};
 use super::nodes::Nodes;
 use super::{Problems, inner, value};
@@ -7,7 +9,7 @@ use crate::scenario::ast::{Kind, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::{Bounds, Expect, Measure, NodeKind, Plan, Quantity, Statistic, TrafficKind, Way};
 use crate::service::bulk::Amount;
-use crate::trace::{Cause, What};
+use crate::trace::Cause;
 
 static LATENCY: Form = Form { name: "Latency", fields: &["of", "percentile", "statistic", "at_most", "at_least"] };
 static PHASE: Form = Form { name: "Phase", fields: &["of", "phase", "statistic", "at_most", "at_least"] };
@@ -17,9 +19,6 @@ static COUNT: Form = Form { name: "Count", fields: &["of", "at_most", "at_least"
 static GOODPUT: Form = Form { name: "Goodput", fields: &["of", "at_most", "at_least"] };
 static DROPS: Form = Form { name: "Drops", fields: &["link", "from", "cause", "at_most", "at_least"] };
 static MARKS: Form = Form { name: "Marks", fields: &["link", "from", "at_most", "at_least"] };
-static BUSIEST: Form = Form { name: "Busiest", fields: &["of", "at_a_time", "at_most", "at_least"] };
-static SENT: Form = Form { name: "Sent", fields: &["by", "to", "at_most", "at_least"] };
-static NOTICED: Form = Form { name: "Noticed", fields: &["by", "what", "of", "at_most", "at_least"] };
 static LOST_WRITES: Form = Form { name: "LostWrites", fields: &["store", "at_most", "at_least"] };
 static STALE_READS: Form = Form { name: "StaleReads", fields: &["store", "at_most", "at_least"] };
 static UTILISATION: Form = Form { name: "Utilisation", fields: &["link", "from", "at_most", "at_least"] };
@@ -34,9 +33,9 @@ pub(super) const FORMS: &[&Form] = &[
     &DROPS,
     &MARKS,
     &UTILISATION,
-    &BUSIEST,
-    &SENT,
-    &NOTICED,
+    &balancing::BUSIEST,
+    &balancing::SENT,
+    &balancing::NOTICED,
     &LOST_WRITES,
     &STALE_READS,
 ];
@@ -156,31 +155,7 @@ fn measure(item: &Value, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems
             let (link, way) = link?;
             Some(Measure::Marks { link, way, bounds: bounds? })
         }
-        "Busiest" => {
-            let of = balancer(&fields, "of", nodes, plan, problems);
-            let at_a_time =
-                fields.get("at_a_time").map_or(Some(false), |value| value::flag(value, "`at_a_time`", problems));
-            let bounds = bounds(&fields, "\"30%\"", value::ratio, problems);
-            Some(Measure::Busiest { of: of?, at_a_time: at_a_time?, bounds: bounds? })
-        }
-        "Sent" => {
-            let by = balancer(&fields, "by", nodes, plan, problems);
-            let to = by.and_then(|by| backend(&fields, "to", by, nodes, plan, problems));
-            let count =
-                |value: &Value, what: &str, problems: &mut Problems| value::whole(value, what, 0..=u64::MAX, problems);
-            let bounds = bounds(&fields, "0", count, problems);
-            Some(Measure::Sent { by: by?, to: to?, bounds: bounds? })
-        }
-        "Noticed" => {
-            let by = balancer(&fields, "by", nodes, plan, problems);
-            let what = fields.need("what", "\"down\"", problems);
-            let what = what.and_then(|value| {
-                value::named(value, "what is noticed", What::ALL.iter().map(|&what| (what.name(), what)), problems)
-            });
-            let of = by.and_then(|by| backend(&fields, "of", by, nodes, plan, problems));
-            let bounds = bounds(&fields, "\"12s\"", value::span, problems);
-            Some(Measure::Noticed { by: by?, what: what?, of: of?, bounds: bounds? })
-        }
+        "Busiest" | "Sent" | "Noticed" => balancing::measure(kind, &fields, nodes, plan, problems),
         _ => {
             let link = link(&fields, nodes, plan, problems);
             let bounds = bounds(&fields, "\"90%\"", value::ratio, problems);
@@ -188,53 +163,6 @@ fn measure(item: &Value, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems
             Some(Measure::Utilisation { link, way, bounds: bounds? })
         }
     }
-}
-
-/// One node that is a balancer.
-fn balancer(fields: &Fields<'_>, name: &str, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems) -> Option<u32> {
-    let value = fields.need(name, "\"lb\"", problems)?;
-    let found = nodes.find(value, problems)?;
-    let node = &plan.nodes[*found.first()? as usize];
-    let (true, [one]) = (matches!(node.kind, NodeKind::Balancer(_)), found) else {
-        let message = if found.len() > 1 {
-            format!("there are {} nodes of this name", found.len())
-        } else {
-            format!("`{}` is no balancer", node.name)
-        };
-        problems.add(
-            Diagnostic::error(Code::WrongRole, inner(value), message)
-                .also(node.declared, format!("a `{}`", node.kind.name()))
-                .help("name one node declared as `Balancer(..)`"),
-        );
-        return None;
-    };
-    Some(*one)
-}
-
-/// One node that a balancer balances.
-fn backend(
-    fields: &Fields<'_>,
-    name: &str,
-    of: u32,
-    nodes: &Nodes<'_>,
-    plan: &Plan,
-    problems: &mut Problems,
-) -> Option<u32> {
-    let value = fields.need(name, "\"shop/1\"", problems)?;
-    let found = nodes.find(value, problems)?;
-    let balancer = &plan.nodes[of as usize];
-    let NodeKind::Balancer(settings) = &balancer.kind else { return None };
-    if let [one] = found
-        && settings.targets().any(|target| target.node == *one)
-    {
-        return Some(*one);
-    }
-    problems.add(
-        Diagnostic::error(Code::WrongRole, inner(value), format!("this is not one backend of `{}`", balancer.name))
-            .also(balancer.declared, "the balancer")
-            .help("name one member of its pools: `shop/1`"),
-    );
-    None
 }
 
 /// The store that `store` names, by any of its members.
