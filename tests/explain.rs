@@ -27,10 +27,6 @@ fn way(sent: u64, recovery: u64) -> Arrival {
 fn request(number: u64, recovery: u64) -> [Record; 3] {
     let flow = 10 + number;
     let request = Request {
-        traffic: 0,
-        number,
-        node: 0,
-        start: at(0),
         resolved: at(420),
         connected: at(56_360),
         secured: at(56_360),
@@ -38,21 +34,12 @@ fn request(number: u64, recovery: u64) -> [Record; 3] {
         end: at(117_500 + recovery),
         lookup_flow: 1,
         flow,
-        exchange: 0,
         status: 200,
-        failure: None,
         response: way(89_530 + recovery, recovery),
         body: 40_000,
+        ..Request::begun(0, number, 0, at(0))
     };
-    let exchange = Exchange {
-        flow,
-        exchange: 0,
-        node: 2,
-        request: way(56_360, 0),
-        started: at(84_330),
-        finished: at(89_530),
-        written: at(89_530),
-    };
+    let exchange = Exchange { started: at(84_330), ..Exchange::at_once(flow, 0, 2, way(56_360, 0), at(89_530)) };
     let lookup = Lookup { node: 0, start: at(0), end: at(420), flow: 1, tries: 1 };
     [Record::Lookup(lookup), Record::Exchange(exchange), Record::Request(request)]
 }
@@ -62,10 +49,12 @@ fn told(cases: &Cases, pick: Pick) -> String {
     let context = explain::Context {
         traffic: "pages",
         nodes: &nodes,
+        traffics: &["pages"],
         light_floor: Some(Span::from_micros(55_700)),
         style: Style::Plain,
     };
-    explain::explain(cases.pick(pick).unwrap(), context)
+    let case = cases.pick(pick).unwrap();
+    explain::explain(case, &cases.parts(case), context)
 }
 
 #[test]

@@ -72,6 +72,7 @@ fn run(mask: Mask, loss: f64) -> (World, Traffic, Cases, Sequence) {
         kind: Kind::Messages,
         light_floor: None,
         measure_from: Time::ZERO,
+        tries_again: false,
     }]);
     let mut cases = Cases::new(0);
     let mut sequence = Sequence::new(&(1..=u64::from(u8::MAX)).collect::<Vec<_>>(), &cast(&world));

@@ -148,6 +148,21 @@ fn bad_release() {
 }
 
 #[test]
+fn scale_up_or_out() {
+    pinned("scale-up-or-out");
+}
+
+#[test]
+fn fan_out_tail() {
+    pinned("fan-out-tail");
+}
+
+#[test]
+fn sharded_cache() {
+    pinned("sharded-cache");
+}
+
+#[test]
 fn read_locality() {
     pinned("read-locality");
 }

@@ -87,7 +87,13 @@ fn every_nanosecond_of_an_object_is_accounted_for() {
         let all = requests(&records);
         assert_eq!(all.len(), 240);
         assert!(all.iter().all(|request| request.failure.is_none() && request.body == 4_096), "{over:?}");
-        let plan = Plan { name: "o".into(), kind: Kind::Requests, light_floor: None, measure_from: Time::ZERO };
+        let plan = Plan {
+            name: "o".into(),
+            kind: Kind::Requests,
+            light_floor: None,
+            measure_from: Time::ZERO,
+            tries_again: false,
+        };
         let mut metrics = Metrics::new([plan]);
         records.iter().for_each(|record| metrics.record(record));
         let traffic = metrics.finish().remove(0);

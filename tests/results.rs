@@ -46,8 +46,13 @@ fn traffic(names: [&str; 2], lose: u64) -> Vec<Traffic> {
     names
         .iter()
         .flat_map(|name| {
-            let plan =
-                Plan { name: (*name).into(), kind: Kind::Messages, light_floor: floor, measure_from: Time::ZERO };
+            let plan = Plan {
+                name: (*name).into(),
+                kind: Kind::Messages,
+                light_floor: floor,
+                measure_from: Time::ZERO,
+                tries_again: false,
+            };
             let mut metrics = Metrics::new([plan]);
             messages(lose, *name == "tcp").iter().for_each(|record| metrics.record(record));
             metrics.finish()
@@ -82,6 +87,7 @@ fn outcome(traffic: &[Traffic], lose: u64) -> Outcome {
         events: 10_000,
         packet_hops: 5_000,
         performance: Performance { wall_ns: 1, cpu_ns: 1 },
+        servers: Vec::new(),
         packets_sent: 2_500,
         packets_retransmitted: 12,
         packets_duplicated: 0,

@@ -113,7 +113,7 @@ fn phases_are_called_as_in_results() {
     for path in scenarios() {
         for traffic in plan(&path).traffic {
             let observed = match &traffic.kind {
-                TrafficKind::Http(_) | TrafficKind::Objects(_) => Phase::REQUEST,
+                TrafficKind::Http(_) | TrafficKind::Objects(_) | TrafficKind::Lookups(_) => Phase::REQUEST,
                 TrafficKind::Bulk(bulk) if matches!(bulk.amount, Amount::Bytes(_)) => Phase::REQUEST,
                 TrafficKind::Bulk(_) => Phase::BULK,
                 TrafficKind::Messages(_) => Phase::MESSAGE,

@@ -3,6 +3,7 @@
 use super::args::Check;
 use super::load::{Loaded, load};
 use super::output::{Failure, Status, Terminal};
+use super::serving;
 use crate::base::{Bytes, Ratio, Span, Time};
 use crate::link;
 use crate::report::Style;
@@ -78,19 +79,16 @@ fn nodes(loaded: &Loaded) -> Table {
 fn kind(plan: &Plan, node: &Node) -> String {
     let declared = node.declared;
     match &node.kind {
-        NodeKind::Server(config) => {
-            let tls = match &config.tls {
-                None => String::new(),
-                Some(tls) if tls.min_version == tls.max_version => format!(", TLS {}", tls.max_version),
-                Some(tls) => format!(", TLS {} to {}", tls.min_version, tls.max_version),
-            };
-            format!("Server{tls}, {}", counted(config.workers as u64, "worker", "workers"))
-        }
+        NodeKind::Server(config) => serving::server(config),
         NodeKind::Balancer(balancer) => format!("Balancer, port {}", balancer.port),
         NodeKind::Store(node) => {
             let store = &plan.stores[node.store as usize];
             let first = &plan.nodes[store.members[0] as usize];
             if first.declared == declared { "Store".into() } else { format!("Store, follows {}", first.name) }
+        }
+        NodeKind::Cluster(node) => {
+            let masters = counted(node.shards as u64, "master", "masters");
+            format!("Cluster, {} nodes, {masters}", node.members.len())
         }
         other => other.name().into(),
     }
@@ -321,7 +319,8 @@ fn words(traffic: &plan::Traffic) -> String {
                 Origin::Node(_) => format!(" {}", http.path),
             });
             let timeout = http.timeout.map_or_else(|| "no timeout".into(), |span| format!("timeout {span}"));
-            format!("Http: {}{origins}, {}{}, {timeout}", http.method, arrivals(&http.arrivals), until(http.limit))
+            let (arrivals, until) = (arrivals(&http.arrivals), until(http.limit));
+            format!("Http: {}{origins}, {arrivals}{until}, {timeout}{}", http.method, serving::policy(&http.policy))
         }
         TrafficKind::Bulk(bulk) => {
             let amount = match bulk.amount {
@@ -349,6 +348,12 @@ fn words(traffic: &plan::Traffic) -> String {
             let (size, every) = (Bytes(objects.bytes), objects.every);
             let carrier = format!("{}{}", over(objects.over), controller(objects.congestion));
             format!("Objects: {count} of {size} at once every {every} over {carrier}{}", until(objects.limit))
+        }
+        TrafficKind::Lookups(lookups) => {
+            let keys = counted(u64::from(lookups.keys), "key", "keys");
+            let law = if lookups.zipf > 0.0 { format!(" by Zipf({})", lookups.zipf) } else { String::new() };
+            let (arrivals, until) = (arrivals(&lookups.arrivals), until(lookups.limit));
+            format!("Lookups: {keys}{law}, {} writes, {arrivals}{until}", lookups.writes)
         }
         TrafficKind::Ping(ping) => format!("Ping: {} bytes every {}{}", ping.bytes, ping.every, until(ping.limit)),
         TrafficKind::Traceroute(route) => {
@@ -382,6 +387,7 @@ fn arrivals(arrivals: &Arrivals) -> String {
         Arrivals::Users { count, think } => {
             format!("{} who think for {think}", counted(u64::from(*count), "user", "users"))
         }
+        Arrivals::Called => "when it answers others".into(),
     }
 }
 

@@ -23,8 +23,15 @@ pub(crate) fn run(args: &Explain, terminal: &Terminal) -> Result<Status, Failure
     let name = &plans[index].name;
     let case = cases.pick(pick(args)).ok_or_else(|| missing(args, name, cases.len()))?;
     let nodes: Vec<String> = loaded.plan.nodes.iter().map(|node| node.name.clone()).collect();
-    let context = Context { traffic: name, nodes: &nodes, light_floor: plans[index].light_floor, style: terminal.out };
-    let mut text = explain(case, context);
+    let traffics: Vec<&str> = plans.iter().map(|plan| plan.name.as_str()).collect();
+    let context = Context {
+        traffic: name,
+        nodes: &nodes,
+        traffics: &traffics,
+        light_floor: plans[index].light_floor,
+        style: terminal.out,
+    };
+    let mut text = explain(case, &cases.parts(case), context);
     if args.packets {
         let cast = cast(&loaded, nodes);
         let mut sequence = match case.story {

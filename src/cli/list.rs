@@ -9,6 +9,8 @@ use crate::report::table::{Align, Table};
 use crate::scenario::Code;
 use crate::scenario::schema::{FORMS, PROFILES};
 use crate::service::balancer::policy;
+use crate::service::client::{Policy, backoff, jitter};
+use crate::service::server;
 use crate::topo::{Kind, places};
 use crate::transport::congestion;
 
@@ -19,6 +21,7 @@ pub(crate) fn run(list: &List, style: Style) -> Result<Status, Failure> {
         Listing::Controllers => named("controller", congestion::TABLE.iter().map(|&(name, line, _)| (name, line))),
         Listing::Queues => named("queue", queue::TABLE.iter().copied()),
         Listing::Losses => named("loss", loss::TABLE.iter().copied()),
+        Listing::Resilience => named("policy", resilience()),
         Listing::Policies => named("policy", policy::TABLE.iter().copied()),
         Listing::Profiles => profiles(),
         Listing::Forms => forms(),
@@ -32,6 +35,13 @@ fn named(what: &str, rows: impl Iterator<Item = (&'static str, &'static str)>) -
     let mut table = Table::new([(what, Align::Left), ("", Align::Left)]);
     rows.for_each(|(name, line)| table.row([name.into(), line.into()]));
     table
+}
+
+/// Policies of askers, then the choices for each that has some, each under the field that it belongs to.
+fn resilience() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let growths = backoff::TABLE.iter().copied();
+    let jitters = jitter::TABLE.iter().map(|&(name, _, line)| (name, line));
+    Policy::TABLE.iter().copied().chain(growths).chain(jitters).chain(server::TABLE.iter().copied())
 }
 
 fn profiles() -> Table {

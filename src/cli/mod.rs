@@ -12,6 +12,7 @@ mod plot;
 mod qlog;
 mod run;
 mod series;
+mod serving;
 
 pub use output::Status;
 

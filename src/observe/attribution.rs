@@ -79,6 +79,9 @@ const RESPONSE_WAY: [Phase; 6] = [
 #[must_use]
 pub fn of_request(request: &Request, exchange: Option<&Exchange>) -> RequestShares {
     let mut walk = Walk::new(Phase::REQUEST, request.start, request.end);
+    walk.step(Phase::Held, walk.at.saturating_add(request.held));
+    walk.step(Phase::Backoff, walk.at.saturating_add(request.backoff).min(request.tried));
+    walk.step(Phase::EarlierTries, request.tried);
     walk.step(Phase::Dns, request.resolved);
     walk.step(Phase::Connect, request.connected);
     walk.step(Phase::Tls, request.secured);
@@ -86,6 +89,8 @@ pub fn of_request(request: &Request, exchange: Option<&Exchange>) -> RequestShar
     if let Some(exchange) = exchange {
         walk.way(&exchange.request, REQUEST_WAY);
         walk.step(Phase::ServerQueue, exchange.started);
+        walk.step(Phase::ServerCalls, walk.at.saturating_add(exchange.calls).min(exchange.finished));
+        walk.step(Phase::ServerCoreWait, walk.at.saturating_add(exchange.core_wait).min(exchange.finished));
         walk.step(Phase::ServerWork, exchange.finished);
     } else if answered {
         walk.step(Phase::Unobserved, request.response.first_sent);

@@ -2,14 +2,16 @@
 
 use super::attribution::{self, Joiner};
 use super::metrics::Kind;
+use super::parts::Part;
 use super::phase::{Budget, Phase};
 use super::samples::{Percentile, Sample, Samples};
 use crate::base::{Span, Time};
-use crate::trace::{Echo, Exchange, Failure, Lookup, Message, Record, Request};
+use crate::trace::{Echo, Exchange, Failure, Lookup, Message, Record, Request, Try};
 use std::collections::BTreeMap;
 
 /// What happened in a case.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "most cases are requests")]
 pub enum Story {
     /// A request, what its server saw, and how its name was looked up.
     Request(Request, Option<Exchange>, Option<Lookup>),
@@ -32,6 +34,8 @@ pub struct Case {
     pub failure: Option<Failure>,
     /// What happened.
     pub story: Story,
+    /// Its tries, where there may be several, in the order of their beginning.
+    tries: Vec<Try>,
     phases: &'static [Phase],
     shares: Vec<Span>,
 }
@@ -68,6 +72,7 @@ impl Case {
             failure: request.failure,
             story: Story::Request(request, exchange, lookup),
             phases: Phase::REQUEST,
+            tries: Vec::new(),
             shares: attribution::of_request(&request, exchange.as_ref()).to_vec(),
         }
     }
@@ -79,6 +84,7 @@ impl Case {
             end: message.arrival.released,
             failure: None,
             story: Story::Message(message),
+            tries: Vec::new(),
             phases: Phase::MESSAGE,
             shares: attribution::of_message(&message).to_vec(),
         }
@@ -92,6 +98,7 @@ impl Case {
             end: echo.answer.map_or(echo.sent, |(_, time)| time),
             failure: echo.answer.is_none().then_some(Failure::Timeout),
             story: Story::Echo(echo),
+            tries: Vec::new(),
             phases: Phase::ECHO,
             shares: shares.to_vec(),
         }
@@ -115,6 +122,10 @@ pub struct Cases {
     traffic: u32,
     joiner: Joiner,
     lookups: BTreeMap<u64, Lookup>,
+    /// What servers asked, by the exchange for whose sake.
+    calls: BTreeMap<(u64, u32), Vec<Request>>,
+    /// Tries of requests that have not ended.
+    tries: BTreeMap<u64, Vec<Try>>,
     all: BTreeMap<u64, Case>,
 }
 
@@ -122,19 +133,34 @@ impl Cases {
     /// A reader for one traffic (its number in the plan).
     #[must_use]
     pub fn new(traffic: u32) -> Self {
-        Self { traffic, joiner: Joiner::default(), lookups: BTreeMap::new(), all: BTreeMap::new() }
+        Self {
+            traffic,
+            joiner: Joiner::default(),
+            lookups: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            tries: BTreeMap::new(),
+            all: BTreeMap::new(),
+        }
     }
 
     /// Takes a record in.
     pub fn record(&mut self, record: &Record) {
+        if let Record::Request(call) = record
+            && let Some(cause) = call.cause
+        {
+            self.calls.entry(cause).or_default().push(*call);
+        }
         match *record {
+            Record::Try(tried) if tried.traffic == self.traffic => {
+                self.tries.entry(tried.number).or_default().push(tried);
+            }
             Record::Request(request) if request.traffic == self.traffic => {
                 let joined = self.joiner.request(request);
-                self.joined(joined);
+                self.joined(joined.as_ref());
             }
             Record::Exchange(exchange) => {
                 let joined = self.joiner.exchange(exchange);
-                self.joined(joined);
+                self.joined(joined.as_ref());
             }
             Record::Lookup(lookup) => {
                 self.lookups.insert(lookup.flow, lookup);
@@ -149,17 +175,31 @@ impl Cases {
         }
     }
 
-    fn joined(&mut self, pair: Option<(Request, Option<Exchange>)>) {
-        if let Some((request, exchange)) = pair {
+    fn joined(&mut self, pair: Option<&(Request, Option<Exchange>)>) {
+        if let Some(&(request, exchange)) = pair {
             let lookup = self.lookups.get(&request.lookup_flow).copied();
-            self.all.insert(request.number, Case::of_request(request, exchange, lookup));
+            let mut case = Case::of_request(request, exchange, lookup);
+            case.tries = self.tries.remove(&request.number).unwrap_or_default();
+            case.tries.sort_by_key(|tried| tried.index);
+            self.all.insert(request.number, case);
         }
+    }
+
+    /// The tries of a case where there were several, and then what its server asked of others, in the order of their beginning.
+    #[must_use]
+    pub fn parts(&self, case: &Case) -> (Vec<Part>, Vec<Part>) {
+        let Story::Request(request, ..) = &case.story else { return (Vec::new(), Vec::new()) };
+        let tries = case.tries.iter().filter(|_| case.tries.len() > 1).map(|tried| Part::of_try(tried, case.start));
+        let calls = self.calls.get(&(request.flow, request.exchange)).into_iter().flatten();
+        let mut calls: Vec<Part> = calls.map(|call| Part::of_call(call, case.start)).collect();
+        calls.sort_by_key(|call| (call.start, call.start + call.took, call.what));
+        (tries.collect(), calls)
     }
 
     /// Ends the reading.
     pub fn finish(&mut self) {
         let rest: Vec<_> = self.joiner.finish().collect();
-        rest.into_iter().for_each(|pair| self.joined(Some(pair)));
+        rest.iter().for_each(|pair| self.joined(Some(pair)));
     }
 
     /// How many there are.

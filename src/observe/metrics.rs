@@ -5,7 +5,9 @@ use super::balancers::Balancing;
 use super::phase::{Budget, Phase};
 use super::samples::{Percentile, Samples, Sorted};
 use crate::base::{Span, Time};
-use crate::trace::{Arrival, Echo, Exchange, Failure, Message, Progress, Record, Request};
+use crate::trace::{
+    Arrival, Echo, Exchange, Failure, Message, Progress, Record, Request, Tripped, Try, Turning, Verdict,
+};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
@@ -53,6 +55,8 @@ pub struct Plan {
     pub light_floor: Option<Span>,
     /// Goodput counts from here: what comes before is warming up. Rounded down to a whole [`INTERVAL`].
     pub measure_from: Time,
+    /// Whether its requests may be tried more than once, and each try is told.
+    pub tries_again: bool,
 }
 
 /// How many there were.
@@ -80,6 +84,38 @@ impl Counts {
     pub fn unfinished(&self) -> u64 {
         self.started.saturating_sub(self.ok + self.failures())
     }
+}
+
+/// What was done about failures and slowness.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Efforts {
+    /// Tries that ended, those of requests that are tried once included.
+    pub tries: u64,
+    /// Of those, tries after one that had failed.
+    pub retries: u64,
+    /// Retries that brought the answer.
+    pub saved: u64,
+    /// Tries beside one that was under way.
+    pub hedges: u64,
+    /// Of those, the ones that brought the answer.
+    pub hedges_won: u64,
+    /// Tries that failed, by reason.
+    pub failed: BTreeMap<Failure, u64>,
+    /// Changes of circuit breakers.
+    pub tripped: Vec<Tripped>,
+}
+
+/// What one server did.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Served {
+    /// Requests answered, errors included.
+    pub answered: u64,
+    /// Requests that it did not work on, by reason.
+    pub turned_away: BTreeMap<Turning, u64>,
+    /// Time that answered requests had a worker, added up.
+    pub worked: Span,
+    /// Time that answered requests waited for a worker, added up.
+    pub queued: Span,
 }
 
 /// One flow of a bulk transfer.
@@ -144,6 +180,8 @@ pub struct Traffic {
     pub flows: Vec<Option<Flow>>,
     /// Hops of a route, by TTL.
     pub hops: BTreeMap<u8, Hop>,
+    /// What was done about failures.
+    pub efforts: Efforts,
     /// Useful bytes in each [`INTERVAL`] of the run; an interval contains its end, not its beginning.
     pub intervals: Vec<u64>,
     numbers: Vec<u64>,
@@ -162,6 +200,7 @@ impl Traffic {
             last: Time::ZERO,
             flows: Vec::new(),
             hops: BTreeMap::new(),
+            efforts: Efforts::default(),
             intervals: Vec::new(),
             numbers: Vec::new(),
             shares: Vec::new(),
@@ -262,7 +301,26 @@ impl Traffic {
         *self.counts.failed.entry(why).or_default() += 1;
     }
 
+    fn tried(&mut self, tried: &Try) {
+        let efforts = &mut self.efforts;
+        let answered = tried.verdict == Verdict::Answered;
+        efforts.tries += 1;
+        if tried.hedge {
+            efforts.hedges += 1;
+            efforts.hedges_won += u64::from(answered);
+        } else if tried.index > 0 {
+            efforts.retries += 1;
+            efforts.saved += u64::from(answered);
+        }
+        if let Verdict::Failed(why) = tried.verdict {
+            *efforts.failed.entry(why).or_default() += 1;
+        }
+    }
+
     fn request(&mut self, request: &Request, exchange: Option<&Exchange>) {
+        if !self.plan.tries_again {
+            self.efforts.tries += u64::from(request.tries);
+        }
         if let Some(why) = request.failure {
             return self.failed(why);
         }
@@ -341,6 +399,7 @@ pub fn bits_per_second(bytes: u64, span: Span) -> u64 {
 #[derive(Debug)]
 pub struct Metrics {
     traffic: Vec<Traffic>,
+    servers: BTreeMap<u32, Served>,
     joiner: Joiner,
     balancing: Balancing,
 }
@@ -351,6 +410,7 @@ impl Metrics {
     pub fn new(plan: impl IntoIterator<Item = Plan>) -> Self {
         Self {
             traffic: plan.into_iter().map(Traffic::new).collect(),
+            servers: BTreeMap::new(),
             joiner: Joiner::default(),
             balancing: Balancing::default(),
         }
@@ -363,11 +423,20 @@ impl Metrics {
             Record::RequestStarted(started) => self.of(started.traffic).began(started.time),
             Record::Request(request) => {
                 let joined = self.joiner.request(*request);
-                self.joined(joined);
+                self.joined(joined.as_ref());
+            }
+            Record::Try(tried) => self.of(tried.traffic).tried(tried),
+            Record::Tripped(tripped) => self.of(tripped.traffic).efforts.tripped.push(*tripped),
+            Record::TurnedAway(away) => {
+                *self.servers.entry(away.node).or_default().turned_away.entry(away.why).or_default() += 1;
             }
             Record::Exchange(exchange) => {
+                let served = self.servers.entry(exchange.node).or_default();
+                served.answered += 1;
+                served.worked += exchange.finished - exchange.started;
+                served.queued += exchange.started.since(exchange.request.released);
                 let joined = self.joiner.exchange(*exchange);
-                self.joined(joined);
+                self.joined(joined.as_ref());
             }
             Record::MessageSent(sent) => self.of(sent.traffic).began(sent.time),
             Record::Message(message) => self.of(message.traffic).message(message),
@@ -377,7 +446,7 @@ impl Metrics {
             Record::Probed(probed) => self.balancing.probed(probed),
             Record::Refused(refused) => self.balancing.refused(refused),
             Record::Notice(notice) => self.balancing.notices.push(*notice),
-            Record::Lookup(_) | Record::Store(_) | Record::Series(_) => {}
+            Record::Lookup(_) | Record::Store(_) | Record::Series(_) | Record::QuicLost(_) => {}
         }
     }
 
@@ -391,16 +460,22 @@ impl Metrics {
     #[must_use]
     pub fn finish(mut self) -> Vec<Traffic> {
         let rest: Vec<_> = self.joiner.finish().collect();
-        rest.into_iter().for_each(|pair| self.joined(Some(pair)));
+        rest.iter().for_each(|pair| self.joined(Some(pair)));
         self.traffic
+    }
+
+    /// What each node did that answered requests, by its number in the plan.
+    #[must_use]
+    pub const fn servers(&self) -> &BTreeMap<u32, Served> {
+        &self.servers
     }
 
     fn of(&mut self, traffic: u32) -> &mut Traffic {
         &mut self.traffic[traffic as usize]
     }
 
-    fn joined(&mut self, pair: Option<(Request, Option<Exchange>)>) {
-        if let Some((request, exchange)) = pair {
+    fn joined(&mut self, pair: Option<&(Request, Option<Exchange>)>) {
+        if let Some(&(request, exchange)) = pair {
             self.of(request.traffic).request(&request, exchange.as_ref());
         }
     }

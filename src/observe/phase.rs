@@ -5,6 +5,12 @@ use crate::base::Span;
 /// A part of a latency. Every kind of traffic uses its own subset, in the order in which the parts happen.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Phase {
+    /// The asker held the request back: too many of its requests were under way.
+    Held,
+    /// Waiting between tries.
+    Backoff,
+    /// Tries that did not bring the answer, until the one began that did.
+    EarlierTries,
     /// Looking up the name.
     Dns,
     /// Getting a connection: the handshake, or waiting for a free connection.
@@ -25,6 +31,10 @@ pub enum Phase {
     RequestReorderWait,
     /// The request waited for a worker.
     ServerQueue,
+    /// The server waited for what it asked others.
+    ServerCalls,
+    /// The request shared cores with others: how much longer the work took for it.
+    ServerCoreWait,
     /// The server worked.
     ServerWork,
     /// The request was answered by something that keeps no record of its side.
@@ -67,6 +77,9 @@ pub enum Phase {
 impl Phase {
     /// The phases of a request.
     pub const REQUEST: &'static [Self] = &[
+        Self::Held,
+        Self::Backoff,
+        Self::EarlierTries,
         Self::Dns,
         Self::Connect,
         Self::Tls,
@@ -77,6 +90,8 @@ impl Phase {
         Self::RequestPropagation,
         Self::RequestReorderWait,
         Self::ServerQueue,
+        Self::ServerCalls,
+        Self::ServerCoreWait,
         Self::ServerWork,
         Self::Unobserved,
         Self::ResponseWait,
@@ -100,6 +115,9 @@ impl Phase {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Held => "held",
+            Self::Backoff => "backoff",
+            Self::EarlierTries => "earlier_tries",
             Self::Dns => "dns",
             Self::Connect => "connect",
             Self::Tls => "tls",
@@ -110,6 +128,8 @@ impl Phase {
             Self::RequestPropagation => "request_propagation",
             Self::RequestReorderWait => "request_reorder_wait",
             Self::ServerQueue => "server_queue",
+            Self::ServerCalls => "server_calls",
+            Self::ServerCoreWait => "server_core_wait",
             Self::ServerWork => "server_work",
             Self::ResponseWait => "response_wait",
             Self::ResponseRecovery => "response_recovery",

@@ -33,10 +33,6 @@ fn way(first_sent: u64, sent: u64) -> Arrival {
 /// Asked at 100; 10 for the name, 56 for the connection; answered by `exchange()`; read at 500.
 fn request() -> Request {
     Request {
-        traffic: 0,
-        number: 0,
-        node: 0,
-        start: at(100),
         resolved: at(110),
         connected: at(166),
         secured: at(166),
@@ -44,25 +40,16 @@ fn request() -> Request {
         end: at(500),
         lookup_flow: 1,
         flow: 2,
-        exchange: 0,
         status: 200,
-        failure: None,
         response: way(250, 450),
         body: 1000,
+        ..Request::begun(0, 0, 0, at(100))
     }
 }
 
 /// Got the request at 203 (sent at once), queued it for 4, worked for 20.
 fn exchange() -> Exchange {
-    Exchange {
-        flow: 2,
-        exchange: 0,
-        node: 1,
-        request: way(167, 167),
-        started: at(207),
-        finished: at(227),
-        written: at(227),
-    }
+    Exchange { started: at(207), ..Exchange::at_once(2, 0, 1, way(167, 167), at(227)) }
 }
 
 fn shares_by_name(shares: &[Span], phases: &[Phase]) -> Vec<(&'static str, u64)> {
@@ -216,7 +203,7 @@ fn a_percentile_needs_ten_samples_beyond_it() {
 }
 
 fn metrics(kind: Kind) -> Metrics {
-    Metrics::new([Plan { name: "t".into(), kind, light_floor: None, measure_from: Time::ZERO }])
+    Metrics::new([Plan { name: "t".into(), kind, light_floor: None, measure_from: Time::ZERO, tries_again: false }])
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! One request, message or echo explained: what it was, a waterfall of its phases, and their exact sum.
 
 use super::style::Style;
-use super::table::{Align, Cell, Table, counted};
+use super::table::{Align, Cell, Table, counted, grouped};
 use crate::base::Span;
+use crate::observe::parts::{End, Part, What};
 use crate::observe::waterfall::{Bar, bars};
 use crate::observe::{Case, Phase, Story};
 use std::fmt::Write as _;
@@ -17,17 +18,23 @@ pub struct Context<'a> {
     pub traffic: &'a str,
     /// Names of the nodes, by their number in the plan.
     pub nodes: &'a [String],
+    /// Names of all traffic, by its number in the plan.
+    pub traffics: &'a [&'a str],
     /// Light in fiber between the two ends.
     pub light_floor: Option<Span>,
     /// With colour or without.
     pub style: Style,
 }
 
-/// The explanation, a dozen lines or two.
+/// The explanation, a dozen lines or two: with each try where there were several, and with what the server asked of others.
 #[must_use]
-pub fn explain(case: &Case, context: Context<'_>) -> String {
+pub fn explain(case: &Case, (tries, calls): &(Vec<Part>, Vec<Part>), context: Context<'_>) -> String {
     let style = context.style;
     let mut text = heading(case, context);
+    for part in tries.iter().take(LINES) {
+        text.push_str(&line(part, context));
+    }
+    text.push_str(&rest(tries.len(), ""));
     let bars = bars(&case.budget());
     if bars.is_empty() {
         return text;
@@ -57,8 +64,47 @@ pub fn explain(case: &Case, context: Context<'_>) -> String {
         share(total, total).into(),
     ]);
     let _ = write!(text, "\n{}", table.render(style));
+    text.push_str(&call_lines(calls, context));
     text.push_str(&light(case, context));
     text
+}
+
+/// Tries shown; of more, the rest is counted. The same of calls.
+const LINES: usize = 8;
+
+fn rest(all: usize, what: &str) -> String {
+    let more = all.saturating_sub(LINES) as u64;
+    if more == 0 { String::new() } else { format!("  and {} more{what}\n", grouped(more)) }
+}
+
+/// One line for each call of the server; the slowest of them if there are many.
+fn call_lines(calls: &[Part], context: Context<'_>) -> String {
+    if calls.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("its server's {}:\n", counted(calls.len() as u64, "call", "calls"));
+    let mut order: Vec<usize> = (0..calls.len()).collect();
+    order.sort_by_key(|&index| (std::cmp::Reverse(calls[index].took), index));
+    order.truncate(LINES);
+    order.sort_unstable();
+    order.iter().for_each(|&index| text.push_str(&line(&calls[index], context)));
+    text + &rest(calls.len(), ", all of them faster")
+}
+
+/// One try or call.
+fn line(part: &Part, context: Context<'_>) -> String {
+    let what = match part.what {
+        What::Try { index, hedge } => format!("try {}{}", index + 1, if hedge { " (hedge)" } else { "" }),
+        What::Call { traffic, number } => {
+            format!("{} #{number}", context.traffics.get(traffic as usize).copied().unwrap_or("?"))
+        }
+    };
+    let end = match part.end {
+        End::Answered(status) => format!("answered {status}"),
+        End::Failed(why) => format!("failed: {}", why.replace('_', " ")),
+        End::Overtaken => "given up: another try was answered".to_owned(),
+    };
+    format!("  {what} from {} ms, for {} ms: {end}\n", millis(part.start), millis(part.took))
 }
 
 fn heading(case: &Case, context: Context<'_>) -> String {
@@ -74,6 +120,9 @@ fn heading(case: &Case, context: Context<'_>) -> String {
             let _ = write!(text, "asked by {}", node(request.node));
             if let Some(exchange) = exchange {
                 let _ = write!(text, ", served by {}", node(exchange.node));
+            }
+            if request.tries > 1 {
+                let _ = write!(text, " in {} tries", request.tries);
             }
             if request.status > 0 {
                 let _ = write!(text, ", status {}, {}", request.status, counted(request.body, "byte", "bytes"));
@@ -130,6 +179,9 @@ fn drawn(bar: &Bar, total: u64) -> String {
 /// What a phase is called on the screen.
 const fn words(phase: Phase) -> &'static str {
     match phase {
+        Phase::Held => "held by a bulkhead",
+        Phase::Backoff => "backoff",
+        Phase::EarlierTries => "earlier tries",
         Phase::Dns => "name lookup",
         Phase::Connect => "connecting",
         Phase::Tls => "TLS handshake",
@@ -140,6 +192,8 @@ const fn words(phase: Phase) -> &'static str {
         Phase::RequestPropagation => "request propagates",
         Phase::RequestReorderWait => "request waits for earlier",
         Phase::ServerQueue => "waits for a worker",
+        Phase::ServerCalls => "server's calls",
+        Phase::ServerCoreWait => "shares cores",
         Phase::ServerWork => "server works",
         Phase::Unobserved => "answered unobserved",
         Phase::ResponseWait => "response waits in sender",

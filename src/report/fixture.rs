@@ -2,8 +2,9 @@
 
 use crate::run::balancing::{BackendOutcome, BalancerOutcome, TimelineEntry};
 use crate::run::outcome::{
-    Counts, DirectionOutcome, Expectation, HopOutcome, Latency, LinkOutcome, MODEL_VERSION, Outcome, Packets,
-    Performance, QueueOutcome, Share, Slowest, Specimen, TrafficKind, TrafficOutcome,
+    BreakerChange, Counts, DirectionOutcome, Expectation, HopOutcome, Latency, LinkOutcome, MODEL_VERSION, Outcome,
+    Packets, Performance, QueueOutcome, Resilience, ServerOutcome, Share, Slowest, Specimen, TrafficKind,
+    TrafficOutcome,
 };
 use crate::run::series::{QueueSeries, SenderSeries, SeriesOutcome};
 use crate::run::stores::{ChangeOutcome, MemberOutcome, Reads, StoreOutcome, Writes};
@@ -68,6 +69,7 @@ pub(crate) fn pages() -> TrafficOutcome {
         }),
         flows: Vec::new(),
         hops: Vec::new(),
+        resilience: None,
     }
 }
 
@@ -125,6 +127,7 @@ pub(crate) fn outcome(traffic: impl IntoIterator<Item = (&'static str, TrafficOu
             what: "down".into(),
             subject: "origin".into(),
         }],
+        servers: [("origin".to_owned(), ServerOutcome::default())].into_iter().collect(),
         node_drops: [("origin".to_owned(), named(&[("no_listener", 4)]))].into_iter().collect(),
         stores: IndexMap::new(),
         series: Some(SeriesOutcome {
@@ -187,6 +190,19 @@ fn balancers() -> IndexMap<String, BalancerOutcome> {
     .collect()
 }
 
+/// Retries, hedges and a breaker at work.
+pub(crate) fn resilience() -> Resilience {
+    Resilience {
+        tries: 1_620,
+        retries: 90,
+        saved_by_retry: 80,
+        hedges: 30,
+        saved_by_hedge: 20,
+        failed_tries: named(&[("timeout", 100)]),
+        breaker: vec![BreakerChange { at_ns: 5_000_000_000, node: "user".into(), state: "open".into() }],
+    }
+}
+
 /// A traceroute with one silent hop.
 pub(crate) fn route() -> TrafficOutcome {
     let latency = |nanos| Latency {
@@ -220,6 +236,7 @@ pub(crate) fn route() -> TrafficOutcome {
         slowest: None,
         flows: Vec::new(),
         hops: vec![hop(1, &["10.0.0.1"], 8_000_000), hop(2, &[], 0), hop(3, &["10.0.9.9"], 56_000_000)],
+        resilience: None,
     }
 }
 

@@ -59,7 +59,7 @@ mod tests {
 
     /// The path of every value: `traffic.*.latency_ns.p99`. Names that users choose and causes become `*`.
     fn paths(value: &Value, path: &str, into: &mut Vec<String>) {
-        const BY_NAME: [&str; 13] = [
+        const BY_NAME: [&str; 16] = [
             "balancers",
             "backends",
             "failed",
@@ -69,6 +69,9 @@ mod tests {
             "members",
             "links",
             "failed_by",
+            "servers",
+            "failed_tries",
+            "turned_away",
             "drops",
             "dropped",
             "node_drops",
@@ -103,7 +106,9 @@ mod tests {
             goodput_bps: 8,
             finished: true,
         });
+        bulk.resilience = Some(fixture::resilience());
         let mut outcome = fixture::outcome([("pages", fixture::pages()), ("way", fixture::route()), ("bulk", bulk)]);
+        outcome.servers[0].turned_away.insert("rejected".into(), 1);
         outcome.stores.insert("positions".into(), fixture::store());
         let mut found = Vec::new();
         paths(&serde_json::to_value(&outcome).unwrap(), "", &mut found);

@@ -2,7 +2,7 @@
 //! to machine.
 
 use crate::run::Outcome;
-use crate::run::outcome::{DirectionOutcome, Latency, TrafficOutcome};
+use crate::run::outcome::{DirectionOutcome, Latency, Resilience, TrafficOutcome};
 use indexmap::IndexMap;
 use std::fmt::Write as _;
 
@@ -29,6 +29,10 @@ pub fn snapshot(outcome: &Outcome) -> String {
     lines.add(0, "packets", &fates.join(", "));
     for (name, traffic) in &outcome.traffic {
         of_traffic(&mut lines, name, traffic);
+    }
+    for (name, server) in outcome.servers.iter().filter(|(_, server)| !server.turned_away.is_empty()) {
+        let parts: Vec<String> = server.turned_away.iter().map(|(why, n)| format!("{why} {n}")).collect();
+        lines.add(0, &format!("server {name}"), &format!("answered {}, {}", server.answered, parts.join(", ")));
     }
     for (name, link) in &outcome.links {
         for (from, to, direction) in [(&link.a, &link.b, &link.a_to_b), (&link.b, &link.a, &link.b_to_a)] {
@@ -105,6 +109,18 @@ fn of_traffic(lines: &mut Lines, name: &str, traffic: &TrafficOutcome) {
     }
     if let Some(slowest) = &traffic.slowest {
         of_phases(lines, &format!("slowest {} from #{}", slowest.count, slowest.number), &slowest.phases_ns);
+    }
+    if let Some(resilience) = &traffic.resilience {
+        let Resilience { tries, retries, saved_by_retry, hedges, saved_by_hedge, failed_tries, breaker } = resilience;
+        let mut parts = vec![
+            format!("tries {tries}, retries {retries}, saved_by_retry {saved_by_retry}"),
+            format!("hedges {hedges}, saved_by_hedge {saved_by_hedge}"),
+        ];
+        parts.extend(failed_tries.iter().map(|(why, n)| format!("{why} {n}")));
+        lines.add(2, "resilience", &parts.join(", "));
+        for change in breaker {
+            lines.add(2, &format!("breaker of {}", change.node), &format!("{} {}", millis(change.at_ns), change.state));
+        }
     }
     for (number, flow) in traffic.flows.iter().enumerate() {
         let end = if flow.finished { "finished" } else { "went on" };

@@ -5,12 +5,16 @@ mod stores;
 use super::style::Style;
 use super::table::{Align, Cell, Table, counted, grouped};
 use crate::base::{BitRate, Bytes, Span};
-use crate::run::outcome::{DirectionOutcome, Latency, LinkOutcome, Outcome, Share, TrafficKind, TrafficOutcome};
+use crate::run::outcome::{
+    DirectionOutcome, Latency, LinkOutcome, Outcome, Resilience, Share, TrafficKind, TrafficOutcome,
+};
 use indexmap::IndexMap;
 use std::fmt::Write as _;
 
 /// Traffic whose budget is shown; of more there is only the table.
 const BUDGETS: usize = 3;
+/// Servers that turned requests away shown.
+const SERVERS: usize = 3;
 /// Link directions shown.
 const DIRECTIONS: usize = 6;
 /// Notices shown; of more, the rest is counted.
@@ -38,7 +42,7 @@ pub fn summary(outcome: &Outcome, options: Options<'_>) -> String {
     let mut text = verdict(outcome, style);
     section(&mut text, &expectations(outcome, style));
     section(&mut text, &traffic(outcome, style));
-    section(&mut text, &failures(outcome, style));
+    section(&mut text, &(failures(outcome, style) + &servers(outcome)));
     let budgets: Vec<_> = outcome.traffic.iter().filter(|(_, traffic)| has_budget(traffic)).collect();
     if budgets.len() <= BUDGETS {
         for (name, traffic) in budgets {
@@ -172,6 +176,9 @@ fn failures(outcome: &Outcome, style: Style) -> String {
                 counts.failed_by.iter().map(|(why, n)| format!("{} {}", grouped(*n), why.replace('_', " "))).collect();
             parts.push(style.warn(&format!("{} failed", grouped(counts.failed))) + &format!(" ({})", by.join(", ")));
         }
+        if let Some(resilience) = &traffic.resilience {
+            parts.extend(efforts(resilience));
+        }
         if counts.unfinished > 0 {
             let what = match traffic.kind {
                 TrafficKind::Messages => "never arrived",
@@ -190,6 +197,42 @@ fn failures(outcome: &Outcome, style: Style) -> String {
     text
 }
 
+/// What retries, hedges and breakers did.
+fn efforts(resilience: &Resilience) -> Vec<String> {
+    let mut parts = Vec::new();
+    if resilience.retries > 0 {
+        let saved = grouped(resilience.saved_by_retry);
+        parts.push(format!("{} ({saved} of use)", counted(resilience.retries, "retry", "retries")));
+    }
+    if resilience.hedges > 0 {
+        let saved = grouped(resilience.saved_by_hedge);
+        parts.push(format!("{} ({saved} of use)", counted(resilience.hedges, "hedge", "hedges")));
+    }
+    let opened = || resilience.breaker.iter().filter(|change| change.state == "open");
+    if let Some(first) = opened().next() {
+        let times = counted(opened().count() as u64, "time", "times");
+        parts.push(format!("breaker opened {times}, first at {}", span(first.at_ns)));
+    }
+    parts
+}
+
+/// One line for each server that turned requests away.
+fn servers(outcome: &Outcome) -> String {
+    let mut text = String::new();
+    let turned = outcome.servers.iter().filter(|(_, server)| !server.turned_away.is_empty());
+    let all = turned.clone().count();
+    for (name, server) in turned.take(SERVERS) {
+        let by: Vec<String> =
+            server.turned_away.iter().map(|(why, n)| format!("{} {}", grouped(*n), why.replace('_', " "))).collect();
+        let _ = writeln!(text, "{name}: {} answered, turned away {}", grouped(server.answered), by.join(", "));
+    }
+    if all > SERVERS {
+        let _ =
+            writeln!(text, "and {} more turned requests away", counted((all - SERVERS) as u64, "server", "servers"));
+    }
+    text
+}
+
 /// Whether a traffic has a budget worth showing: transfers for so long have one phase only.
 fn has_budget(traffic: &TrafficOutcome) -> bool {
     traffic.median.is_some() && traffic.phases_ns.len() > 1
@@ -198,6 +241,9 @@ fn has_budget(traffic: &TrafficOutcome) -> bool {
 /// What a phase is called on the screen; both directions of a request count together.
 fn category(phase: &str) -> &'static str {
     match phase.strip_prefix("request_").or_else(|| phase.strip_prefix("response_")).unwrap_or(phase) {
+        "held" => "bulkhead",
+        "backoff" => "backoff",
+        "earlier_tries" => "earlier tries",
         "dns" => "name lookup",
         "connect" => "connecting",
         "wait" | "sender_wait" => "sender wait",
@@ -207,6 +253,8 @@ fn category(phase: &str) -> &'static str {
         "propagation" => "propagation",
         "reorder_wait" => "reorder wait",
         "server_queue" => "server queue",
+        "server_calls" => "server's calls",
+        "server_core_wait" => "shared cores",
         "server_work" => "server work",
         "read_wait" => "reader wait",
         "turnaround" => "turnaround",

@@ -234,8 +234,13 @@ mod tests {
 
     /// Transfers of one to `count` milliseconds, a tenth of a second apart, each of 1,000 bytes; every twentieth goes on.
     fn transfers(count: u32, measure_from: Time) -> Traffic {
-        let mut metrics =
-            Metrics::new([Plan { name: "bulk".into(), kind: Kind::Bulk, light_floor: None, measure_from }]);
+        let mut metrics = Metrics::new([Plan {
+            name: "bulk".into(),
+            kind: Kind::Bulk,
+            light_floor: None,
+            measure_from,
+            tries_again: false,
+        }]);
         for flow in 0..count {
             let began = Time::ZERO + Span::from_millis(100) * u64::from(flow);
             let time = began + Span::from_millis(u64::from(flow) + 1);

@@ -97,6 +97,9 @@ pub struct Outcome {
     /// What nodes noticed about each other, in its order; left out where there is nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timeline: Vec<TimelineEntry>,
+    /// What servers did, by name of the node.
+    #[serde(default)]
+    pub servers: IndexMap<String, ServerOutcome>,
     /// What links carried, by name of the link.
     pub links: IndexMap<String, LinkOutcome>,
     /// Packets that nodes themselves dropped, by name of the node, then by cause; nodes without any are left out.
@@ -200,6 +203,52 @@ pub struct TrafficOutcome {
     /// Each hop of a route.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hops: Vec<HopOutcome>,
+    /// What was done about failures; `None` where requests are tried once and there is no circuit breaker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resilience: Option<Resilience>,
+}
+
+/// What was done about failures and slowness.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Resilience {
+    /// Tries that ended.
+    pub tries: u64,
+    /// Of those, tries after one that had failed.
+    pub retries: u64,
+    /// Retries that brought the answer.
+    pub saved_by_retry: u64,
+    /// Tries beside one that was under way.
+    pub hedges: u64,
+    /// Hedges that brought the answer.
+    pub saved_by_hedge: u64,
+    /// Tries that failed, by reason.
+    pub failed_tries: IndexMap<String, u64>,
+    /// Changes of circuit breakers, in their order.
+    pub breaker: Vec<BreakerChange>,
+}
+
+/// A circuit breaker changed its state.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct BreakerChange {
+    /// When, in nanoseconds from the start of the run.
+    pub at_ns: u64,
+    /// Name of the node whose breaker it is.
+    pub node: String,
+    /// The new state: `closed`, `open` or `half_open`.
+    pub state: String,
+}
+
+/// What a server did.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct ServerOutcome {
+    /// Requests answered, errors included.
+    pub answered: u64,
+    /// Requests that it did not work on, by reason.
+    pub turned_away: IndexMap<String, u64>,
+    /// Share of its workers' time that answered requests took.
+    pub busy: Share,
+    /// Mean time that answered requests waited for a worker, in nanoseconds, rounded down.
+    pub mean_queue_wait_ns: u64,
 }
 
 /// How many requests, messages, echoes or transfers.

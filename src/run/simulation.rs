@@ -5,10 +5,11 @@ use super::expect::{self, Evidence};
 use super::outcome::{Outcome, Performance};
 use super::summarise::{Ended, LinkCounters, summarise};
 use crate::base::{Id, Span, Time};
+use crate::observe::metrics::Served;
 use crate::observe::stores::{self, Stores};
 use crate::observe::{self, Kind, Metrics, Traffic};
 use crate::scenario::build::{self, Network};
-use crate::scenario::plan::{Bulk, Plan, TrafficKind};
+use crate::scenario::plan::{Bulk, NodeKind, Plan, TrafficKind};
 use crate::service::bulk::Amount;
 use crate::topo::Egress;
 use crate::trace::{Mask, PacketRecord, Record};
@@ -115,6 +116,7 @@ impl<'a> Simulation<'a> {
             .zip(&self.plan.nodes)
             .map(|(index, node)| (node.name.clone(), *self.world.node_drops(index)))
             .collect();
+        let servers = self.servers();
         let balancing = self.metrics.as_mut().map(Metrics::take_balancing).unwrap_or_default();
         let traffic = self.metrics.map(Metrics::finish).unwrap_or_default();
         let name = |node: u32| self.plan.nodes[node as usize].name.clone();
@@ -144,6 +146,7 @@ impl<'a> Simulation<'a> {
             packets_delivered: tally.delivered,
             packets_in_flight: tally.in_flight,
             nodes,
+            servers,
             links,
             expect,
             warnings,
@@ -152,6 +155,17 @@ impl<'a> Simulation<'a> {
         (outcome.balancers, outcome.timeline) = balancing::outcome(&balancing, name);
         outcome.stores = super::stores::outcomes(&stores);
         (outcome, traffic)
+    }
+
+    /// What each server did, in the plan's order; nothing where nobody watched.
+    fn servers(&self) -> Vec<(String, usize, Served)> {
+        let Some(metrics) = &self.metrics else { return Vec::new() };
+        let servers = (0u32..).zip(&self.plan.nodes).filter_map(|(index, node)| match &node.kind {
+            NodeKind::Server(config) => Some((index, &node.name, config.workers)),
+            _ => None,
+        });
+        let served = |index| metrics.servers().get(&index).cloned().unwrap_or_default();
+        servers.map(|(index, name, workers)| (name.clone(), workers, served(index))).collect()
     }
 
     fn links(&self) -> Vec<LinkCounters> {
@@ -188,7 +202,7 @@ pub fn observed(plan: &Plan) -> Vec<observe::Plan> {
         .iter()
         .map(|traffic| {
             let (kind, ways) = match traffic.kind {
-                TrafficKind::Http(_) | TrafficKind::Objects(_) => (Kind::Requests, 2),
+                TrafficKind::Http(_) | TrafficKind::Objects(_) | TrafficKind::Lookups(_) => (Kind::Requests, 2),
                 TrafficKind::Messages(_) => (Kind::Messages, 1),
                 TrafficKind::Ping(_) => (Kind::Echoes, 2),
                 TrafficKind::Traceroute(_) => (Kind::Route, 2),
@@ -200,7 +214,12 @@ pub fn observed(plan: &Plan) -> Vec<observe::Plan> {
                 TrafficKind::Bulk(bulk) => bulk.measure_from,
                 _ => Time::ZERO,
             };
-            observe::Plan { name: traffic.name.clone(), kind, light_floor, measure_from }
+            let tries_again = match &traffic.kind {
+                TrafficKind::Http(http) => http.policy.tries_again(),
+                TrafficKind::Lookups(_) => true,
+                _ => false,
+            };
+            observe::Plan { name: traffic.name.clone(), kind, light_floor, measure_from, tries_again }
         })
         .collect()
 }

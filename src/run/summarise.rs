@@ -1,14 +1,15 @@
 //! From what the observers saw and the links counted to an [`Outcome`].
 
 use super::outcome::{
-    Counts, DirectionOutcome, Expectation, FlowOutcome, HopOutcome, Latency, LinkOutcome, MODEL_VERSION, Outcome,
-    Packets, Performance, QueueOutcome, Share, Slowest, Specimen, TrafficKind, TrafficOutcome,
+    BreakerChange, Counts, DirectionOutcome, Expectation, FlowOutcome, HopOutcome, Latency, LinkOutcome, MODEL_VERSION,
+    Outcome, Packets, Performance, QueueOutcome, Resilience, ServerOutcome, Share, Slowest, Specimen, TrafficKind,
+    TrafficOutcome,
 };
 use crate::base::{Digest, Span};
 use crate::link::Counters;
-use crate::observe::metrics::{Flow, Hop, bits_per_second};
+use crate::observe::metrics::{Efforts, Flow, Hop, Served, bits_per_second};
 use crate::observe::{Kind, Percentile, Phase, Sorted, Traffic};
-use crate::trace::Cause;
+use crate::trace::{Cause, Tripped};
 use indexmap::IndexMap;
 
 /// Drops by cause, in the order of [`Cause::ALL`].
@@ -43,6 +44,8 @@ pub struct Ended {
     pub packets_in_flight: u64,
     /// Packets that each node dropped: its name and its drops, in the plan's order; drops on links are in `links`.
     pub nodes: Vec<(String, Drops)>,
+    /// What its servers did, in the plan's order: name, workers and the rest.
+    pub servers: Vec<(String, usize, Served)>,
     /// What its links counted, in the plan's order.
     pub links: Vec<LinkCounters>,
     /// The expectations, judged.
@@ -75,6 +78,7 @@ pub fn summarise(ended: Ended, traffic: &[Traffic]) -> Outcome {
     for drops in on_links.chain(ended.nodes.iter().map(|(_, drops)| drops)) {
         dropped.iter_mut().zip(drops).for_each(|(total, n)| *total += n);
     }
+    let names: Vec<&str> = ended.nodes.iter().map(|(name, _)| name.as_str()).collect();
     Outcome {
         scenario: ended.scenario,
         seed: ended.seed,
@@ -92,7 +96,12 @@ pub fn summarise(ended: Ended, traffic: &[Traffic]) -> Outcome {
             dropped: by_cause(&dropped),
             in_flight: ended.packets_in_flight,
         },
-        traffic: traffic.iter().map(|traffic| (traffic.plan.name.clone(), of_traffic(traffic))).collect(),
+        traffic: traffic.iter().map(|traffic| (traffic.plan.name.clone(), of_traffic(traffic, &names))).collect(),
+        servers: ended
+            .servers
+            .iter()
+            .map(|(name, workers, served)| (name.clone(), server(served, *workers, simulated)))
+            .collect(),
         balancers: IndexMap::new(),
         timeline: Vec::new(),
         links: ended
@@ -116,9 +125,9 @@ pub fn summarise(ended: Ended, traffic: &[Traffic]) -> Outcome {
     }
 }
 
-/// What one traffic came to.
+/// What one traffic came to; `names` are those of the nodes, by their number in the plan.
 #[must_use]
-pub fn of_traffic(traffic: &Traffic) -> TrafficOutcome {
+pub fn of_traffic(traffic: &Traffic, names: &[&str]) -> TrafficOutcome {
     let sorted = traffic.samples.sorted();
     let samples = traffic.samples.as_slice();
     let median = traffic.median(&sorted).map(|index| Specimen {
@@ -153,9 +162,39 @@ pub fn of_traffic(traffic: &Traffic) -> TrafficOutcome {
         slowest,
         flows: traffic.flows.iter().flatten().map(flow).collect(),
         hops: traffic.hops.iter().map(|(&ttl, seen)| hop(ttl, seen)).collect(),
+        resilience: resilience(traffic, names),
     };
     debug_assert_eq!(outcome.phases_ns.values().sum::<u64>(), outcome.latency_ns.map_or(0, |latency| latency.sum));
     outcome
+}
+
+/// What was done about failures, where anything was to be done.
+fn resilience(traffic: &Traffic, names: &[&str]) -> Option<Resilience> {
+    let Efforts { tries, retries, saved, hedges, hedges_won, failed, tripped } = &traffic.efforts;
+    let breaker = |tripped: &Tripped| BreakerChange {
+        at_ns: tripped.time.as_nanos(),
+        node: names.get(tripped.node as usize).map_or_else(String::new, |&name| name.to_owned()),
+        state: tripped.circuit.name().to_owned(),
+    };
+    (traffic.plan.tries_again || !tripped.is_empty()).then(|| Resilience {
+        tries: *tries,
+        retries: *retries,
+        saved_by_retry: *saved,
+        hedges: *hedges,
+        saved_by_hedge: *hedges_won,
+        failed_tries: failed.iter().map(|(why, &n)| (why.name().to_owned(), n)).collect(),
+        breaker: tripped.iter().map(breaker).collect(),
+    })
+}
+
+fn server(served: &Served, workers: usize, simulated: Span) -> ServerOutcome {
+    let all = simulated.as_nanos().saturating_mul(workers as u64);
+    ServerOutcome {
+        answered: served.answered,
+        turned_away: served.turned_away.iter().map(|(why, &n)| (why.name().to_owned(), n)).collect(),
+        busy: Share::of(served.worked.as_nanos(), all).unwrap_or_default(),
+        mean_queue_wait_ns: served.queued.as_nanos().checked_div(served.answered).unwrap_or(0),
+    }
 }
 
 const fn kind(kind: Kind) -> TrafficKind {

@@ -4,9 +4,10 @@ use super::plan::{self, NodeKind, Origin, Plan, TrafficKind};
 use crate::app::dns::{Data, Name, Record};
 use crate::app::http1::{HeadSize, Method};
 use crate::base::Span;
+use crate::host::Host;
 use crate::ip::AddressError;
 use crate::service::{
-    authority, balancer, bulk, client, messages, objects, ping, resolver, server, store, stub, traceroute,
+    authority, balancer, bulk, client, cluster, messages, objects, ping, resolver, server, store, stub, traceroute,
 };
 use crate::topo::{NANOS_PER_METRE, NodeId, Role, distance};
 use crate::trace::Mask;
@@ -96,11 +97,16 @@ pub fn world(plan: &Plan, network: &Network, seed: u64, mask: Mask) -> World {
             NodeKind::Host | NodeKind::Router => {}
             NodeKind::Server(config) => {
                 let config = config.clone();
-                world.spawn(index, |host| server::run(host, config));
+                let callers = programs.callers(&world, index);
+                world.spawn(index, |host| server::run_calling(host, config, callers));
             }
             NodeKind::Store(node) => {
                 let config = programs.store(index, node);
                 world.spawn(index, |host| store::run(host, config));
+            }
+            NodeKind::Cluster(node) => {
+                let config = programs.cluster(index, node);
+                world.spawn(index, |host| cluster::run(host, config));
             }
             NodeKind::Resolver(config) => {
                 let config = programs.resolver(*config);
@@ -173,8 +179,22 @@ impl Programs<'_> {
         }
     }
 
+    fn cluster(&self, node: u32, own: &plan::ClusterNode) -> cluster::Config {
+        cluster::Config {
+            store: own.store,
+            port: own.port,
+            members: own.members.iter().map(|&member| self.network.address(member)).collect(),
+            me: own.members.iter().position(|&member| member == node).expect("a cluster has its nodes"),
+            shards: own.shards,
+            service: own.service,
+            value: own.value,
+            node_timeout: own.node_timeout,
+        }
+    }
+
     fn store(&self, node: u32, own: &plan::StoreNode) -> store::Config {
         let whole = &self.plan.stores[own.store as usize];
+        let agreement = whole.agreement.expect("the members of a store agree on something");
         store::Config {
             store: own.store,
             port: own.port,
@@ -184,11 +204,11 @@ impl Programs<'_> {
             service: own.service,
             value: own.value,
             reads: own.reads,
-            acks: whole.acks,
+            acks: agreement.acks,
             patience: own.timeout,
-            heartbeat: whole.heartbeat,
-            failover: whole.failover,
-            quorum: whole.quorum,
+            heartbeat: agreement.heartbeat,
+            failover: agreement.failover,
+            quorum: agreement.quorum,
         }
     }
 
@@ -221,6 +241,25 @@ impl Programs<'_> {
             TrafficKind::Bulk(bulk) => self.start_bulk(world, index, traffic, bulk),
             TrafficKind::Messages(messages) => self.start_messages(world, index, traffic, messages),
             TrafficKind::Objects(objects) => self.start_objects(world, index, traffic, objects),
+            TrafficKind::Lookups(lookups) => {
+                for (maker, &from) in (0..).zip(&lookups.from) {
+                    let config = cluster::client::Config {
+                        traffic: index,
+                        name: traffic.name.clone(),
+                        numbering: plan::Traffic::numbering(maker, lookups.from.len() as u64),
+                        nodes: lookups.cluster.iter().map(|&node| self.at(node, lookups.port)).collect(),
+                        keys: lookups.keys,
+                        zipf: lookups.zipf,
+                        writes: lookups.writes.get(),
+                        size: lookups.size,
+                        arrivals: lookups.arrivals.clone(),
+                        start: traffic.start,
+                        limit: lookups.limit,
+                        timeout: lookups.timeout,
+                    };
+                    world.spawn(from, |host| cluster::client::run(host, config));
+                }
+            }
             TrafficKind::Ping(ping) => {
                 for (maker, &(from, to)) in (0..).zip(&ping.pairs) {
                     let config = ping::Config {
@@ -261,35 +300,76 @@ impl Programs<'_> {
         traffic: &plan::Traffic,
         http: &plan::Http,
     ) {
+        if http.arrivals == client::Arrivals::Called {
+            return;
+        }
         for (maker, ask) in (0..).zip(&http.asks) {
-            let stub = stubs.entry(ask.from).or_insert_with(|| {
-                let resolvers = &self.plan.nodes[ask.from as usize].resolvers;
-                let config = stub::Config::new(resolvers.iter().map(|&node| self.at(node, DNS)).collect());
-                stub::Stub::new(&world.host(ask.from), config)
-            });
-            let origin = match &ask.origin {
-                Origin::Name(name) => client::Origin::Name(Self::name(name)),
-                Origin::Node(node) => client::Origin::Addr(self.network.address(*node)),
-            };
-            let config = client::Config {
-                numbering: plan::Traffic::numbering(maker, http.asks.len() as u64),
-                port: http.port,
-                tls: http.tls,
-                path: http.path.clone(),
-                method: http.method.parse::<Method>().expect("a plan names methods that there are"),
-                head: http.head_bytes.map_or(HeadSize::Browser, HeadSize::Exactly),
-                body_bytes: http.body_bytes,
-                arrivals: http.arrivals.clone(),
-                start: traffic.start,
-                limit: http.limit,
-                connections: http.connections,
-                timeout: http.timeout,
-                congestion: http.congestion,
-                ..client::Config::new(index, &traffic.name, origin)
-            };
-            let stub = stub.clone();
+            let stub = stubs.entry(ask.from).or_insert_with(|| self.stub(&world.host(ask.from), ask.from)).clone();
+            let config = self.client(index, traffic, http, maker, ask);
             world.spawn(ask.from, |host| client::run(host.with_dscp(traffic.dscp), stub, config));
         }
+    }
+
+    fn stub(&self, host: &Host, node: u32) -> stub::Stub {
+        let resolvers = &self.plan.nodes[node as usize].resolvers;
+        let config = stub::Config::new(resolvers.iter().map(|&node| self.at(node, DNS)).collect());
+        stub::Stub::new(host, config)
+    }
+
+    fn client(
+        &self,
+        index: u32,
+        traffic: &plan::Traffic,
+        http: &plan::Http,
+        maker: u64,
+        ask: &plan::Ask,
+    ) -> client::Config {
+        let origin = match &ask.origin {
+            Origin::Name(name) => client::Origin::Name(Self::name(name)),
+            Origin::Node(node) => client::Origin::Addr(self.network.address(*node)),
+        };
+        client::Config {
+            numbering: plan::Traffic::numbering(maker, http.asks.len() as u64),
+            port: http.port,
+            tls: http.tls,
+            path: http.path.clone(),
+            method: http.method.parse::<Method>().expect("a plan names methods that there are"),
+            head: http.head_bytes.map_or(HeadSize::Browser, HeadSize::Exactly),
+            body_bytes: http.body_bytes,
+            arrivals: http.arrivals.clone(),
+            start: traffic.start,
+            limit: http.limit,
+            connections: http.connections,
+            timeout: http.timeout,
+            policy: http.policy.clone(),
+            congestion: http.congestion,
+            ..client::Config::new(index, &traffic.name, origin)
+        }
+    }
+
+    /// Everybody whom the server on `node` asks. All its calls share one memory of names.
+    fn callers(&self, world: &World, node: u32) -> server::Callers {
+        let host = world.host(node);
+        let mut stub = None;
+        let mut callers = server::Callers::new();
+        for (index, traffic) in (0u32..).zip(&self.plan.traffic) {
+            let TrafficKind::Http(http) = &traffic.kind else { continue };
+            if http.arrivals != client::Arrivals::Called {
+                continue;
+            }
+            let asks = (0..).zip(&http.asks).filter(|(_, ask)| ask.from == node);
+            let all: Vec<Rc<client::Caller>> = asks
+                .map(|(maker, ask)| {
+                    let stub = stub.get_or_insert_with(|| self.stub(&host, node)).clone();
+                    let config = self.client(index, traffic, http, maker, ask);
+                    Rc::new(client::Caller::new(host.with_dscp(traffic.dscp), stub, config))
+                })
+                .collect();
+            if !all.is_empty() {
+                callers.push((index, all));
+            }
+        }
+        callers
     }
 
     fn start_bulk(&self, world: &mut World, index: u32, traffic: &plan::Traffic, bulk: &plan::Bulk) {

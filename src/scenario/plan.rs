@@ -12,7 +12,7 @@ use crate::base::{BitRate, Ratio, Span, Time};
 use crate::link;
 use crate::service::bulk::{Amount, Direction};
 use crate::service::carrier::Over;
-use crate::service::client::{Arrivals, Connections, Tls};
+use crate::service::client::{Arrivals, Connections, Policy, Tls};
 use crate::service::{Limit, Numbering, server};
 use crate::topo::{Place, Stretch};
 use crate::trace::{Cause, What};
@@ -22,7 +22,7 @@ use std::fmt;
 
 mod store;
 
-pub use store::{Store, StoreNode};
+pub use store::{Agreement, ClusterNode, Lookups, Store, StoreNode};
 
 /// A checked scenario.
 #[derive(Clone, PartialEq, Debug)]
@@ -90,6 +90,8 @@ pub enum NodeKind {
     Server(server::Config),
     /// It is a member of a store.
     Store(StoreNode),
+    /// It is a node of a cluster.
+    Cluster(ClusterNode),
     /// It resolves names for others.
     Resolver(Resolver),
     /// It shares out requests or connections.
@@ -116,6 +118,7 @@ impl NodeKind {
             Self::Router => "Router",
             Self::Server(_) => "Server",
             Self::Store(_) => "Store",
+            Self::Cluster(_) => "Cluster",
             Self::Resolver(_) => "Resolver",
             Self::Balancer(_) => "Balancer",
             Self::Authority { .. } => "Authority",
@@ -312,6 +315,7 @@ pub struct Traffic {
 /// Kinds of traffic. Where several hosts make the traffic, each makes all that is described; the numbers of requests,
 /// messages and echoes are dealt out to them in turn (see [`Traffic::numbering`]).
 #[derive(Clone, PartialEq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each traffic, and most are HTTP")]
 pub enum TrafficKind {
     /// HTTP requests.
     Http(Http),
@@ -321,6 +325,8 @@ pub enum TrafficKind {
     Messages(Messages),
     /// Objects fetched at once.
     Objects(Objects),
+    /// Commands to a cluster.
+    Lookups(Lookups),
     /// ICMP echoes.
     Ping(Ping),
     /// A way through the network.
@@ -339,6 +345,10 @@ impl Traffic {
             TrafficKind::Bulk(bulk) => bulk.pairs.clone(),
             TrafficKind::Messages(messages) => messages.pairs.clone(),
             TrafficKind::Objects(objects) => objects.pairs.clone(),
+            TrafficKind::Lookups(lookups) => {
+                let each = |&from: &u32| lookups.cluster.iter().map(|&to| (from, to)).collect::<Vec<_>>();
+                lookups.from.iter().flat_map(each).collect()
+            }
             TrafficKind::Ping(ping) => ping.pairs.clone(),
             TrafficKind::Traceroute(traceroute) => traceroute.pairs.clone(),
         }
@@ -376,6 +386,8 @@ pub struct Http {
     pub connections: Connections,
     /// When to give a request up; `None`: never.
     pub timeout: Option<Span>,
+    /// What is done about failures.
+    pub policy: Policy,
     /// A congestion controller instead of the host's own.
     pub congestion: Option<&'static str>,
 }

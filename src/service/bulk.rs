@@ -176,22 +176,8 @@ impl Flow {
         let Client { direction, amount, first_flow, .. } = config;
         let ask = Ask { direction, amount, flow: first_flow + index, began: host.now() };
         let mut request = Request {
-            traffic: config.traffic,
-            number: u64::from(ask.flow),
-            node: host.node(),
-            start: ask.began,
             resolved: ask.began,
-            connected: Time::NEVER,
-            secured: Time::NEVER,
-            written: Time::NEVER,
-            end: Time::NEVER,
-            lookup_flow: 0,
-            flow: 0,
-            exchange: 0,
-            status: 0,
-            failure: None,
-            response: Arrival::default(),
-            body: 0,
+            ..Request::begun(config.traffic, u64::from(ask.flow), host.node(), ask.began)
         };
         let sized = matches!(amount, Amount::Bytes(_));
         if sized {
@@ -288,7 +274,7 @@ async fn serve(host: &Host, config: &Server, stream: &Stream) -> Result<(), NetE
 fn exchange(host: &Host, stream: &Stream, request: Arrival) -> Record {
     let now = host.now();
     let (flow, node) = (stream.flow(), host.node());
-    Record::Exchange(Exchange { flow, exchange: 0, node, request, started: now, finished: now, written: now })
+    Record::Exchange(Exchange::at_once(flow, 0, node, request, now))
 }
 
 /// Keeps the connection's send buffer full until an instant, at which it is closed with whatever is left in it.

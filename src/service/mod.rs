@@ -8,6 +8,7 @@ pub mod balancer;
 pub mod bulk;
 pub mod carrier;
 pub mod client;
+pub mod cluster;
 #[cfg(test)]
 mod ideal;
 pub mod messages;
@@ -27,7 +28,7 @@ use crate::base::{Span, Time};
 pub const ROLES: &[(&str, &str)] = &[
     (
         "Server",
-        "an HTTP/1.1 server, in the clear or under TLS 1.2 and 1.3: workers, a queue with a limit, a distribution of service times, routes",
+        "an HTTP/1.1 server, in the clear or under TLS 1.2 and 1.3: workers on cores, a queue with a limit, service times, routes, calls to others",
     ),
     (
         "Balancer",
@@ -37,6 +38,10 @@ pub const ROLES: &[(&str, &str)] = &[
         "Store",
         "a replicated key-value store over HTTP: a primary, followers with lag, local or passed-on reads, elections when the primary falls silent",
     ),
+    (
+        "Cluster",
+        "a sharded key-value store in the manner of Redis Cluster: 16,384 slots, MOVED, gossip, votes, replicas that take over",
+    ),
     ("Resolver", "a recursive DNS resolver with a TTL cache; asks the authorities of zones on behalf of stubs"),
     (
         "Authority",
@@ -44,7 +49,7 @@ pub const ROLES: &[(&str, &str)] = &[
     ),
     (
         "Http",
-        "users of an HTTP or HTTPS server: open loop (Poisson, constant, given instants) or closed loop (users who think)",
+        "users of an HTTP or HTTPS server, open or closed loop: timeouts, retries, hedging, circuit breakers, bulkheads",
     ),
     (
         "Bulk",
@@ -54,6 +59,10 @@ pub const ROLES: &[(&str, &str)] = &[
     (
         "Objects",
         "so many objects fetched at once: frames of one TCP stream (as HTTP/2), or a QUIC stream each (as HTTP/3)",
+    ),
+    (
+        "Lookups",
+        "commands to a cluster: keys by popularity, reads and writes, a map of slots that is learnt and mended",
     ),
     ("Ping", "ICMP echo at an interval"),
     ("Traceroute", "ICMP echo with growing TTL: which routers are on the way, and how far"),

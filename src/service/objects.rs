@@ -150,22 +150,12 @@ fn begin(host: &Host, config: &Client, index: u64, at: Time, asked: u32) -> Vec<
         let number = first + u64::from(object);
         host.record(Record::RequestStarted(RequestStarted { traffic: config.traffic, number, time: at }));
         let request = Request {
-            traffic: config.traffic,
-            number,
-            node: host.node(),
-            start: at,
             resolved: at,
             connected: host.now(),
             secured: host.now(),
-            written: Time::NEVER,
-            end: Time::NEVER,
-            lookup_flow: 0,
-            flow: 0,
             exchange: asked + object,
-            status: 0,
-            failure: None,
-            response: Arrival::default(),
             body: config.bytes,
+            ..Request::begun(config.traffic, number, host.node(), at)
         };
         Fetch { request, left: config.bytes }
     };
@@ -291,7 +281,7 @@ async fn serve_stream(host: &Host, stream: &QuicStream) -> Result<(), NetError> 
 
 fn exchange(host: &Host, flow: u64, index: u32, request: Arrival) {
     let (now, node) = (host.now(), host.node());
-    let exchange = Exchange { flow, exchange: index, node, request, started: now, finished: now, written: now };
+    let exchange = Exchange::at_once(flow, index, node, request, now);
     host.record(Record::Exchange(exchange));
 }
 

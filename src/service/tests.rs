@@ -560,3 +560,92 @@ fn messages_over_a_stream_are_told_apart_and_timed_from_when_they_were_due() {
 fn ticks_never_drift() {
     assert_eq!(tick(Time::ZERO + MS, Span::from_nanos(333), 3_000_000), Time::ZERO + MS * 1_000);
 }
+
+/// Processor sharing: the mean time at the server is the work / (1 - load), whatever the distribution of the work.
+#[test]
+fn shared_cores_give_everybody_the_same_slowness() {
+    let work = MS * 10;
+    for service in [Dist::Constant(work), Dist::Exponential { mean: work }] {
+        let mut net = Ideal::new(MS);
+        let config = server::Config { workers: 10_000, cores: Some(1), service, ..server::Config::new() };
+        serve(&net, config);
+        ask(&net, |config| {
+            config.arrivals = Arrivals::Poisson { mean_gap: MS * 20 };
+            config.connections = Connections::PerRequest;
+            config.limit.count = Some(40_000);
+        });
+        net.run(2_000);
+        let exchanges = exchanges(&net);
+        assert_eq!(exchanges.len(), 40_000);
+        let took: Span = exchanges.iter().map(|exchange| exchange.finished - exchange.started).sum();
+        let wait: Span = exchanges.iter().map(|exchange| exchange.core_wait).sum();
+        let mean = |span: Span| span.as_millis_f64() / exchanges.len() as f64;
+        assert!((mean(took) / 20.0 - 1.0).abs() < 0.04, "{} ms at half load, want 20 ms", mean(took));
+        assert!((mean(wait) / 10.0 - 1.0).abs() < 0.08, "{} ms of that for others, want 10 ms", mean(wait));
+    }
+}
+
+/// Two cores, three requests at once of 30 ms each: all are done when 90 ms of work are, and alone each takes 30 ms to the nanosecond.
+#[test]
+fn cores_are_shared_evenly_and_workers_who_wait_need_none() {
+    let mut net = Ideal::new(MS);
+    let config = server::Config {
+        workers: 9,
+        cores: Some(2),
+        service: Dist::Constant(MS * 30),
+        io: Dist::Constant(MS * 100),
+        ..server::Config::new()
+    };
+    serve(&net, config);
+    let at = |millis| Time::ZERO + MS * millis;
+    ask(&net, |config| config.arrivals = Arrivals::At(vec![at(0), at(0), at(0), at(1_000), at(2_000), at(2_010)]));
+    net.run(5);
+    let exchanges = exchanges(&net);
+    let took: Vec<Span> = exchanges.iter().map(|exchange| exchange.finished - exchange.started).collect();
+    assert_eq!(took, [MS * 145, MS * 145, MS * 145, MS * 130, MS * 130, MS * 130]);
+    let waits: Vec<Span> = exchanges.iter().map(|exchange| exchange.core_wait).collect();
+    assert_eq!(waits, [MS * 15, MS * 15, MS * 15, Span::ZERO, Span::ZERO, Span::ZERO]);
+}
+
+/// Half way through the work of one, another comes to the only core: 20 ms alone, then shared until the second is done too.
+#[test]
+fn whoever_comes_slows_the_others_down_and_whoever_goes_speeds_them_up() {
+    let mut net = Ideal::new(MS);
+    let config =
+        server::Config { workers: 9, cores: Some(1), service: Dist::Constant(MS * 40), ..server::Config::new() };
+    serve(&net, config);
+    let at = |millis| Time::ZERO + MS * millis;
+    ask(&net, |config| config.arrivals = Arrivals::At(vec![at(0), at(20)]));
+    net.run(5);
+    let took: Vec<Span> = exchanges(&net).iter().map(|exchange| exchange.finished - exchange.started).collect();
+    // The first has 20 ms left and shares: 40 ms more. The second then has 20 ms left and is alone.
+    assert_eq!(took, [MS * 60, MS * 60]);
+}
+
+#[test]
+fn a_server_that_starts_cold_is_slow_at_first() {
+    let mut net = Ideal::new(MS);
+    let warm_up = Some(server::WarmUp { over: Span::from_secs(10), from: 0.5 });
+    serve(&net, server::Config { service: Dist::Constant(MS * 10), speed: 2.0, warm_up, ..server::Config::new() });
+    ask(&net, |config| config.arrivals = Arrivals::At(vec![Time::ZERO, Time::ZERO + Span::from_secs(20)]));
+    net.run(30);
+    let took: Vec<u64> =
+        exchanges(&net).iter().map(|exchange| (exchange.finished - exchange.started).as_millis()).collect();
+    assert_eq!(took, [9, 5], "from half of double speed (2 ms into ten seconds) to all of it");
+}
+
+/// The second of three requests waits, the third finds no room.
+#[test]
+fn a_full_queue_answers_503_or_resets() {
+    for (overflow, want) in [(server::Overflow::Reject, Failure::Status), (server::Overflow::Reset, Failure::Reset)] {
+        let mut net = Ideal::new(MS);
+        let service = Dist::Constant(MS * 100);
+        serve(&net, server::Config { queue_limit: Some(1), overflow, service, ..server::Config::new() });
+        ask(&net, |config| config.arrivals = Arrivals::At(vec![Time::ZERO; 3]));
+        net.run(5);
+        let failures: Vec<_> = requests(&net).iter().map(|request| request.failure).collect();
+        assert_eq!(failures, [None, None, Some(want)]);
+        let turned = net.records.iter().filter(|record| matches!(record, Record::TurnedAway(_))).count();
+        assert_eq!(turned, 1);
+    }
+}

@@ -9,8 +9,9 @@ mod record;
 
 pub use balancing::{Balanced, BalancedEvent, Notice, Probed, Refusal, Refused, What};
 pub use record::{
-    Arrival, Cause, Echo, Exchange, Failure, Lookup, Message, MessageSent, PacketEvent, PacketRecord, Progress, Record,
-    Recovery, Request, RequestStarted, Series, StoreEvent, StoreRecord,
+    Arrival, Cause, Circuit, Echo, Exchange, Failure, Lookup, Message, MessageSent, PacketEvent, PacketRecord,
+    Progress, QuicKind, QuicLost, Record, Recovery, Request, RequestStarted, Series, StoreEvent, StoreRecord, Tripped,
+    Try, TurnedAway, Turning, Verdict,
 };
 
 /// Which kinds of record somebody wants.

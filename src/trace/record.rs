@@ -155,8 +155,14 @@ pub enum Failure {
     Timeout,
     /// The server answered with an error status (5xx or 4xx).
     Status,
+    /// Another node of the cluster serves the key.
+    Moved,
     /// The peer closed before the answer was whole, or broke the protocol.
     Broken,
+    /// The asker's circuit breaker was open: nothing was sent.
+    BreakerOpen,
+    /// Too many requests of the asker were under way or waiting: nothing was sent.
+    BulkheadFull,
 }
 
 impl Failure {
@@ -173,7 +179,10 @@ impl Failure {
             Self::Unreachable => "unreachable",
             Self::Timeout => "timeout",
             Self::Status => "status",
+            Self::Moved => "moved",
             Self::Broken => "broken",
+            Self::BreakerOpen => "breaker_open",
+            Self::BulkheadFull => "bulkhead_full",
         }
     }
 }
@@ -189,8 +198,8 @@ pub struct RequestStarted {
     pub time: Time,
 }
 
-/// What an asker saw of one request. The instants are in order: `start`, `resolved`, `connected`, `secured`, `written`, `end`;
-/// those after the failure, if it failed, equal `end`.
+/// What an asker saw of one request. The instants are in order: `start`, `tried`, `resolved`, `connected`, `secured`, `written`,
+/// `end`; those after the failure, if it failed, equal `end`. What follows `tried` is of that try alone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Request {
     /// Which traffic of the plan.
@@ -201,6 +210,8 @@ pub struct Request {
     pub node: u32,
     /// When the user asked.
     pub start: Time,
+    /// When the try began that brought the answer; without an answer, the last one.
+    pub tried: Time,
     /// When the name was known.
     pub resolved: Time,
     /// When a connection was there to be used, or to be secured first.
@@ -225,6 +236,147 @@ pub struct Request {
     pub response: Arrival,
     /// Body bytes received.
     pub body: u64,
+    /// Time for which the asker held it back before the first try, because too many of its requests were under way.
+    pub held: Span,
+    /// Time waited between tries.
+    pub backoff: Span,
+    /// How often it was tried.
+    pub tries: u32,
+    /// The exchange for whose sake a server asked: its flow and number; `None` where users ask.
+    pub cause: Option<(u64, u32)>,
+}
+
+impl Request {
+    /// A request of which nothing has happened yet but that somebody asked.
+    #[must_use]
+    pub fn begun(traffic: u32, number: u64, node: u32, start: Time) -> Self {
+        Self {
+            traffic,
+            number,
+            node,
+            start,
+            tried: start,
+            resolved: Time::NEVER,
+            connected: Time::NEVER,
+            secured: Time::NEVER,
+            written: Time::NEVER,
+            end: Time::NEVER,
+            lookup_flow: 0,
+            flow: 0,
+            exchange: 0,
+            status: 0,
+            failure: None,
+            response: Arrival::default(),
+            body: 0,
+            held: Span::ZERO,
+            backoff: Span::ZERO,
+            tries: 1,
+            cause: None,
+        }
+    }
+}
+
+/// One try of a request that may be tried several times. Tries that were given up because another one won have ended then.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Try {
+    /// Which traffic of the plan.
+    pub traffic: u32,
+    /// Which request of that traffic, from 0.
+    pub number: u64,
+    /// Which try of that request, from 0.
+    pub index: u32,
+    /// When it began.
+    pub start: Time,
+    /// When it ended.
+    pub end: Time,
+    /// The flow of its connection, or 0 if none was made.
+    pub flow: u64,
+    /// How many requests went before on the same connection.
+    pub exchange: u32,
+    /// HTTP status of the answer; 0 without one.
+    pub status: u16,
+    /// What came of it.
+    pub verdict: Verdict,
+    /// Whether it was made beside one that was still under way.
+    pub hedge: bool,
+}
+
+/// What came of a try.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// It brought the answer.
+    Answered,
+    /// It failed.
+    Failed(Failure),
+    /// It was given up because another try of the same request brought the answer.
+    Overtaken,
+}
+
+/// A state of a circuit breaker.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Circuit {
+    /// Requests pass.
+    Closed,
+    /// Requests fail at once.
+    Open,
+    /// A few requests pass to find out whether others may.
+    HalfOpen,
+}
+
+impl Circuit {
+    /// The name used in results.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+        }
+    }
+}
+
+/// A circuit breaker changed its state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tripped {
+    /// Which traffic of the plan.
+    pub traffic: u32,
+    /// Node whose breaker it is.
+    pub node: u32,
+    /// When.
+    pub time: Time,
+    /// The new state.
+    pub circuit: Circuit,
+}
+
+/// A server did not work on a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TurnedAway {
+    /// Node that served.
+    pub node: u32,
+    /// When.
+    pub time: Time,
+    /// Why.
+    pub why: Turning,
+}
+
+/// Why a server did not work on a request.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Turning {
+    /// Too many waited already: answered 503.
+    Rejected,
+    /// Too many waited already: the connection was reset.
+    Reset,
+}
+
+impl Turning {
+    /// The name used in results.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rejected => "rejected",
+            Self::Reset => "reset",
+        }
+    }
 }
 
 /// What the server of an exchange saw of it: joined with [`Request`] by (flow, exchange).
@@ -244,6 +396,28 @@ pub struct Exchange {
     pub finished: Time,
     /// When the last byte of the response was written to the connection.
     pub written: Time,
+    /// Of the time between `started` and `finished`: waiting for what the server asked others.
+    pub calls: Span,
+    /// Of the same time: sharing cores with other requests.
+    pub core_wait: Span,
+}
+
+impl Exchange {
+    /// An exchange that was answered as soon as it was asked.
+    #[must_use]
+    pub const fn at_once(flow: u64, exchange: u32, node: u32, request: Arrival, now: Time) -> Self {
+        Self {
+            flow,
+            exchange,
+            node,
+            request,
+            started: now,
+            finished: now,
+            written: now,
+            calls: Span::ZERO,
+            core_wait: Span::ZERO,
+        }
+    }
 }
 
 /// A name lookup by a stub resolver.
@@ -360,6 +534,49 @@ pub struct Series {
     pub recovery: Recovery,
 }
 
+/// Which protection a QUIC packet has (RFC 9000 12.2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum QuicKind {
+    /// Initial keys.
+    Initial,
+    /// Those for a client's early data.
+    ZeroRtt,
+    /// Handshake keys.
+    Handshake,
+    /// Those of the application.
+    OneRtt,
+}
+
+impl QuicKind {
+    /// Its name in qlog: `initial`, `0RTT`, ...
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Initial => "initial",
+            Self::ZeroRtt => "0RTT",
+            Self::Handshake => "handshake",
+            Self::OneRtt => "1RTT",
+        }
+    }
+}
+
+/// A QUIC sender holds a packet for lost (RFC 9002 6.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct QuicLost {
+    /// When.
+    pub time: Time,
+    /// The flow.
+    pub flow: u64,
+    /// Node whose packet it was.
+    pub node: u32,
+    /// Which protection it had.
+    pub kind: QuicKind,
+    /// Its number.
+    pub number: u64,
+    /// By time (RFC 9002 6.1.2) and not by packets sent later that have been acknowledged.
+    pub by_time: bool,
+}
+
 /// What a sender does about losses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Recovery {
@@ -473,8 +690,14 @@ pub enum Record {
     RequestStarted(RequestStarted),
     /// A request ended.
     Request(Request),
+    /// One try of a request ended.
+    Try(Try),
+    /// A circuit breaker changed its state.
+    Tripped(Tripped),
     /// A server answered.
     Exchange(Exchange),
+    /// A server did not work on a request.
+    TurnedAway(TurnedAway),
     /// A balancer sent something to a backend, or is rid of it.
     Balanced(Balanced),
     /// A health check ended.
@@ -497,6 +720,8 @@ pub enum Record {
     Store(StoreRecord),
     /// A connection's state.
     Series(Series),
+    /// A QUIC sender holds a packet for lost.
+    QuicLost(QuicLost),
 }
 
 impl Record {
@@ -504,7 +729,7 @@ impl Record {
     #[must_use]
     pub const fn kind(&self) -> Mask {
         match self {
-            Self::Series(_) => Mask::SERIES,
+            Self::Series(_) | Self::QuicLost(_) => Mask::SERIES,
             _ => Mask::TRAFFIC,
         }
     }

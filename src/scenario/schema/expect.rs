@@ -44,7 +44,7 @@ pub(super) const FORMS: &[&Form] = &[
 #[must_use]
 pub const fn phases(kind: &TrafficKind) -> &'static [&'static str] {
     match kind {
-        TrafficKind::Http(_) | TrafficKind::Objects(_) => &REQUEST_PHASES,
+        TrafficKind::Http(_) | TrafficKind::Objects(_) | TrafficKind::Lookups(_) => &REQUEST_PHASES,
         TrafficKind::Messages(_) => &MESSAGE_PHASES,
         TrafficKind::Ping(_) | TrafficKind::Traceroute(_) => &ECHO_PHASES,
         TrafficKind::Bulk(bulk) => match bulk.amount {
@@ -54,7 +54,10 @@ pub const fn phases(kind: &TrafficKind) -> &'static [&'static str] {
     }
 }
 
-const REQUEST_PHASES: [&str; 20] = [
+const REQUEST_PHASES: [&str; 25] = [
+    "held",
+    "backoff",
+    "earlier_tries",
     "dns",
     "connect",
     "tls",
@@ -65,6 +68,8 @@ const REQUEST_PHASES: [&str; 20] = [
     "request_propagation",
     "request_reorder_wait",
     "server_queue",
+    "server_calls",
+    "server_core_wait",
     "server_work",
     "unobserved",
     "response_wait",
@@ -168,10 +173,17 @@ fn measure(item: &Value, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems
 /// The store that `store` names, by any of its members.
 fn store(fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems) -> Option<u32> {
     let value = fields.need("store", "\"db\"", problems)?;
-    let &node = nodes.find(value, problems)?.first()?;
-    let node = &plan.nodes[node as usize];
-    if let NodeKind::Store(member) = &node.kind {
-        return Some(member.store);
+    let &number = nodes.find(value, problems)?.first()?;
+    let node = &plan.nodes[number as usize];
+    match &node.kind {
+        NodeKind::Store(member) => return Some(member.store),
+        // A node of a cluster stands for its shard.
+        NodeKind::Cluster(_) => {
+            return (0u32..)
+                .zip(&plan.stores)
+                .find_map(|(index, store)| store.members.contains(&number).then_some(index));
+        }
+        _ => {}
     }
     problems.add(
         Diagnostic::error(Code::WrongRole, inner(value), format!("`{}` is no store", node.name))

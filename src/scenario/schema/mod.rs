@@ -1,6 +1,7 @@
 //! From the tree of a file to a plan: every field read, every default filled in, every fault collected.
 
 mod balancer;
+mod cluster;
 mod dist;
 mod expect;
 mod form;
@@ -10,6 +11,7 @@ mod paths;
 mod profile;
 mod queue;
 mod rules;
+mod server;
 mod store;
 mod tcp;
 mod tls;
@@ -32,11 +34,13 @@ pub const FORMS: &[&[&Form]] = &[
     &[&SCENARIO, &tcp::TCP, &tcp::KEEP_ALIVE],
     nodes::FORMS,
     balancer::FORMS,
+    traffic::CALLS,
     tls::FORMS,
     links::FORMS,
     queue::FORMS,
     zones::FORMS,
     traffic::FORMS,
+    traffic::POLICY,
     dist::FORMS,
     expect::FORMS,
 ];

@@ -1,45 +1,27 @@
 //! Nodes: who is there, where they stand and what they do; and the names by which everything else refers to them.
 
+use super::cluster::{self, CLUSTER};
 use super::form::{Fields, Form, list, similar};
 use super::profile::{PROFILES, Profile};
 use super::store::{self, STORE};
 use super::tcp::{self, Settings};
-use super::{Problems, check_name, dist, inner, named_entries, value};
-use crate::base::{Dist, Span as Duration};
+use super::{Problems, check_name, inner, named_entries, server, value};
+use crate::base::Span as Duration;
 use crate::ip::natural_order;
 use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::{Balancer, Node, NodeKind, Plan, Resolver};
-use crate::service::server;
 use crate::topo::{self, Place};
 
 static HOST: Form = Form { name: "Host", fields: &["at", "count", "access", "resolver", "tcp"] };
 static ROUTER: Form = Form { name: "Router", fields: &["at", "count"] };
-static SERVER: Form = Form {
-    name: "Server",
-    fields: &[
-        "at",
-        "count",
-        "access",
-        "port",
-        "tls",
-        "workers",
-        "queue",
-        "service",
-        "response",
-        "routes",
-        "keep_alive",
-        "backlog",
-        "tcp",
-    ],
-};
-static ROUTE: Form = Form { name: "route", fields: &["path", "response", "service", "status"] };
 static RESOLVER: Form = Form { name: "Resolver", fields: &["at", "count", "cache", "timeout", "attempts"] };
 static AUTHORITY: Form = Form { name: "Authority", fields: &["at", "count", "zones"] };
 
-pub(super) const FORMS: &[&Form] = &[&HOST, &ROUTER, &SERVER, &ROUTE, &STORE, &RESOLVER, &AUTHORITY];
+pub(super) const FORMS: &[&Form] =
+    &[&HOST, &ROUTER, &server::SERVER, &server::ROUTE, &server::WARM_UP, &STORE, &CLUSTER, &RESOLVER, &AUTHORITY];
 
-const KINDS: &[&str] = &["Host", "Router", "Server", "Balancer", "Store", "Resolver", "Authority"];
+const KINDS: &[&str] = &["Host", "Router", "Server", "Balancer", "Store", "Cluster", "Resolver", "Authority"];
 
 /// A declared name: one node or a group of them.
 pub(super) struct Group<'a> {
@@ -57,6 +39,8 @@ pub(super) struct Group<'a> {
     pub(super) zones: Option<&'a Value>,
     /// The whole entry of a balancer: its backends may come later in the file.
     pub(super) balancer: Option<&'a Value>,
+    /// What its members ask of others before they answer.
+    pub(super) calls: Vec<server::Calls<'a>>,
     /// What a `Store` says of the whole store.
     pub(super) store: Option<store::Whole<'a>>,
 }
@@ -79,6 +63,7 @@ struct Template<'a> {
     access: Option<&'static Profile>,
     resolver: Option<&'a Value>,
     zones: Option<&'a Value>,
+    calls: Vec<server::Calls<'a>>,
     store: Option<store::Whole<'a>>,
     broken: bool,
 }
@@ -119,6 +104,7 @@ pub(super) fn read<'a>(value: Option<&'a Value>, tcp: Settings, plan: &mut Plan,
             mtu: template.settings.mtu,
             zones: template.zones,
             balancer: matches!(template.kind, NodeKind::Balancer(_)).then_some(entry),
+            calls: template.calls,
             store: template.store,
         });
     }
@@ -165,6 +151,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         access: None,
         resolver: None,
         zones: None,
+        calls: Vec::new(),
         store: None,
         broken: true,
     };
@@ -172,9 +159,10 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
     let form = match kind {
         "Host" => &HOST,
         "Router" => &ROUTER,
-        "Server" => &SERVER,
+        "Server" => &server::SERVER,
         "Balancer" => &super::balancer::BALANCER,
         "Store" => &STORE,
+        "Cluster" => &CLUSTER,
         "Resolver" => &RESOLVER,
         _ => &AUTHORITY,
     };
@@ -185,7 +173,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
     // More than 16,777,000 hosts would not fit into 10.0.0.0/8, and none of this size was ever simulated in one run.
     template.count =
         fields.get("count").and_then(|value| value::whole(value, "a count of nodes", 1..=1_000_000, problems));
-    if matches!(kind, "Host" | "Server" | "Balancer" | "Store") {
+    if matches!(kind, "Host" | "Server" | "Balancer" | "Store" | "Cluster") {
         let access = fields.get_if("access");
         template.access = access.and_then(|value| {
             let table = PROFILES.iter().map(|profile| (profile.name, profile));
@@ -198,13 +186,17 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
     match kind {
         "Host" => template.resolver = fields.get("resolver"),
         "Router" => template.kind = NodeKind::Router,
-        "Server" => template.kind = NodeKind::Server(server(&fields, problems)),
+        "Server" => {
+            template.kind = NodeKind::Server(server::read(&fields, problems));
+            template.calls = server::calls(&fields);
+        }
         "Balancer" => template.kind = NodeKind::Balancer(Balancer::unread()),
         "Store" => {
             let (node, whole) = store::read(&fields, problems);
             template.kind = NodeKind::Store(node);
             template.store = Some(whole);
         }
+        "Cluster" => template.kind = NodeKind::Cluster(cluster::read(&fields, template.count, problems)),
         "Resolver" => template.kind = NodeKind::Resolver(resolver(&fields, problems)),
         _ => {
             template.zones = fields.get("zones");
@@ -231,93 +223,6 @@ fn place(value: &Value, problems: &mut Problems) -> Option<Place> {
             None
         }
     }
-}
-
-fn server(fields: &Fields<'_>, problems: &mut Problems) -> server::Config {
-    let before = problems.0.len();
-    let mut config = server::Config::new();
-    config.tls = fields.get("tls").and_then(|value| super::tls::server(value, problems));
-    if config.tls.is_some() {
-        config.port = 443;
-    }
-    let mut whole = |name: &str, high: u64| {
-        let value = fields.get(name)?;
-        value::whole(value, &format!("`{name}`"), 1..=high, problems)
-    };
-    if let Some(port) = whole("port", 65_535) {
-        config.port = u16::try_from(port).unwrap_or(config.port);
-    }
-    if let Some(workers) = whole("workers", 1_000_000) {
-        config.workers = usize::try_from(workers).unwrap_or(usize::MAX);
-    }
-    if let Some(backlog) = whole("backlog", 1_000_000) {
-        config.backlog = u32::try_from(backlog).unwrap_or(u32::MAX);
-    }
-    if let Some(value) = fields.get("queue") {
-        let limit = value::whole(value, "`queue`", 0..=u64::MAX, problems);
-        config.queue_limit = limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    }
-    if let Some(value) = fields.get("service") {
-        config.service = dist::read(value, "`service`", problems).unwrap_or(config.service);
-    }
-    if let Some(value) = fields.get("response") {
-        config.response = value::bytes(value, "`response`", 0..=u64::MAX, problems).unwrap_or(config.response);
-    }
-    if let Some(value) = fields.get("keep_alive") {
-        config.keep_alive = match &value.kind {
-            Kind::Bool(false) => server::KeepAlive::Close,
-            Kind::Bool(true) => config.keep_alive,
-            _ => value::positive_span(value, "`keep_alive` (a duration, or `false`)", problems)
-                .map_or(config.keep_alive, server::KeepAlive::Idle),
-        };
-    }
-    if let Some(value) = fields.get("routes") {
-        config.routes = routes(value, problems);
-    }
-    let at_once = |dist: &Dist| *dist == Dist::Constant(Duration::ZERO);
-    let idle = at_once(&config.service)
-        && config.tls.as_ref().is_none_or(|tls| at_once(&tls.handshake))
-        && config.routes.iter().all(|route| route.service.is_none());
-    // How long work takes is not known where a field could not be read.
-    let unread = problems.0[before..].iter().any(Diagnostic::is_error);
-    if idle && !unread {
-        fields.no_effect("workers", "work takes no time; give `service` a duration", problems);
-        fields.no_effect("queue", "nothing waits where work takes no time; give `service` a duration", problems);
-    }
-    config
-}
-
-fn routes(value: &Value, problems: &mut Problems) -> Vec<server::Route> {
-    let Kind::List(items) = &value.kind else {
-        value::wrong::<()>(value, "`routes` is a list: [(path: \"/item\", response: \"20KiB\")]", problems);
-        return Vec::new();
-    };
-    let mut routes: Vec<server::Route> = Vec::new();
-    for item in items {
-        let Some(fields) = Fields::open(&ROUTE, item, problems) else { continue };
-        let mut route = server::Route { path: "*".to_owned(), response: None, service: None, status: 200 };
-        let Some(path) = fields.need("path", "\"/item\"", problems) else { continue };
-        let Some(text) = value::text(path, "a path", problems) else { continue };
-        if !text.starts_with('/') && text != "*" {
-            problems.add(
-                Diagnostic::error(Code::OutOfRange, path.span, format!("the path `{text}` does not begin with `/`"))
-                    .help("`*` at its end stands for everything that begins with the rest"),
-            );
-        }
-        if routes.iter().any(|other| other.path == text) {
-            problems.add(Diagnostic::error(Code::DuplicateName, path.span, format!("`{text}` has a route already")));
-        }
-        text.clone_into(&mut route.path);
-        route.response =
-            fields.get("response").and_then(|value| value::bytes(value, "`response`", 0..=u64::MAX, problems));
-        route.service = fields.get("service").and_then(|value| dist::read(value, "`service`", problems));
-        if let Some(value) = fields.get("status") {
-            let status = value::whole(value, "a status code", 200..=599, problems);
-            route.status = status.and_then(|status| u16::try_from(status).ok()).unwrap_or(200);
-        }
-        routes.push(route);
-    }
-    routes
 }
 
 fn resolver(fields: &Fields<'_>, problems: &mut Problems) -> Resolver {
@@ -404,7 +309,7 @@ impl Nodes<'_> {
             for &member in &group.members {
                 let node = &mut plan.nodes[member as usize];
                 node.tcp.mtu = group.mtu.or(mtu[member as usize]).unwrap_or(1_500);
-                if matches!(node.kind, NodeKind::Host) {
+                if matches!(node.kind, NodeKind::Host) || !group.calls.is_empty() {
                     node.resolvers = named.clone().unwrap_or_else(|| resolvers[member as usize].clone());
                 }
             }

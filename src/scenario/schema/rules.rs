@@ -7,7 +7,7 @@ use super::Problems;
 use super::paths::Paths;
 use crate::base::{Span, Time};
 use crate::scenario::diagnostic::{Code, Diagnostic};
-use crate::scenario::plan::{Measure, NodeKind, Plan, Statistic, Traffic, TrafficKind};
+use crate::scenario::plan::{Http, Lookups, Measure, NodeKind, Plan, Statistic, Traffic, TrafficKind};
 use crate::service::Limit;
 use crate::service::bulk::Amount;
 use crate::service::client::Arrivals;
@@ -92,9 +92,10 @@ fn unused(plan: &Plan, problems: &mut Problems) {
     let ends: BTreeSet<_> = used.iter().map(|&node| plan.nodes[node as usize].declared).collect();
     let mut said = BTreeSet::new();
     for node in &plan.nodes {
-        let idle =
-            matches!(node.kind, NodeKind::Host | NodeKind::Server(_) | NodeKind::Store(_) | NodeKind::Balancer(_))
-                && !ends.contains(&node.declared);
+        let idle = matches!(
+            node.kind,
+            NodeKind::Host | NodeKind::Server(_) | NodeKind::Store(_) | NodeKind::Cluster(_) | NodeKind::Balancer(_)
+        ) && !ends.contains(&node.declared);
         if idle && said.insert(node.declared) {
             problems.add(
                 Diagnostic::warning(
@@ -122,12 +123,14 @@ fn end(traffic: &Traffic, plan: &Plan) -> Time {
         [limit.until, counted].into_iter().flatten().fold(run, Time::min)
     };
     match &traffic.kind {
-        TrafficKind::Http(http) => match &http.arrivals {
-            Arrivals::Once => traffic.start,
-            Arrivals::Every(every) => limited(&http.limit, Some(*every)),
-            Arrivals::Poisson { mean_gap } => limited(&http.limit, Some(*mean_gap)),
-            Arrivals::At(_) | Arrivals::Users { .. } => limited(&http.limit, None),
-        },
+        TrafficKind::Http(Http { arrivals, limit, .. }) | TrafficKind::Lookups(Lookups { arrivals, limit, .. }) => {
+            match arrivals {
+                Arrivals::Once => traffic.start,
+                Arrivals::Every(every) => limited(limit, Some(*every)),
+                Arrivals::Poisson { mean_gap } => limited(limit, Some(*mean_gap)),
+                Arrivals::At(_) | Arrivals::Users { .. } | Arrivals::Called => limited(limit, None),
+            }
+        }
         TrafficKind::Messages(messages) => limited(&messages.limit, Some(messages.every)),
         TrafficKind::Objects(objects) => limited(&objects.limit, Some(objects.every)),
         TrafficKind::Ping(ping) => limited(&ping.limit, Some(ping.every)),
@@ -138,18 +141,20 @@ fn end(traffic: &Traffic, plan: &Plan) -> Time {
 /// How many requests, messages or echoes there will be, as far as that can be known.
 fn expected(traffic: &Traffic, plan: &Plan) -> Option<f64> {
     let time = end(traffic, plan).since(traffic.start).as_secs_f64();
+    let asked = |arrivals: &Arrivals, limit: &Limit, askers: usize| {
+        let most = limit.count.map_or(f64::INFINITY, |count| count as f64);
+        let each = match arrivals {
+            Arrivals::Once => 1.0,
+            Arrivals::Every(gap) | Arrivals::Poisson { mean_gap: gap } => time / gap.as_secs_f64(),
+            Arrivals::At(instants) => instants.len() as f64,
+            Arrivals::Users { .. } if most.is_finite() => most,
+            Arrivals::Users { .. } | Arrivals::Called => return None,
+        };
+        Some(each.min(most) * askers as f64)
+    };
     let each = match &traffic.kind {
-        TrafficKind::Http(http) => {
-            let most = http.limit.count.map_or(f64::INFINITY, |count| count as f64);
-            let each = match &http.arrivals {
-                Arrivals::Once => 1.0,
-                Arrivals::Every(gap) | Arrivals::Poisson { mean_gap: gap } => time / gap.as_secs_f64(),
-                Arrivals::At(instants) => instants.len() as f64,
-                Arrivals::Users { .. } if most.is_finite() => most,
-                Arrivals::Users { .. } => return None,
-            };
-            each.min(most) * http.asks.len() as f64
-        }
+        TrafficKind::Http(http) => asked(&http.arrivals, &http.limit, http.asks.len())?,
+        TrafficKind::Lookups(lookups) => asked(&lookups.arrivals, &lookups.limit, lookups.from.len())?,
         TrafficKind::Messages(messages) => time / messages.every.as_secs_f64() * messages.pairs.len() as f64,
         TrafficKind::Objects(objects) => {
             let fetches = (time / objects.every.as_secs_f64()).max(1.0);
@@ -174,14 +179,16 @@ fn ends_in_time(traffic: &Traffic, plan: &Plan, problems: &mut Problems) {
         TrafficKind::Messages(messages) => count(&messages.limit, messages.every),
         TrafficKind::Objects(objects) => count(&objects.limit, objects.every),
         TrafficKind::Ping(ping) => count(&ping.limit, ping.every),
-        TrafficKind::Http(http) => match &http.arrivals {
-            Arrivals::Every(every) => count(&http.limit, *every),
-            Arrivals::At(instants) => instants
-                .last()
-                .filter(|&&last| last >= run)
-                .map(|last| format!("the last request comes at {}", last.since(Time::ZERO))),
-            _ => None,
-        },
+        TrafficKind::Http(Http { arrivals, limit, .. }) | TrafficKind::Lookups(Lookups { arrivals, limit, .. }) => {
+            match arrivals {
+                Arrivals::Every(every) => count(limit, *every),
+                Arrivals::At(instants) => instants
+                    .last()
+                    .filter(|&&last| last >= run)
+                    .map(|last| format!("the last request comes at {}", last.since(Time::ZERO))),
+                _ => None,
+            }
+        }
         TrafficKind::Bulk(bulk) => match bulk.amount {
             Amount::For(span) => {
                 let all = traffic.start.saturating_add(span);

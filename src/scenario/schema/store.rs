@@ -6,7 +6,7 @@ use super::{Problems, dist, inner, value};
 use crate::base::Span as Duration;
 use crate::scenario::ast::{Kind, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
-use crate::scenario::plan::{NodeKind, Plan, Store, StoreNode};
+use crate::scenario::plan::{Agreement, NodeKind, Plan, Store, StoreNode};
 use crate::service::store::Reads;
 
 pub(super) static STORE: Form = Form {
@@ -32,6 +32,9 @@ pub(super) static STORE: Form = Form {
 
 /// What only the first member says, for all.
 const OF_ALL: [&str; 4] = ["acks", "heartbeat", "failover", "quorum"];
+
+/// What holds of a store of one member, and where nothing is said.
+const ALONE: Agreement = Agreement { acks: 0, heartbeat: Duration::from_millis(500), failover: None, quorum: 1 };
 
 /// What the first member of a store, or a follower, says of the whole store.
 #[derive(Clone, Copy)]
@@ -92,8 +95,9 @@ pub(super) fn read<'a>(fields: &Fields<'a>, problems: &mut Problems) -> (StoreNo
     (node, Whole { follows, acks, heartbeat, failover, quorum })
 }
 
-/// Puts members together into stores, which the plan keeps in the order of their first members.
+/// Puts members together into stores, which the plan keeps in the order of their first members; shards of clusters are among them.
 pub(super) fn join(nodes: &Nodes<'_>, plan: &mut Plan, problems: &mut Problems) {
+    super::cluster::shards(nodes, plan);
     let mut followers = Vec::new();
     for group in &nodes.groups {
         let Some(whole) = group.store else { continue };
@@ -102,13 +106,7 @@ pub(super) fn join(nodes: &Nodes<'_>, plan: &mut Plan, problems: &mut Problems) 
             continue;
         }
         for &member in &group.members {
-            plan.stores.push(Store {
-                members: vec![member],
-                acks: 0,
-                heartbeat: Duration::from_millis(500),
-                failover: None,
-                quorum: 1,
-            });
+            plan.stores.push(Store { members: vec![member], agreement: Some(ALONE) });
         }
     }
     plan.stores.sort_by_key(|store| store.members[0]);
@@ -119,8 +117,14 @@ pub(super) fn join(nodes: &Nodes<'_>, plan: &mut Plan, problems: &mut Problems) 
     for (index, store) in (0u32..).zip(&mut plan.stores) {
         store.members[1..].sort_unstable();
         for &member in &store.members {
-            if let NodeKind::Store(node) = &mut plan.nodes[member as usize].kind {
-                node.store = index;
+            match &mut plan.nodes[member as usize].kind {
+                NodeKind::Store(node) => node.store = index,
+                // The shards of a cluster stand one after the other, as its masters do.
+                NodeKind::Cluster(node) => {
+                    let shard = node.members.iter().position(|&other| other == store.members[0]).unwrap_or(0);
+                    node.store = index - u32::try_from(shard).unwrap_or(0);
+                }
+                _ => {}
             }
         }
     }
@@ -130,7 +134,8 @@ pub(super) fn join(nodes: &Nodes<'_>, plan: &mut Plan, problems: &mut Problems) 
             let Some(store) = plan.stores.iter_mut().find(|store| store.members[0] == member) else { continue };
             // What is wrong is said once for a whole group.
             let mut said = Problems::default();
-            settle(&whole, store, if place == 0 { problems } else { &mut said });
+            let others = store.members.len() as u64 - 1;
+            store.agreement = Some(settle(&whole, others, if place == 0 { problems } else { &mut said }));
         }
     }
 }
@@ -163,44 +168,38 @@ fn followed(nodes: &Nodes<'_>, value: &Value, plan: &Plan, problems: &mut Proble
     store
 }
 
-/// What holds for all members.
-fn settle(whole: &Whole<'_>, store: &mut Store, problems: &mut Problems) {
-    let others = store.members.len() as u64 - 1;
-    let alone = |value: &Value, name: &str, problems: &mut Problems| {
-        let message = format!("`{name}` has no effect: nobody follows this store");
-        problems.add(
-            Diagnostic::warning(Code::NoEffect, value.span, message)
-                .help("add a node `Store(follows: \"..\")`, or leave the field out"),
-        );
-    };
+/// What holds for all members, of whom there are so many `others`.
+fn settle(whole: &Whole<'_>, others: u64, problems: &mut Problems) -> Agreement {
+    let mut agreement = ALONE;
     if others == 0 {
-        for (value, name) in [
-            (whole.acks, "acks"),
-            (whole.heartbeat, "heartbeat"),
-            (whole.failover, "failover"),
-            (whole.quorum, "quorum"),
-        ] {
-            if let Some(value) = value {
-                alone(value, name, problems);
-            }
+        let all = [whole.acks, whole.heartbeat, whole.failover, whole.quorum];
+        for (value, name) in all.into_iter().zip(OF_ALL) {
+            let Some(value) = value else { continue };
+            let message = format!("`{name}` has no effect: nobody follows this store");
+            problems.add(
+                Diagnostic::warning(Code::NoEffect, value.span, message)
+                    .help("add a node `Store(follows: \"..\")`, or leave the field out"),
+            );
         }
-        return;
+        return agreement;
     }
+    let small = |value: &Value, what: &str, range, problems: &mut Problems| {
+        value::whole(value, what, range, problems).and_then(|number| usize::try_from(number).ok())
+    };
     if let Some(value) = whole.acks {
-        let acks = value::whole(value, "`acks` (followers that must have a write)", 0..=others, problems);
-        store.acks = acks.and_then(|acks| usize::try_from(acks).ok()).unwrap_or(0);
+        agreement.acks = small(value, "`acks` (followers that must have a write)", 0..=others, problems).unwrap_or(0);
     }
     if let Some(value) = whole.heartbeat {
-        store.heartbeat = value::positive_span(value, "`heartbeat`", problems).unwrap_or(store.heartbeat);
+        agreement.heartbeat = value::positive_span(value, "`heartbeat`", problems).unwrap_or(agreement.heartbeat);
     }
     if let Some(value) = whole.failover {
-        store.failover = match value.kind {
+        agreement.failover = match value.kind {
             Kind::Bool(false) => None,
             _ => value::positive_span(value, "`failover` (a duration, or `false`)", problems),
         };
-        if let Some(failover) = store.failover.filter(|&failover| failover < store.heartbeat * 2) {
+        if let Some(failover) = agreement.failover.filter(|&failover| failover < agreement.heartbeat * 2) {
             let message =
-                format!("a primary that is heard every {} would be doubted after {failover}", store.heartbeat);
+                format!("a primary that is heard every {} would be doubted after {failover}", agreement.heartbeat);
             problems.add(
                 Diagnostic::error(Code::Contradiction, value.span, message)
                     .help("`failover` is at least twice the `heartbeat`"),
@@ -208,15 +207,16 @@ fn settle(whole: &Whole<'_>, store: &mut Store, problems: &mut Problems) {
         }
     }
     // A majority; with two members that would be both, and the one that is left could do nothing.
-    store.quorum = if others == 1 { 1 } else { store.members.len() / 2 + 1 };
+    agreement.quorum = if others == 1 { 1 } else { usize::try_from(others.div_ceil(2)).unwrap_or(1) + 1 };
     if let Some(value) = whole.quorum {
-        let quorum = value::whole(value, "`quorum` (members that vote for a new primary)", 1..=others + 1, problems);
-        store.quorum = quorum.and_then(|quorum| usize::try_from(quorum).ok()).unwrap_or(store.quorum);
+        let what = "`quorum` (members that vote for a new primary)";
+        agreement.quorum = small(value, what, 1..=others + 1, problems).unwrap_or(agreement.quorum);
         if whole.failover.is_none() {
             let message = "`quorum` has no effect: without `failover` nobody stands for election";
             problems.add(Diagnostic::warning(Code::NoEffect, value.span, message).help("add `failover: \"3s\"`"));
         }
     }
+    agreement
 }
 
 #[cfg(test)]

@@ -23,10 +23,12 @@ pub enum Arrivals {
         /// How long each thinks before asking again.
         think: Dist,
     },
+    /// Not by themselves: a server asks while it answers others.
+    Called,
 }
 
 /// The instants of an open loop, one after the other.
-pub(super) struct Instants<'a> {
+pub(in crate::service) struct Instants<'a> {
     arrivals: &'a Arrivals,
     start: Time,
     last: Time,
@@ -36,7 +38,7 @@ pub(super) struct Instants<'a> {
 
 impl<'a> Instants<'a> {
     /// The instants from `start` on; `rng` draws the gaps where they are random.
-    pub(super) const fn new(arrivals: &'a Arrivals, start: Time, rng: Rng) -> Self {
+    pub(in crate::service) const fn new(arrivals: &'a Arrivals, start: Time, rng: Rng) -> Self {
         Self { arrivals, start, last: start, index: 0, rng }
     }
 }
@@ -49,7 +51,7 @@ impl Iterator for Instants<'_> {
         self.index += 1;
         self.last = match self.arrivals {
             Arrivals::Once if index == 0 => self.start,
-            Arrivals::Once | Arrivals::Users { .. } => return None,
+            Arrivals::Once | Arrivals::Users { .. } | Arrivals::Called => return None,
             Arrivals::Every(gap) => crate::service::tick(self.start, *gap, index),
             Arrivals::Poisson { mean_gap } => {
                 let gap = Span::from_secs_f64(self.rng.exponential(mean_gap.as_secs_f64()));

@@ -1,11 +1,23 @@
 //! Users of an HTTP server: when they ask, on which connection, and what they felt.
 
 mod arrivals;
+mod attempt;
+pub mod backoff;
+pub mod breaker;
+pub mod budget;
+pub mod bulkhead;
+mod hedge;
+pub mod jitter;
 pub(in crate::service) mod pool;
 mod request;
+mod retry;
+#[cfg(test)]
+mod tests;
 
 pub use arrivals::Arrivals;
-pub(in crate::service) use request::failure;
+pub(in crate::service) use attempt::failure;
+pub use hedge::{After, ENOUGH, Hedge};
+pub use retry::{Outcomes, Retry};
 
 use super::stub::Stub;
 use super::{Limit, Numbering};
@@ -15,8 +27,9 @@ use crate::app::tls::{ClientConfig, Tickets};
 use crate::base::{Dist, Span, Time};
 use crate::host::Host;
 use crate::host::sync::Queue;
+use crate::trace::Failure;
 use crate::wire::tls::Version;
-use arrivals::Instants;
+pub(in crate::service) use arrivals::Instants;
 use pool::Pool;
 use request::Asker;
 use std::cell::Cell;
@@ -89,6 +102,40 @@ impl Tls {
     }
 }
 
+/// What an asker does about servers that fail or are slow. By default nothing.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Policy {
+    /// A try that takes longer has failed.
+    pub try_timeout: Option<Span>,
+    /// Trying again.
+    pub retry: Option<Retry>,
+    /// Trying once more beside a try that is slow.
+    pub hedge: Option<Hedge>,
+    /// Not trying for a while.
+    pub breaker: Option<breaker::Config>,
+    /// Not trying too much at a time.
+    pub bulkhead: Option<bulkhead::Config>,
+}
+
+impl Policy {
+    /// One line about each, for people who look for one.
+    pub const TABLE: &'static [(&'static str, &'static str)] = &[
+        ("timeout", "a request that takes longer is given up, with all its tries"),
+        ("try_timeout", "a try that takes longer has failed"),
+        ("retry", "what failed is tried again: how often, after which wait, for which failures"),
+        ("budget", "retries and hedges may be a share of the requests: a token bucket"),
+        ("hedge", "what is not answered in time is asked once more, and the first answer counts"),
+        ("breaker", "after too many failures nothing is sent for a while, then probes decide: closed, open, half-open"),
+        ("bulkhead", "so many requests at a time, so many waiting, one more fails at once"),
+    ];
+
+    /// Whether a request may be tried more than once.
+    #[must_use]
+    pub const fn tries_again(&self) -> bool {
+        self.retry.is_some() || self.hedge.is_some()
+    }
+}
+
 /// What users ask for, and how.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Config {
@@ -120,8 +167,10 @@ pub struct Config {
     pub limit: Limit,
     /// Which connections carry the requests.
     pub connections: Connections,
-    /// A request that takes longer is given up. `None`: the transport's own patience.
+    /// A request that takes longer is given up, with all its tries. `None`: the transport's own patience.
     pub timeout: Option<Span>,
+    /// What is done about failures.
+    pub policy: Policy,
     /// Name of a congestion controller instead of the host's own.
     pub congestion: Option<&'static str>,
 }
@@ -146,6 +195,7 @@ impl Config {
             limit: Limit::NONE,
             connections: Connections::BROWSER,
             timeout: Some(Span::from_secs(30)),
+            policy: Policy::default(),
             congestion: None,
         }
     }
@@ -178,6 +228,28 @@ pub async fn run(host: Host, stub: Stub, config: Config) {
     }
 }
 
+/// A server's way to ask one other: the requests come when the server makes them.
+pub struct Caller {
+    asker: Asker,
+    user: User,
+    asked: Cell<u64>,
+}
+
+impl Caller {
+    /// All calls share one pool of connections, one breaker, one bulkhead and one budget.
+    #[must_use]
+    pub fn new(host: Host, stub: Stub, config: Config) -> Self {
+        let user = User::new(config.connections);
+        Self { asker: Asker::new(host, stub, config), user, asked: Cell::new(0) }
+    }
+
+    /// Asks once for the sake of the exchange `cause`.
+    pub async fn call(&self, cause: (u64, u32)) -> Result<(), Failure> {
+        let index = self.asked.replace(self.asked.get() + 1);
+        self.asker.request(index, &self.user, Some(cause)).await
+    }
+}
+
 async fn open_loop(asker: &Rc<Asker>, arrivals: &Arrivals) {
     let Asker { host, config, .. } = &**asker;
     let rng = host.rng(&format!("traffic/{}/arrivals", config.name));
@@ -193,7 +265,7 @@ async fn open_loop(asker: &Rc<Asker>, arrivals: &Arrivals) {
         }
         let (index, asker, user, ended) = (asked, Rc::clone(asker), Rc::clone(&user), ended.clone());
         drop(host.spawn(async move {
-            asker.request(index, &user).await;
+            let _ = asker.request(index, &user, None).await;
             ended.push(());
         }));
         asked += 1;
@@ -220,7 +292,7 @@ async fn closed_loop(asker: &Rc<Asker>, count: u32, think: Dist) {
                 while config.limit.allows(asked.get(), host.now()) {
                     let index = asked.replace(asked.get() + 1);
                     let began = host.now();
-                    asker.request(index, &user).await;
+                    let _ = asker.request(index, &user, None).await;
                     let pause = think.sample(&mut thoughts);
                     let least = if host.now() == began { SHORTEST_CYCLE } else { Span::ZERO };
                     host.sleep(pause.max(least)).await;

@@ -1,39 +1,94 @@
-//! One request as a user feels it: name, connection, question, answer; and what is recorded of it.
+//! One request as a user feels it, with all its tries: when each is made, which one counts, and what is recorded of it.
 
-use super::pool::Connection;
+use super::backoff::Waits;
+use super::breaker::{Breaker, Pass};
+use super::budget::Budget;
+use super::bulkhead::Bulkhead;
+use super::hedge::Latencies;
+use super::retry::is_servers;
 use super::{Config, Connections, Origin, User};
-use crate::app::http1::{self, Ask, ReadError, Response, Whole};
-use crate::app::tls::{ClientConfig, TlsError, TlsStream};
-use crate::app::{Channel, Stream};
-use crate::base::Time;
-use crate::host::sync::Permit;
-use crate::host::{Elapsed, Host, NetError, TcpStream};
-use crate::service::stub::{Resolved, Stub};
-use crate::trace::{Arrival, Failure, Record, Request, RequestStarted};
+use crate::app::http1::Ask;
+use crate::app::tls::ClientConfig;
+use crate::base::{Rng, Span, Time};
+use crate::host::{Elapsed, Host};
+use crate::service::stub::Stub;
+use crate::trace::{Circuit, Failure, Record, Request, RequestStarted, Tripped, Try, Verdict};
 use bytes::Bytes;
-use std::cell::Cell;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 
 /// What all requests of one traffic on one host share.
 pub(super) struct Asker {
     pub(super) host: Host,
     pub(super) config: Config,
-    stub: Stub,
+    pub(super) stub: Stub,
     /// How it speaks TLS.
-    tls: Option<ClientConfig>,
+    pub(super) tls: Option<ClientConfig>,
     /// The head of every request.
-    head: Bytes,
+    pub(super) head: Bytes,
+    bulkhead: Option<Bulkhead>,
+    breaker: Option<RefCell<Breaker>>,
+    /// What retries and hedges may be made of.
+    retries: Option<RefCell<Budget>>,
+    hedges: Option<RefCell<Budget>>,
+    latencies: RefCell<Latencies>,
+    /// Draws the waits between tries, in the order in which they begin.
+    waits: RefCell<Rng>,
 }
 
-/// How one try of a request ended.
-enum Tried {
-    /// The whole answer.
-    Answered,
-    /// It failed for good.
-    Failed(Failure),
-    /// The kept connection turned out to be closed before it brought anything: another connection may do.
-    Stale,
+/// A try as something to wait for.
+type Attempt<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + 'a>>;
+
+/// A try under way.
+#[derive(Clone)]
+struct Flight {
+    index: u32,
+    hedge: bool,
+    seen: Rc<Cell<Request>>,
+}
+
+/// What is known of a request while it is being tried.
+struct Story {
+    begun: Request,
+    held: Cell<Span>,
+    backoff: Cell<Span>,
+    tries: Cell<u32>,
+    /// The try that brought the answer; until there is one, the last.
+    current: RefCell<Option<Rc<Cell<Request>>>>,
+    flights: RefCell<Vec<Flight>>,
+}
+
+impl Story {
+    fn take_off(&self, hedge: bool, now: Time) -> Flight {
+        let index = self.tries.get();
+        self.tries.set(index + 1);
+        let seen = Rc::new(Cell::new(Request { tried: now, ..self.begun }));
+        let flight = Flight { index, hedge, seen };
+        *self.current.borrow_mut() = Some(Rc::clone(&flight.seen));
+        self.flights.borrow_mut().push(flight.clone());
+        flight
+    }
+
+    /// What is recorded of the request, which ends now.
+    fn end(&self, failure: Option<Failure>, now: Time) -> Request {
+        let current = self.current.borrow().as_ref().map_or(self.begun, |seen| seen.get());
+        Request {
+            failure,
+            tried: current.tried.min(now),
+            resolved: current.resolved.min(now),
+            connected: current.connected.min(now),
+            secured: current.secured.min(now),
+            written: current.written.min(now),
+            end: now,
+            held: self.held.get(),
+            backoff: self.backoff.get(),
+            tries: self.tries.get(),
+            ..current
+        }
+    }
 }
 
 impl Asker {
@@ -59,204 +114,208 @@ impl Asker {
             Origin::Addr(_) => None,
         };
         let tls = config.tls.map(|tls| tls.session(server_name, config.method));
-        Self { host, config, stub, tls, head }
+        let now = host.now();
+        let policy = &config.policy;
+        let budget = |config| RefCell::new(Budget::new(config, now));
+        Self {
+            bulkhead: policy.bulkhead.map(Bulkhead::new),
+            breaker: policy.breaker.map(|config| RefCell::new(Breaker::new(config))),
+            retries: policy.retry.as_ref().and_then(|retry| retry.budget).map(budget),
+            hedges: policy.hedge.and_then(|hedge| hedge.budget).map(budget),
+            latencies: RefCell::default(),
+            waits: RefCell::new(host.rng(&format!("traffic/{}/backoff", config.name))),
+            host,
+            config,
+            stub,
+            tls,
+            head,
+        }
     }
 
-    /// Makes the `index`-th request of this host. Emits a [`RequestStarted`] and, unless it never ends, a [`Request`].
-    /// True if the answer came and was no error.
-    pub(super) async fn request(&self, index: u64, user: &User) -> bool {
+    /// Makes the `index`-th request of this host, for the sake of `cause` if a server asks. Emits a [`RequestStarted`], a [`Try`] for
+    /// each try where there may be several, and, unless it never ends, a [`Request`].
+    pub(super) async fn request(&self, index: u64, user: &User, cause: Option<(u64, u32)>) -> Result<(), Failure> {
         let start = self.host.now();
         let (traffic, number) = (self.config.traffic, self.config.numbering.at(index));
         self.host.record(Record::RequestStarted(RequestStarted { traffic, number, time: start }));
-        let seen = Cell::new(Request {
-            traffic,
-            number,
-            node: self.host.node(),
-            start,
-            resolved: Time::NEVER,
-            connected: Time::NEVER,
-            secured: Time::NEVER,
-            written: Time::NEVER,
-            end: Time::NEVER,
-            lookup_flow: 0,
-            flow: 0,
-            exchange: 0,
-            status: 0,
-            failure: None,
-            response: Arrival::default(),
-            body: 0,
-        });
+        let story = Story {
+            begun: Request { cause, ..Request::begun(traffic, number, self.host.node(), start) },
+            held: Cell::default(),
+            backoff: Cell::default(),
+            tries: Cell::default(),
+            current: RefCell::default(),
+            flights: RefCell::default(),
+        };
         let result = match self.config.timeout {
-            None => self.tries(&seen, user).await,
-            Some(limit) => match self.host.timeout(limit, self.tries(&seen, user)).await {
+            None => self.persist(&story, user).await,
+            Some(limit) => match self.host.timeout(limit, self.persist(&story, user)).await {
                 Ok(result) => result,
                 Err(Elapsed) => Err(Failure::Timeout),
             },
         };
-        let mut request = seen.get();
-        let end = self.host.now();
-        request.failure = result.err();
-        request.resolved = request.resolved.min(end);
-        request.connected = request.connected.min(end);
-        request.secured = request.secured.min(end);
-        request.written = request.written.min(end);
-        request.end = end;
-        self.host.record(Record::Request(request));
-        result.is_ok()
+        let left = if result.is_ok() { Verdict::Overtaken } else { Verdict::Failed(Failure::Timeout) };
+        let flights = story.flights.take();
+        flights.into_iter().for_each(|flight| self.landed(&flight, left));
+        self.host.record(Record::Request(story.end(result.err(), self.host.now())));
+        result
     }
 
-    /// Tries until a connection holds. What is sent on a kept connection that the server has just closed may be sent again
-    /// on another if doing it twice does no harm (RFC 9110 9.2.2), which every browser does.
-    async fn tries(&self, seen: &Cell<Request>, user: &User) -> Result<(), Failure> {
-        let mut stale = None;
+    /// Tries, and tries again as far as the policy goes.
+    async fn persist(&self, story: &Story, user: &User) -> Result<(), Failure> {
+        let policy = &self.config.policy;
+        let _place = match &self.bulkhead {
+            None => None,
+            Some(bulkhead) => {
+                let place = bulkhead.enter().await?;
+                story.held.set(self.host.now() - story.begun.start);
+                Some(place)
+            }
+        };
+        for budget in [&self.retries, &self.hedges].into_iter().flatten() {
+            budget.borrow_mut().deposit();
+        }
+        let mut waits = policy.retry.as_ref().map(|retry| Waits::new(retry.backoff));
         loop {
-            let (permit, connection) = self.connection(seen, user, stale).await?;
-            match self.exchange(seen, connection, user).await {
-                Tried::Answered => return Ok(()),
-                Tried::Failed(failure) => return Err(failure),
-                Tried::Stale => stale = permit,
+            let Err(failure) = self.guarded(story, user).await else { return Ok(()) };
+            let (Some(retry), Some(waits)) = (&policy.retry, &mut waits) else { return Err(failure) };
+            let status = story.current.borrow().as_ref().map_or(0, |seen| seen.get().status);
+            let again = story.tries.get() < retry.attempts && retry.on.contain(failure, status);
+            if !again || !may(self.retries.as_ref(), self.host.now()) {
+                return Err(failure);
+            }
+            let wait = waits.next(&mut self.waits.borrow_mut());
+            if !wait.is_zero() {
+                self.host.sleep(wait).await;
+                story.backoff.set(story.backoff.get() + wait);
             }
         }
     }
 
-    /// A connection to the origin and the right to use it: a kept one, unless a kept one was `stale`; then the right to use
-    /// that one passes to a new one.
-    async fn connection(
-        &self,
-        seen: &Cell<Request>,
-        user: &User,
-        stale: Option<Permit>,
-    ) -> Result<(Option<Permit>, Connection), Failure> {
-        let pool = user.pool.as_ref();
-        if let (Some(pool), None) = (pool, &stale)
-            && let Some((permit, connection)) = pool.try_take(&self.host).await
-        {
-            // No name is needed where a connection is there already.
-            update(seen, |seen| seen.resolved = seen.resolved.min(seen.start));
-            return Ok((Some(permit), connection));
-        }
-        let addrs = self.addresses(seen).await?;
-        let permit = match (pool, stale) {
-            (None, _) => None,
-            (Some(_), Some(permit)) => Some(permit),
-            (Some(pool), None) => {
-                let permit = Some(pool.permit().await);
-                if let Some(connection) = pool.idle_connection(&self.host).await {
-                    return Ok((permit, connection));
-                }
-                permit
-            }
+    /// A try behind the circuit breaker.
+    async fn guarded(&self, story: &Story, user: &User) -> Result<(), Failure> {
+        let Some(breaker) = &self.breaker else { return self.hedged(story, user).await };
+        let Some(pass) = self.with_breaker(breaker, Breaker::admit) else {
+            return Err(Failure::BreakerOpen);
         };
-        let mut last = NetError::Unreachable;
-        for addr in addrs {
-            // A head and its body are written at once: nothing is gained by waiting for acknowledgements.
-            let to = SocketAddrV4::new(addr, self.config.port);
-            match self.host.connect_with(to, self.config.congestion, true).await {
-                Ok(stream) => {
-                    let opened = self.host.now();
-                    update(seen, |seen| seen.connected = opened);
-                    let channel = self.secure(stream, user).await?;
-                    return Ok((permit, Connection::new(channel, opened)));
-                }
-                Err(error) => last = error,
-            }
-        }
-        Err(failure(last))
+        // What is given up at the deadline has failed too.
+        let mut watch = Watch { asker: self, breaker, pass, failed: true };
+        let result = self.hedged(story, user).await;
+        let status = story.current.borrow().as_ref().map_or(0, |seen| seen.get().status);
+        watch.failed = result.is_err_and(|failure| is_servers(failure, status));
+        result
     }
 
-    /// The connection under TLS, if that is wanted; ready when a request can be sent.
-    async fn secure(&self, stream: TcpStream, user: &User) -> Result<Channel, Failure> {
-        let Some(config) = &self.tls else { return Ok(Channel::Plain(stream)) };
-        match TlsStream::connect(&self.host, stream, config, Rc::clone(&user.tickets)).await {
-            Ok(stream) => Ok(Channel::Tls(Box::new(stream))),
-            Err(TlsError::Net(error)) => Err(failure(error)),
-            Err(TlsError::Failed(_) | TlsError::Cut) => Err(Failure::Tls),
+    /// Changes the breaker and tells if it changed its state.
+    fn with_breaker<T>(&self, breaker: &RefCell<Breaker>, change: impl FnOnce(&mut Breaker, Time) -> T) -> T {
+        let mut breaker = breaker.borrow_mut();
+        let (before, time) = (breaker.circuit(), self.host.now());
+        let result = change(&mut breaker, time);
+        let circuit: Circuit = breaker.circuit();
+        if circuit != before {
+            let (traffic, node) = (self.config.traffic, self.host.node());
+            self.host.record(Record::Tripped(Tripped { traffic, node, time, circuit }));
         }
+        result
     }
 
-    /// The addresses of the origin, to be tried in order.
-    async fn addresses(&self, seen: &Cell<Request>) -> Result<Vec<Ipv4Addr>, Failure> {
-        let Resolved { addrs, flow } = match &self.config.origin {
-            Origin::Addr(addr) => Resolved { addrs: vec![*addr], flow: 0 },
-            Origin::Name(name) => self.stub.resolve(name).await?,
+    /// A try, and further ones beside it while no answer comes. The first answer counts; the others are given up, which closes their
+    /// connections.
+    async fn hedged(&self, story: &Story, user: &User) -> Result<(), Failure> {
+        let Some(hedge) = &self.config.policy.hedge else { return self.single(story, user, false).await };
+        let mut tries: Vec<Attempt<'_>> = vec![Box::pin(self.single(story, user, false))];
+        let mut left = hedge.most;
+        let alarm = |left| {
+            let patience = if left > 0 { self.latencies.borrow().patience(hedge.after) } else { None };
+            patience.map(|span| Box::pin(self.host.sleep(span)))
         };
-        let now = self.host.now();
-        update(seen, |seen| {
-            // A second try does not change when the name was first known.
-            seen.resolved = seen.resolved.min(now);
-            seen.lookup_flow = flow;
-        });
-        Ok(addrs)
+        let mut due = alarm(left);
+        poll_fn(|context| {
+            loop {
+                let mut index = 0;
+                let mut failed = None;
+                while let Some(attempt) = tries.get_mut(index) {
+                    match attempt.as_mut().poll(context) {
+                        Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+                        Poll::Ready(Err(failure)) => {
+                            failed = Some(failure);
+                            drop(tries.remove(index));
+                        }
+                        Poll::Pending => index += 1,
+                    }
+                }
+                if let (true, Some(failure)) = (tries.is_empty(), failed) {
+                    return Poll::Ready(Err(failure));
+                }
+                if !due.as_mut().is_some_and(|due| due.as_mut().poll(context).is_ready()) {
+                    return Poll::Pending;
+                }
+                left -= 1;
+                due = None;
+                if may(self.hedges.as_ref(), self.host.now()) {
+                    tries.push(Box::pin(self.single(story, user, true)));
+                    due = alarm(left);
+                }
+            }
+        })
+        .await
     }
 
-    /// Writes the request, reads the answer, and gives the connection back if it can be used again.
-    async fn exchange(&self, seen: &Cell<Request>, mut connection: Connection, user: &User) -> Tried {
-        let now = self.host.now();
-        let opened = connection.opened.take().unwrap_or(now);
-        update(seen, |seen| {
-            (seen.connected, seen.secured, seen.written) = (opened, now, now);
-            (seen.flow, seen.exchange) = (connection.stream.flow(), connection.exchanges);
-        });
-        let reused = connection.exchanges > 0;
-        connection.exchanges += 1;
-        let request = http1::message(self.head.clone(), self.config.body_bytes);
-        let result = match connection.stream.write(request).await {
-            Ok(()) => connection.reader.response(&connection.stream, self.config.method).await,
-            Err(error) => Err(ReadError::Net(error)),
+    /// One try within its own time.
+    async fn single(&self, story: &Story, user: &User, hedge: bool) -> Result<(), Failure> {
+        let flight = story.take_off(hedge, self.host.now());
+        let attempt = self.attempt(&flight.seen, user);
+        let result = match self.config.policy.try_timeout {
+            None => attempt.await,
+            Some(limit) => match self.host.timeout(limit, attempt).await {
+                Ok(result) => result,
+                Err(Elapsed) => Err(Failure::Timeout),
+            },
         };
-        match result {
-            Ok(answer) => {
-                let failed = answer.head.status >= 400;
-                update(seen, |seen| {
-                    (seen.status, seen.body, seen.response) = (answer.head.status, answer.body, answer.arrival);
-                });
-                if let Some(pool) = &user.pool
-                    && reusable(&answer)
-                {
-                    pool.give_back(connection, self.host.now());
-                }
-                if failed { Tried::Failed(Failure::Status) } else { Tried::Answered }
-            }
-            Err(error) => {
-                let closed = matches!(
-                    error,
-                    ReadError::Closed | ReadError::Net(NetError::Reset | NetError::Refused | NetError::Closed)
-                );
-                let nothing_came = !connection.reader.has_more();
-                if reused && closed && nothing_came && self.config.method.is_idempotent() {
-                    return Tried::Stale;
-                }
-                Tried::Failed(match error {
-                    _ if connection.stream.tls_failed() => Failure::Tls,
-                    ReadError::Net(error) => failure(error),
-                    ReadError::Malformed(_) | ReadError::Closed | ReadError::Cut => Failure::Broken,
-                })
-            }
+        story.flights.borrow_mut().retain(|other| other.index != flight.index);
+        self.landed(&flight, result.map_or_else(Verdict::Failed, |()| Verdict::Answered));
+        if result.is_ok() {
+            self.latencies.borrow_mut().add(self.host.now() - flight.seen.get().tried);
+            *story.current.borrow_mut() = Some(flight.seen);
         }
+        result
+    }
+
+    /// Records a try that has ended now.
+    fn landed(&self, flight: &Flight, verdict: Verdict) {
+        if !self.config.policy.tries_again() {
+            return;
+        }
+        let seen = flight.seen.get();
+        self.host.record(Record::Try(Try {
+            traffic: seen.traffic,
+            number: seen.number,
+            index: flight.index,
+            start: seen.tried,
+            end: self.host.now(),
+            flow: seen.flow,
+            exchange: seen.exchange,
+            status: seen.status,
+            verdict,
+            hedge: flight.hedge,
+        }));
     }
 }
 
-fn update(seen: &Cell<Request>, change: impl FnOnce(&mut Request)) {
-    let mut request = seen.get();
-    change(&mut request);
-    seen.set(request);
+/// Whether the budget, if there is one, has room for one more.
+fn may(budget: Option<&RefCell<Budget>>, now: Time) -> bool {
+    budget.is_none_or(|budget| budget.borrow_mut().withdraw(now))
 }
 
-/// Whether the server keeps the connection, and the end of the answer was not the end of the connection.
-fn reusable(answer: &Whole<Response>) -> bool {
-    let head = &answer.head;
-    let delimited = head.fields.get("content-length").is_some() || head.fields.get("transfer-encoding").is_some();
-    head.fields.keeps_alive(head.version) && (delimited || matches!(head.status, 204 | 304))
+/// Tells the breaker how it ended, also if it is given up.
+struct Watch<'a> {
+    asker: &'a Asker,
+    breaker: &'a RefCell<Breaker>,
+    pass: Pass,
+    failed: bool,
 }
 
-/// Why the network did not do as asked, in the words of requests.
-pub(in crate::service) const fn failure(error: NetError) -> Failure {
-    match error {
-        NetError::Refused => Failure::Refused,
-        NetError::Reset => Failure::Reset,
-        NetError::TimedOut => Failure::Timeout,
-        NetError::Unreachable => Failure::Unreachable,
-        NetError::AddressNotAvailable => Failure::NoPort,
-        NetError::AddressInUse | NetError::Closed | NetError::TooBig => Failure::Broken,
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        self.asker.with_breaker(self.breaker, |breaker, now| breaker.report(self.pass, self.failed, now));
     }
 }

@@ -1,7 +1,7 @@
 //! The HTTP side of a store: reads and writes of whoever asks, done here or passed on to the primary.
 
 use super::member::Role;
-use super::{Node, Reads, within};
+use super::{Node, Reads, hash, within};
 use crate::app::http1::{self, Ask, Framing, HeadSize, Method, ReadError, Reader, Request};
 use crate::host::{NetError, TcpStream};
 use crate::trace::{Arrival, Exchange, Record, StoreEvent};
@@ -69,13 +69,8 @@ async fn serve(
     let head = http1::answer(status, bytes, close, finished);
     let bytes = if head.framing(request.method) == Ok(Framing::Length(bytes)) { bytes } else { 0 };
     node.host.record(Record::Exchange(Exchange {
-        flow: stream.flow(),
-        exchange,
-        node: node.host.node(),
-        request: arrival,
         started,
-        finished,
-        written: finished,
+        ..Exchange::at_once(stream.flow(), exchange, node.host.node(), arrival, finished)
     }));
     stream.write(http1::message(head.encode(), bytes)).await.is_err() || close
 }
@@ -147,13 +142,6 @@ async fn write(node: &Node, key: Bytes, bytes: u64) -> Answer {
     }
     node.record(StoreEvent::Acknowledged { key: hash, epoch: place.epoch, seq: place.seq });
     (200, 0)
-}
-
-/// A key as the observers know it.
-fn hash(key: &[u8]) -> u64 {
-    let mut digest = crate::base::Digest::default();
-    key.chunks(8).for_each(|chunk| chunk.iter().for_each(|&byte| digest.fold(u64::from(byte))));
-    digest.value()
 }
 
 /// Asks the primary; the connection is kept if that went well.

@@ -9,61 +9,61 @@ use std::collections::BTreeMap;
 /// Where a log ends, or a place in it: the epoch of an entry and its number, from 1. Nothing is before the first: `(0, 0)`.
 /// Later means more: of two logs the one with the greater end is the one to keep.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
-pub(super) struct Place {
-    pub(super) epoch: u64,
-    pub(super) seq: u64,
+pub(in crate::service) struct Place {
+    pub(in crate::service) epoch: u64,
+    pub(in crate::service) seq: u64,
 }
 
 /// A write.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Entry {
-    pub(super) epoch: u64,
-    pub(super) key: Bytes,
+pub(in crate::service) struct Entry {
+    pub(in crate::service) epoch: u64,
+    pub(in crate::service) key: Bytes,
     /// Bytes of the value written.
-    pub(super) bytes: u64,
+    pub(in crate::service) bytes: u64,
 }
 
 /// A value as it is read: the entry that wrote it and its bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Value {
-    pub(super) place: Place,
-    pub(super) bytes: u64,
+pub(in crate::service) struct Value {
+    pub(in crate::service) place: Place,
+    pub(in crate::service) bytes: u64,
 }
 
 #[derive(Default)]
-pub(super) struct Log {
+pub(in crate::service) struct Log {
     entries: Vec<Entry>,
     values: BTreeMap<Bytes, Value>,
 }
 
 impl Log {
     /// Number of the last entry.
-    pub(super) fn len(&self) -> u64 {
+    pub(in crate::service) fn len(&self) -> u64 {
         self.entries.len() as u64
     }
 
     /// The last entry's place.
-    pub(super) fn end(&self) -> Place {
+    pub(in crate::service) fn end(&self) -> Place {
         self.at(self.len())
     }
 
     /// The place of entry `seq`; `(0, 0)` before the first and beyond the last.
-    pub(super) fn at(&self, seq: u64) -> Place {
+    pub(in crate::service) fn at(&self, seq: u64) -> Place {
         self.entry(seq).map_or(Place::default(), |entry| Place { epoch: entry.epoch, seq })
     }
 
     /// Entry `seq`.
-    pub(super) fn entry(&self, seq: u64) -> Option<&Entry> {
+    pub(in crate::service) fn entry(&self, seq: u64) -> Option<&Entry> {
         self.entries.get(usize::try_from(seq.checked_sub(1)?).ok()?)
     }
 
     /// The value of a key, if it was ever written.
-    pub(super) fn value(&self, key: &[u8]) -> Option<Value> {
+    pub(in crate::service) fn value(&self, key: &[u8]) -> Option<Value> {
         self.values.get(key).copied()
     }
 
     /// Adds an entry; its place.
-    pub(super) fn push(&mut self, entry: Entry) -> Place {
+    pub(in crate::service) fn push(&mut self, entry: Entry) -> Place {
         let place = Place { epoch: entry.epoch, seq: self.len() + 1 };
         self.values.insert(entry.key.clone(), Value { place, bytes: entry.bytes });
         self.entries.push(entry);
@@ -71,7 +71,7 @@ impl Log {
     }
 
     /// The last place up to `limit` whose entry is not of a later epoch: where two logs may still agree.
-    pub(super) fn last_before(&self, limit: Place) -> Place {
+    pub(in crate::service) fn last_before(&self, limit: Place) -> Place {
         let count = usize::try_from(limit.seq).unwrap_or(usize::MAX).min(self.entries.len());
         // Epochs only grow along a log.
         let seq = self.entries[..count].partition_point(|entry| entry.epoch <= limit.epoch);
@@ -79,7 +79,7 @@ impl Log {
     }
 
     /// Forgets every entry behind `seq`, and what they wrote; how many there were.
-    pub(super) fn truncate(&mut self, seq: u64) -> u64 {
+    pub(in crate::service) fn truncate(&mut self, seq: u64) -> u64 {
         let before = self.len();
         if seq >= before {
             return 0;

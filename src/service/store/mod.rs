@@ -10,7 +10,7 @@
 mod follow;
 mod frame;
 mod front;
-mod log;
+pub(in crate::service) mod log;
 mod member;
 mod serve;
 
@@ -158,4 +158,11 @@ pub async fn run(host: Host, config: Config) {
 /// An item, unless it takes longer than `span`.
 async fn within<T>(host: &Host, span: Span, queue: &Queue<T>) -> Option<T> {
     host.timeout(span, queue.pop()).await.ok()
+}
+
+/// A key as the observers know it.
+pub(in crate::service) fn hash(key: &[u8]) -> u64 {
+    let mut digest = crate::base::Digest::default();
+    key.chunks(8).for_each(|chunk| chunk.iter().for_each(|&byte| digest.fold(u64::from(byte))));
+    digest.value()
 }

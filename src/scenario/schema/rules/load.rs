@@ -105,7 +105,7 @@ fn streams(traffic: &Traffic, plan: &Plan) -> Vec<Stream> {
             asks.filter_map(|ask| {
                 let to = ask.targets[0];
                 let bytes = match &plan.nodes[to as usize].kind {
-                    NodeKind::Server(server) => answer(server, &http.path).0,
+                    NodeKind::Server(server) => answer(server, http).0,
                     NodeKind::Store(store) if http.method == "GET" => store.value,
                     NodeKind::Store(_) => 0,
                     // What stands behind a balancer may answer in different lengths.
@@ -133,17 +133,16 @@ fn gap(arrivals: &Arrivals) -> Option<Span> {
     }
 }
 
-/// Bytes of the body and mean work in seconds with which a server answers a path.
-fn answer(server: &server::Config, path: &str) -> (u64, Option<f64>) {
-    let path = path.split_once('?').map_or(path, |(path, _)| path);
-    let matches = |route: &&server::Route| match route.path.strip_suffix('*') {
-        Some(start) => path.starts_with(start),
-        None => path == route.path,
-    };
-    let route = server.routes.iter().filter(matches).max_by_key(|route| (route.path.len(), !route.path.ends_with('*')));
-    let bytes = route.and_then(|route| route.response).unwrap_or(server.response);
-    let work = route.and_then(|route| route.service).unwrap_or(server.service);
-    (bytes, work.mean().map(Span::as_secs_f64))
+/// Bytes of the body and mean time in seconds for which a server's worker and one of its cores are taken by such a request.
+fn answer(server: &server::Config, http: &Http) -> (u64, Option<(f64, f64)>) {
+    let path = http.path.split('?').next().unwrap_or_default();
+    let planned = server.answer(crate::scenario::schema::server::parsed(http.method), path.as_bytes());
+    let seconds = |dist: crate::base::Dist| dist.mean().map(Span::as_secs_f64);
+    let busy = seconds(planned.service).zip(seconds(planned.io)).map(|(work, io)| {
+        let work = work / server.speed;
+        (work + io, work)
+    });
+    (planned.body, busy)
 }
 
 /// Which links the streams of a traffic use, as far as routing leaves no choice.
@@ -161,7 +160,7 @@ fn spread(streams: &[Stream], plan: &Plan, paths: &Paths<'_>, trees: &mut BTreeM
 
 /// Work offered to each server against its workers.
 fn servers(plan: &Plan, problems: &mut Problems) {
-    let mut offered: BTreeMap<u32, (f64, &Traffic)> = BTreeMap::new();
+    let mut offered: BTreeMap<u32, (f64, f64, &Traffic)> = BTreeMap::new();
     let together = plan.traffic.iter().filter_map(|traffic| match &traffic.kind {
         TrafficKind::Http(http) => Some((traffic, http)),
         _ => None,
@@ -173,26 +172,36 @@ fn servers(plan: &Plan, problems: &mut Problems) {
         for ask in &http.asks {
             for &target in &ask.targets {
                 let NodeKind::Server(server) = &plan.nodes[target as usize].kind else { continue };
-                let Some(work) = answer(server, &http.path).1 else { continue };
-                let busy = work / gap.as_secs_f64() / ask.targets.len() as f64;
-                offered.entry(target).or_insert((0.0, traffic)).0 += busy;
+                let Some((worker, core)) = answer(server, http).1 else { continue };
+                let often = gap.as_secs_f64() * ask.targets.len() as f64;
+                let sum = offered.entry(target).or_insert((0.0, 0.0, traffic));
+                sum.0 += worker / often;
+                sum.1 += core / often;
             }
         }
     }
-    let over = offered.into_iter().find_map(|(node, (busy, traffic))| {
+    let over = offered.into_iter().find_map(|(node, (workers, cores, traffic))| {
         let node = &plan.nodes[node as usize];
         let NodeKind::Server(server) = &node.kind else { return None };
-        (busy > server.workers as f64).then_some((node, busy, server.workers, traffic))
+        let has = server.cores.map_or(server.workers, |cores| cores.min(server.workers));
+        // What turns requests away means to be offered more than it can do.
+        let meant = server.queue_limit.is_some();
+        match (workers > server.workers as f64, cores > has as f64) {
+            _ if meant => None,
+            (true, _) => Some((node, workers, server.workers, "workers", traffic)),
+            (_, true) => Some((node, cores, has, "cores", traffic)),
+            _ => None,
+        }
     });
-    if let Some((node, busy, workers, traffic)) = over {
+    if let Some((node, busy, has, what, traffic)) = over {
         problems.add(
             Diagnostic::warning(
                 Code::Overload,
                 traffic.declared,
-                format!("`{}` is offered work for {busy:.1} workers and has {workers}", node.name),
+                format!("`{}` is offered work for {busy:.1} {what} and has {has}", node.name),
             )
             .also(node.declared, "this server")
-            .help("give it more `workers` or a shorter `service`, or ask less often"),
+            .help(format!("give it more `{what}` or a shorter `service`, or ask less often")),
         );
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn check(plan: &Plan, problems: &mut Problems) {
                 Carrier::Udp => false,
             },
             TrafficKind::Objects(objects) => needs_ecn(objects.congestion),
-            TrafficKind::Ping(_) | TrafficKind::Traceroute(_) => false,
+            TrafficKind::Lookups(_) | TrafficKind::Ping(_) | TrafficKind::Traceroute(_) => false,
         });
     let used: BTreeSet<Dscp> = plan.traffic.iter().map(|traffic| traffic.dscp).collect();
     let mut said = BTreeSet::new();

@@ -1,6 +1,6 @@
 //! HTTP requests: whom users ask, in which pattern and on which connections.
 
-use super::{Reading, dealt};
+use super::{Reading, dealt, policy};
 use crate::app::dns::Name;
 use crate::base::{Dist, Span as Duration, Time};
 use crate::scenario::ast::{Kind, Span, Value};
@@ -8,7 +8,8 @@ use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::{Ask, Balancer, Data, Http, NodeKind, Origin, Plan};
 use crate::scenario::schema::form::{Fields, Form, list, similar};
 use crate::scenario::schema::tcp::congestion_of;
-use crate::scenario::schema::{Problems, dist, inner, tls, value};
+use crate::scenario::schema::{Problems, dist, inner, server, tls, value};
+use crate::service::Limit;
 use crate::service::client::{Arrivals, Connections, Tls};
 
 pub(in crate::scenario::schema) static HTTP: Form = Form {
@@ -26,6 +27,11 @@ pub(in crate::scenario::schema) static HTTP: Form = Form {
         "body",
         "connection",
         "timeout",
+        "try_timeout",
+        "retry",
+        "hedge",
+        "breaker",
+        "bulkhead",
         "congestion",
         "dscp",
     ],
@@ -33,13 +39,9 @@ pub(in crate::scenario::schema) static HTTP: Form = Form {
 pub(in crate::scenario::schema) static POOL: Form = Form { name: "Pool", fields: &["max", "idle"] };
 pub(in crate::scenario::schema) static CLOSED: Form = Form { name: "Closed", fields: &["users", "think"] };
 
-const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "DELETE"];
-
 pub(super) fn read(reading: &Reading<'_, '_>, problems: &mut Problems) -> Option<Http> {
     let fields = reading.fields;
     let from = reading.from(problems).map(<[u32]>::to_vec);
-    let to = fields.need("to", "\"http://shop.example/\"", problems);
-    let target = to.and_then(|value| target(value, reading, problems));
     let arrivals = fields.get("arrivals").map_or(Some(Arrivals::Once), |value| arrivals(value, problems));
     let mut limit = reading.limit(problems);
     limit.until = reading.instant("until", problems);
@@ -50,9 +52,36 @@ pub(super) fn read(reading: &Reading<'_, '_>, problems: &mut Problems) -> Option
                 .help(format!("`until` is an instant of the run, after `start` ({})", reading.start.since(Time::ZERO))),
         );
     }
-    let method = fields.get("method").map_or(Some("GET"), |value| {
-        value::named(value, "a method", METHODS.iter().map(|&method| (method, method)), problems)
-    });
+    if matches!(arrivals, Some(Arrivals::Once)) {
+        fields.no_effect("count", "there is one request; `arrivals` says how more come", problems);
+        fields.no_effect("until", "there is one request; `arrivals` says how more come", problems);
+    }
+    let once = matches!(arrivals, Some(Arrivals::Once));
+    let http = asking(reading, from.as_deref(), once, Pairing::Dealt, problems);
+    Some(Http { arrivals: arrivals?, limit, ..http? })
+}
+
+/// Which of several who ask asks which of several who are asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pairing {
+    /// One to one, or in equal blocks.
+    Dealt,
+    /// Everybody everybody.
+    All,
+}
+
+/// What users and servers have in common who ask over HTTP: all but when. `once` says that there is one request only.
+pub(super) fn asking(
+    reading: &Reading<'_, '_>,
+    from: Option<&[u32]>,
+    once: bool,
+    pairing: Pairing,
+    problems: &mut Problems,
+) -> Option<Http> {
+    let fields = reading.fields;
+    let to = fields.need("to", "\"http://shop.example/\"", problems);
+    let target = to.and_then(|value| target(value, reading, problems));
+    let method = fields.get("method").map_or(Some("GET"), |value| server::method(value, problems));
     let mut size = |name: &str, least: u64, most: u64| {
         fields.get(name).and_then(|value| value::bytes(value, &format!("`{name}`"), least..=most, problems))
     };
@@ -66,23 +95,19 @@ pub(super) fn read(reading: &Reading<'_, '_>, problems: &mut Problems) -> Option
         Some(value) if matches!(&value.kind, Kind::Name(never) if never == "Never") => None,
         Some(value) => value::positive_span(value, "`timeout` (a duration, or `Never`)", problems),
     };
+    let policy = policy::read(fields, timeout, problems);
     let congestion = congestion_of(fields, problems);
-    if matches!(arrivals, Some(Arrivals::Once)) {
-        fields.no_effect("count", "there is one request; `arrivals` says how more come", problems);
-        fields.no_effect("until", "there is one request; `arrivals` says how more come", problems);
-    }
     let mut target = target?;
     if target.tls.is_none() {
         fields.no_effect("tls", "the URL says `http`; write `https://` for TLS", problems);
     } else if let Some(value) = fields.get("tls") {
-        let once = matches!(arrivals, Some(Arrivals::Once));
         target.tls = Some(tls::client(value, once, method.unwrap_or_default(), problems));
     }
     let from = from?;
     if let (Some(tls), Some(settings)) = (target.tls, fields.get("tls")) {
         early_data(tls, settings, &target, reading.plan, problems);
     }
-    let asks = asks(&from, &target, to?, reading, problems)?;
+    let asks = asks(from, &target, to?, pairing, reading, problems)?;
     Some(Http {
         asks,
         port: target.port,
@@ -91,10 +116,11 @@ pub(super) fn read(reading: &Reading<'_, '_>, problems: &mut Problems) -> Option
         method: method?,
         head_bytes,
         body_bytes,
-        arrivals: arrivals?,
-        limit,
+        arrivals: Arrivals::Called,
+        limit: Limit::NONE,
         connections: connections?,
         timeout,
+        policy: policy?,
         congestion,
     })
 }
@@ -247,6 +273,7 @@ fn asks(
     from: &[u32],
     target: &Target,
     to: &Value,
+    pairing: Pairing,
     reading: &Reading<'_, '_>,
     problems: &mut Problems,
 ) -> Option<Vec<Ask>> {
@@ -315,7 +342,19 @@ fn asks(
         let ask = |&from: &u32| Ask { from, origin: Origin::Name(name.clone()), targets: target.nodes.clone() };
         return Some(from.iter().map(ask).collect());
     }
-    let pairs = dealt(from, &target.nodes, inner(to), problems)?;
+    let pairs = match pairing {
+        Pairing::Dealt => dealt(from, &target.nodes, inner(to), problems)?,
+        Pairing::All => from.iter().flat_map(|&from| target.nodes.iter().map(move |&to| (from, to))).collect(),
+    };
+    if let Some((node, _)) = pairs.iter().find(|(from, to)| from == to) {
+        let node = &plan.nodes[*node as usize];
+        problems.add(
+            Diagnostic::error(Code::Contradiction, inner(to), format!("`{}` would ask itself", node.name))
+                .also(node.declared, "declared here")
+                .help("name another node"),
+        );
+        return None;
+    }
     let ask = |(from, to)| Ask { from, origin: Origin::Node(to), targets: vec![to] };
     Some(pairs.into_iter().map(ask).collect())
 }
@@ -356,7 +395,7 @@ fn balanced(
     Some(())
 }
 
-fn arrivals(value: &Value, problems: &mut Problems) -> Option<Arrivals> {
+pub(super) fn arrivals(value: &Value, problems: &mut Problems) -> Option<Arrivals> {
     const KINDS: &[&str] = &["Once", "Poisson", "Every", "Closed", "At"];
     let kind = value::choice(value, "`arrivals`", KINDS, problems)?;
     let only = dist::only(value);

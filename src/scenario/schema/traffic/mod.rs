@@ -1,7 +1,10 @@
 //! Traffic: who asks whom for what, when it starts and when it ends.
 
+mod calls;
 mod http;
+mod lookups;
 mod others;
+mod policy;
 
 use super::form::{Fields, Form};
 use super::nodes::Nodes;
@@ -21,11 +24,16 @@ pub(super) const FORMS: &[&Form] = &[
     &others::BULK,
     &others::MESSAGES,
     &others::OBJECTS,
+    &lookups::LOOKUPS,
     &others::PING,
     &others::TRACEROUTE,
 ];
 
-const KINDS: &[&str] = &["Http", "Bulk", "Messages", "Objects", "Ping", "Traceroute"];
+/// The forms of what servers ask of others.
+pub(super) const CALLS: &[&Form] = &[&calls::CALL];
+pub(super) const POLICY: &[&Form] = policy::FORMS;
+
+const KINDS: &[&str] = &["Http", "Bulk", "Messages", "Objects", "Lookups", "Ping", "Traceroute"];
 
 /// Receivers of transfers and messages listen here, each traffic on a port of its own.
 const FIRST_PORT: u16 = 5_001;
@@ -35,9 +43,9 @@ const MOST_TRAFFIC: usize = 20_000;
 /// Reads the traffic into the plan, in natural order.
 pub(super) fn read(value: Option<&Value>, nodes: &Nodes<'_>, plan: &mut Plan, problems: &mut Problems) {
     let Some(value) = value else { return };
-    let mut entries = Vec::new();
-    for (position, entry) in named_entries(value, "traffic", problems).into_iter().enumerate() {
-        entries.push((entry, position));
+    let mut entries: Vec<(String, Span, Entry<'_>)> = Vec::new();
+    for (position, (name, span, value)) in named_entries(value, "traffic", problems).into_iter().enumerate() {
+        entries.push((name.to_owned(), span, Entry::Made(position, value)));
     }
     if entries.is_empty() && matches!(value.kind, Kind::Map(_)) {
         problems.add(
@@ -45,25 +53,62 @@ pub(super) fn read(value: Option<&Value>, nodes: &Nodes<'_>, plan: &mut Plan, pr
                 .help("add for instance `\"echo\": Ping(from: \"a\", to: \"b\")`"),
         );
     }
+    let own = entries.len();
+    for (number, call) in calls::collect(nodes, problems).into_iter().enumerate() {
+        if let Some((_, first, _)) = entries.iter().find(|(name, ..)| *name == call.name) {
+            problems.add(
+                Diagnostic::error(
+                    Code::DuplicateName,
+                    call.span,
+                    format!("traffic called `{}` is there already", call.name),
+                )
+                .also(*first, "first here")
+                .help("give the call a `name` of its own"),
+            );
+            continue;
+        }
+        entries.push((call.name.clone(), call.span, Entry::Called(own + number, call)));
+    }
     if entries.len() > MOST_TRAFFIC {
         let message = format!("{} kinds of traffic are more than there are ports", entries.len());
         problems.add(Diagnostic::error(Code::OutOfRange, value.span, message).help("use groups of hosts"));
         return;
     }
-    entries.sort_by(|(left, _), (right, _)| natural_order(left.0, right.0));
-    plan.written.traffic = vec![0; entries.len()];
-    for ((name, span, entry), position) in entries {
-        check_name(name, span, problems);
+    entries.sort_by(|(left, ..), (right, ..)| natural_order(left, right));
+    let mut written = Vec::new();
+    let mut placed = Vec::new();
+    for (name, span, entry) in &entries {
+        check_name(name, *span, problems);
         let index = u32::try_from(plan.traffic.len()).expect("at most 20,000");
-        let Some(traffic) = traffic(name, span, entry, nodes, plan, problems) else {
-            // So that expectations about it are not wrong too.
-            plan.written.traffic[position] = u32::MAX;
-            plan.traffic.push(unreadable(name, span));
-            continue;
+        let (position, traffic) = match entry {
+            Entry::Made(position, value) => (*position, traffic(name, *span, value, nodes, plan, problems)),
+            Entry::Called(position, call) => {
+                let read = calls::read(call, index, nodes, plan, problems);
+                (
+                    *position,
+                    read.map(|(traffic, place)| {
+                        placed.push(place);
+                        traffic
+                    }),
+                )
+            }
         };
-        plan.written.traffic[position] = index;
-        plan.traffic.push(traffic);
+        // So that expectations about what could not be read are not wrong too.
+        written.push((position, traffic.as_ref().map_or(u32::MAX, |_| index)));
+        plan.traffic.push(traffic.unwrap_or_else(|| unreadable(name, *span)));
     }
+    written.sort_unstable();
+    plan.written.traffic = written.into_iter().map(|(_, index)| index).collect();
+    calls::place(&placed, nodes, plan);
+    if !problems.has_errors() {
+        calls::circles(plan, problems);
+    }
+}
+
+/// Traffic where it is written: of its own, or as what a server asks of others; with its position in the order of display.
+enum Entry<'a> {
+    Made(usize, &'a Value),
+    Called(usize, calls::Written<'a>),
 }
 
 /// Stands for traffic that could not be read; the plan that holds it is thrown away.
@@ -86,6 +131,7 @@ fn traffic(
         "Bulk" => &others::BULK,
         "Messages" => &others::MESSAGES,
         "Objects" => &others::OBJECTS,
+        "Lookups" => &lookups::LOOKUPS,
         "Ping" => &others::PING,
         _ => &others::TRACEROUTE,
     };
@@ -111,6 +157,7 @@ fn traffic(
         "Bulk" => TrafficKind::Bulk(others::bulk(&reading, problems)?),
         "Messages" => TrafficKind::Messages(others::messages(&reading, problems)?),
         "Objects" => TrafficKind::Objects(others::objects(&reading, problems)?),
+        "Lookups" => TrafficKind::Lookups(lookups::read(&reading, problems)?),
         "Ping" => TrafficKind::Ping(others::ping(&reading, problems)?),
         _ => TrafficKind::Traceroute(others::traceroute(&reading, problems)?),
     };

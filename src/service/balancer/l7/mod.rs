@@ -174,15 +174,11 @@ impl Proxy {
     /// Tells the observers that the answer is complete here.
     fn answered(&self, turn: &Turn<'_>) {
         let now = self.host.now();
-        self.host.record(Record::Exchange(Exchange {
-            flow: turn.client.flow(),
-            exchange: turn.exchange,
-            node: self.host.node(),
-            request: turn.asked.arrival,
-            started: turn.started,
-            finished: now,
-            written: now,
-        }));
+        let (flow, node) = (turn.client.flow(), self.host.node());
+        let whole = Exchange::at_once(flow, turn.exchange, node, turn.asked.arrival, now);
+        // All that it did was to ask others.
+        let calls = now - turn.started;
+        self.host.record(Record::Exchange(Exchange { started: turn.started, calls, ..whole }));
     }
 }
 

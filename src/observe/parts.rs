@@ -1,0 +1,72 @@
+//! What a request consists of beside its phases: its tries, and what its server asked of others.
+
+use crate::base::{Span, Time};
+use crate::trace::{Failure, Request, Try, Verdict};
+
+/// One try of a request, or one call that its server made for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Part {
+    /// Which.
+    pub what: What,
+    /// When it began, from the beginning of the request.
+    pub start: Span,
+    /// How long it took.
+    pub took: Span,
+    /// What came of it.
+    pub end: End,
+}
+
+/// Which part.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum What {
+    /// A try.
+    Try {
+        /// From 0.
+        index: u32,
+        /// Whether another one was under way.
+        hedge: bool,
+    },
+    /// A call.
+    Call {
+        /// Which traffic of the plan it is.
+        traffic: u32,
+        /// Its number in that traffic.
+        number: u64,
+    },
+}
+
+/// What came of a part.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    /// An answer with this status.
+    Answered(u16),
+    /// It failed without an answer, for the reason of this name.
+    Failed(&'static str),
+    /// It was given up because another try was answered.
+    Overtaken,
+}
+
+const fn end(failure: Option<Failure>, status: u16) -> End {
+    match failure {
+        None | Some(Failure::Status) => End::Answered(status),
+        Some(why) => End::Failed(why.name()),
+    }
+}
+
+impl Part {
+    pub(super) fn of_try(tried: &Try, began: Time) -> Self {
+        let end = match tried.verdict {
+            Verdict::Answered => end(None, tried.status),
+            Verdict::Failed(why) => end(Some(why), tried.status),
+            Verdict::Overtaken => End::Overtaken,
+        };
+        let what = What::Try { index: tried.index, hedge: tried.hedge };
+        Self { what, start: tried.start.since(began), took: tried.end - tried.start, end }
+    }
+
+    pub(super) fn of_call(call: &Request, began: Time) -> Self {
+        let what = What::Call { traffic: call.traffic, number: call.number };
+        let took = call.end - call.start;
+        Self { what, start: call.start.since(began), took, end: end(call.failure, call.status) }
+    }
+}

@@ -1,0 +1,219 @@
+//! Servers: what they can do at a time, what each path costs, and where what they ask of others is written.
+
+use super::form::{Fields, Form};
+use super::{Problems, dist, tls, value};
+use crate::app::http1::Method;
+use crate::base::{Dist, Span as Duration};
+use crate::scenario::ast::{Kind, Value};
+use crate::scenario::diagnostic::{Code, Diagnostic};
+use crate::service::server::{Config, KeepAlive, Overflow, Route, WarmUp};
+
+pub(super) static SERVER: Form = Form {
+    name: "Server",
+    fields: &[
+        "at",
+        "count",
+        "access",
+        "port",
+        "tls",
+        "workers",
+        "cores",
+        "speed",
+        "warm_up",
+        "queue",
+        "overflow",
+        "service",
+        "io",
+        "calls",
+        "response",
+        "routes",
+        "keep_alive",
+        "backlog",
+        "tcp",
+    ],
+};
+pub(super) static ROUTE: Form =
+    Form { name: "route", fields: &["path", "method", "response", "service", "io", "calls", "status"] };
+pub(super) static WARM_UP: Form = Form { name: "warm-up", fields: &["over", "from"] };
+
+/// Methods of requests, as scenarios write them.
+pub(super) const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "DELETE"];
+
+/// The calls of a server's default (`route` is `None`) or of one of its routes.
+pub(super) struct Calls<'a> {
+    pub(super) route: Option<usize>,
+    pub(super) value: &'a Value,
+}
+
+/// Where a server's fields say what it asks of others: to be read when traffic is.
+pub(super) fn calls<'a>(fields: &Fields<'a>) -> Vec<Calls<'a>> {
+    let default = fields.get("calls").map(|value| Calls { route: None, value });
+    let routes = match fields.get("routes").map(|value| &value.kind) {
+        Some(Kind::List(items)) => items.as_slice(),
+        _ => &[],
+    };
+    let of_route = routes.iter().enumerate().filter_map(|(route, item)| {
+        let Kind::Struct { fields, .. } = &item.kind else { return None };
+        let calls = fields.iter().find(|field| field.name.text == "calls")?;
+        Some(Calls { route: Some(route), value: &calls.value })
+    });
+    default.into_iter().chain(of_route).collect()
+}
+
+pub(super) fn read(fields: &Fields<'_>, problems: &mut Problems) -> Config {
+    let before = problems.0.len();
+    let mut config = Config::new();
+    config.tls = fields.get("tls").and_then(|value| tls::server(value, problems));
+    if config.tls.is_some() {
+        config.port = 443;
+    }
+    let mut whole = |name: &str, high: u64| {
+        let value = fields.get(name)?;
+        value::whole(value, &format!("`{name}`"), 1..=high, problems)
+    };
+    if let Some(port) = whole("port", 65_535) {
+        config.port = u16::try_from(port).unwrap_or(config.port);
+    }
+    if let Some(workers) = whole("workers", 1_000_000) {
+        config.workers = usize::try_from(workers).unwrap_or(usize::MAX);
+    }
+    if let Some(cores) = whole("cores", 1_000_000) {
+        config.cores = usize::try_from(cores).ok();
+    }
+    if let Some(backlog) = whole("backlog", 1_000_000) {
+        config.backlog = u32::try_from(backlog).unwrap_or(u32::MAX);
+    }
+    admission(&mut config, fields, problems);
+    if let Some(value) = fields.get("speed") {
+        config.speed = value::real(value, "`speed`", 0.001..=1_000.0, problems).unwrap_or(config.speed);
+    }
+    config.warm_up = fields.get("warm_up").and_then(|value| warm_up(value, problems));
+    if let Some(value) = fields.get("service") {
+        config.service = dist::read(value, "`service`", problems).unwrap_or(config.service);
+    }
+    if let Some(value) = fields.get("io") {
+        config.io = dist::read(value, "`io`", problems).unwrap_or(config.io);
+    }
+    if let Some(value) = fields.get("response") {
+        config.response = value::bytes(value, "`response`", 0..=u64::MAX, problems).unwrap_or(config.response);
+    }
+    if let Some(value) = fields.get("keep_alive") {
+        config.keep_alive = match &value.kind {
+            Kind::Bool(false) => KeepAlive::Close,
+            Kind::Bool(true) => config.keep_alive,
+            _ => value::positive_span(value, "`keep_alive` (a duration, or `false`)", problems)
+                .map_or(config.keep_alive, KeepAlive::Idle),
+        };
+    }
+    if let Some(value) = fields.get("routes") {
+        config.routes = routes(value, problems);
+    }
+    // How long work takes is not known where a field could not be read.
+    if !problems.0[before..].iter().any(Diagnostic::is_error) {
+        effects(&config, fields, problems);
+    }
+    config
+}
+
+fn admission(config: &mut Config, fields: &Fields<'_>, problems: &mut Problems) {
+    if let Some(value) = fields.get("queue") {
+        let limit = value::whole(value, "`queue`", 0..=u64::MAX, problems);
+        config.queue_limit = limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    } else {
+        fields.no_effect("overflow", "any number of requests may wait; give the server a `queue`", problems);
+    }
+    if let Some(value) = fields.get("overflow") {
+        config.overflow = match value::choice(value, "`overflow`", &["Reject503", "Reset", "Wait"], problems) {
+            Some("Reset") => Overflow::Reset,
+            Some("Wait") => Overflow::Wait,
+            _ => Overflow::Reject,
+        };
+    }
+}
+
+fn warm_up(value: &Value, problems: &mut Problems) -> Option<WarmUp> {
+    let fields = Fields::open(&WARM_UP, value, problems)?;
+    let over = fields.need("over", "\"30s\"", problems);
+    let over = over.and_then(|value| value::positive_span(value, "`over`", problems));
+    let from = fields.need("from", "\"25%\"", problems)?;
+    let share = value::ratio(from, "`from`", problems)?;
+    if share.is_zero() {
+        problems.add(
+            Diagnostic::error(Code::OutOfRange, from.span, "a server cannot start at no speed at all")
+                .help("the share of full speed at which it starts lies between 0 % and 100 %"),
+        );
+        return None;
+    }
+    Some(WarmUp { over: over?, from: share.get() })
+}
+
+/// Warns of what changes nothing.
+fn effects(config: &Config, fields: &Fields<'_>, problems: &mut Problems) {
+    let at_once = |dist: &Dist| *dist == Dist::Constant(Duration::ZERO);
+    let no_work = at_once(&config.service)
+        && config.tls.as_ref().is_none_or(|tls| at_once(&tls.handshake))
+        && config.routes.iter().all(|route| route.service.is_none());
+    let waits =
+        !at_once(&config.io) || config.routes.iter().any(|route| route.io.is_some()) || !calls(fields).is_empty();
+    if no_work {
+        for name in ["cores", "speed", "warm_up"] {
+            fields.no_effect(name, "work takes no time; give `service` a duration", problems);
+        }
+    }
+    if no_work && !waits {
+        fields.no_effect("workers", "work takes no time; give `service` a duration", problems);
+        fields.no_effect("queue", "nothing waits where work takes no time; give `service` a duration", problems);
+    }
+    if config.cores.is_some_and(|cores| cores >= config.workers) {
+        fields.no_effect(
+            "cores",
+            "no more requests are worked on than there are `workers`, each with its core",
+            problems,
+        );
+    }
+}
+
+fn routes(value: &Value, problems: &mut Problems) -> Vec<Route> {
+    let Kind::List(items) = &value.kind else {
+        value::wrong::<()>(value, "`routes` is a list: [(path: \"/item\", response: \"20KiB\")]", problems);
+        return Vec::new();
+    };
+    let mut routes: Vec<Route> = Vec::new();
+    for item in items {
+        let Some(fields) = Fields::open(&ROUTE, item, problems) else { continue };
+        let mut route = Route::default();
+        let Some(path) = fields.need("path", "\"/item\"", problems) else { continue };
+        let Some(text) = value::text(path, "a path", problems) else { continue };
+        if !text.starts_with('/') && text != "*" {
+            problems.add(
+                Diagnostic::error(Code::OutOfRange, path.span, format!("the path `{text}` does not begin with `/`"))
+                    .help("`*` at its end stands for everything that begins with the rest"),
+            );
+        }
+        route.method = fields.get("method").and_then(|value| method(value, problems)?.parse().ok());
+        if routes.iter().any(|other| other.path == text && other.method == route.method) {
+            problems.add(Diagnostic::error(Code::DuplicateName, path.span, format!("`{text}` has a route already")));
+        }
+        text.clone_into(&mut route.path);
+        route.response =
+            fields.get("response").and_then(|value| value::bytes(value, "`response`", 0..=u64::MAX, problems));
+        route.service = fields.get("service").and_then(|value| dist::read(value, "`service`", problems));
+        route.io = fields.get("io").and_then(|value| dist::read(value, "`io`", problems));
+        if let Some(value) = fields.get("status") {
+            let status = value::whole(value, "a status code", 200..=599, problems);
+            route.status = status.and_then(|status| u16::try_from(status).ok()).unwrap_or(200);
+        }
+        routes.push(route);
+    }
+    routes
+}
+
+/// A method by its name.
+pub(super) fn method(value: &Value, problems: &mut Problems) -> Option<&'static str> {
+    value::named(value, "a method", METHODS.iter().map(|&method| (method, method)), problems)
+}
+
+/// The method of a name that [`METHODS`] has.
+pub(super) fn parsed(method: &str) -> Method {
+    method.parse().unwrap_or(Method::Get)
+}

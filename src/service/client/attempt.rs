@@ -1,0 +1,182 @@
+//! One try of a request: name, connection, question, answer; and what is seen of it on the way.
+
+use super::pool::Connection;
+use super::request::Asker;
+use super::{Origin, User};
+use crate::app::http1::{self, ReadError, Response, Whole};
+use crate::app::tls::{TlsError, TlsStream};
+use crate::app::{Channel, Stream};
+use crate::host::sync::Permit;
+use crate::host::{NetError, TcpStream};
+use crate::service::stub::Resolved;
+use crate::trace::{Failure, Request};
+use std::cell::Cell;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::rc::Rc;
+
+/// How one use of a connection ended.
+enum Tried {
+    /// The whole answer.
+    Answered,
+    /// It failed for good.
+    Failed(Failure),
+    /// The kept connection turned out to be closed before it brought anything: another connection may do.
+    Stale,
+}
+
+impl Asker {
+    /// Goes on until a connection holds. What is sent on a kept connection that the server has just closed may be sent again
+    /// on another if doing it twice does no harm (RFC 9110 9.2.2), which every browser does.
+    pub(super) async fn attempt(&self, seen: &Cell<Request>, user: &User) -> Result<(), Failure> {
+        let mut stale = None;
+        loop {
+            let (permit, connection) = self.connection(seen, user, stale).await?;
+            match self.exchange(seen, connection, user).await {
+                Tried::Answered => return Ok(()),
+                Tried::Failed(failure) => return Err(failure),
+                Tried::Stale => stale = permit,
+            }
+        }
+    }
+
+    /// A connection to the origin and the right to use it: a kept one, unless a kept one was `stale`; then the right to use
+    /// that one passes to a new one.
+    async fn connection(
+        &self,
+        seen: &Cell<Request>,
+        user: &User,
+        stale: Option<Permit>,
+    ) -> Result<(Option<Permit>, Connection), Failure> {
+        let pool = user.pool.as_ref();
+        if let (Some(pool), None) = (pool, &stale)
+            && let Some((permit, connection)) = pool.try_take(&self.host).await
+        {
+            // No name is needed where a connection is there already.
+            update(seen, |seen| seen.resolved = seen.resolved.min(seen.tried));
+            return Ok((Some(permit), connection));
+        }
+        let addrs = self.addresses(seen).await?;
+        let permit = match (pool, stale) {
+            (None, _) => None,
+            (Some(_), Some(permit)) => Some(permit),
+            (Some(pool), None) => {
+                let permit = Some(pool.permit().await);
+                if let Some(connection) = pool.idle_connection(&self.host).await {
+                    return Ok((permit, connection));
+                }
+                permit
+            }
+        };
+        let mut last = NetError::Unreachable;
+        for addr in addrs {
+            // A head and its body are written at once: nothing is gained by waiting for acknowledgements.
+            let to = SocketAddrV4::new(addr, self.config.port);
+            match self.host.connect_with(to, self.config.congestion, true).await {
+                Ok(stream) => {
+                    let opened = self.host.now();
+                    update(seen, |seen| seen.connected = opened);
+                    let channel = self.secure(stream, user).await?;
+                    return Ok((permit, Connection::new(channel, opened)));
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(failure(last))
+    }
+
+    /// The connection under TLS, if that is wanted; ready when a request can be sent.
+    async fn secure(&self, stream: TcpStream, user: &User) -> Result<Channel, Failure> {
+        let Some(config) = &self.tls else { return Ok(Channel::Plain(stream)) };
+        match TlsStream::connect(&self.host, stream, config, Rc::clone(&user.tickets)).await {
+            Ok(stream) => Ok(Channel::Tls(Box::new(stream))),
+            Err(TlsError::Net(error)) => Err(failure(error)),
+            Err(TlsError::Failed(_) | TlsError::Cut) => Err(Failure::Tls),
+        }
+    }
+
+    /// The addresses of the origin, to be tried in order.
+    async fn addresses(&self, seen: &Cell<Request>) -> Result<Vec<Ipv4Addr>, Failure> {
+        let Resolved { addrs, flow } = match &self.config.origin {
+            Origin::Addr(addr) => Resolved { addrs: vec![*addr], flow: 0 },
+            Origin::Name(name) => self.stub.resolve(name).await?,
+        };
+        let now = self.host.now();
+        update(seen, |seen| {
+            // A second try does not change when the name was first known.
+            seen.resolved = seen.resolved.min(now);
+            seen.lookup_flow = flow;
+        });
+        Ok(addrs)
+    }
+
+    /// Writes the request, reads the answer, and gives the connection back if it can be used again.
+    async fn exchange(&self, seen: &Cell<Request>, mut connection: Connection, user: &User) -> Tried {
+        let now = self.host.now();
+        let opened = connection.opened.take().unwrap_or(now);
+        update(seen, |seen| {
+            (seen.connected, seen.secured, seen.written) = (opened, now, now);
+            (seen.flow, seen.exchange) = (connection.stream.flow(), connection.exchanges);
+        });
+        let reused = connection.exchanges > 0;
+        connection.exchanges += 1;
+        let request = http1::message(self.head.clone(), self.config.body_bytes);
+        let result = match connection.stream.write(request).await {
+            Ok(()) => connection.reader.response(&connection.stream, self.config.method).await,
+            Err(error) => Err(ReadError::Net(error)),
+        };
+        match result {
+            Ok(answer) => {
+                let failed = answer.head.status >= 400;
+                update(seen, |seen| {
+                    (seen.status, seen.body, seen.response) = (answer.head.status, answer.body, answer.arrival);
+                });
+                if let Some(pool) = &user.pool
+                    && reusable(&answer)
+                {
+                    pool.give_back(connection, self.host.now());
+                }
+                if failed { Tried::Failed(Failure::Status) } else { Tried::Answered }
+            }
+            Err(error) => {
+                let closed = matches!(
+                    error,
+                    ReadError::Closed | ReadError::Net(NetError::Reset | NetError::Refused | NetError::Closed)
+                );
+                let nothing_came = !connection.reader.has_more();
+                if reused && closed && nothing_came && self.config.method.is_idempotent() {
+                    return Tried::Stale;
+                }
+                Tried::Failed(match error {
+                    _ if connection.stream.tls_failed() => Failure::Tls,
+                    ReadError::Net(error) => failure(error),
+                    ReadError::Malformed(_) | ReadError::Closed | ReadError::Cut => Failure::Broken,
+                })
+            }
+        }
+    }
+}
+
+fn update(seen: &Cell<Request>, change: impl FnOnce(&mut Request)) {
+    let mut request = seen.get();
+    change(&mut request);
+    seen.set(request);
+}
+
+/// Whether the server keeps the connection, and the end of the answer was not the end of the connection.
+fn reusable(answer: &Whole<Response>) -> bool {
+    let head = &answer.head;
+    let delimited = head.fields.get("content-length").is_some() || head.fields.get("transfer-encoding").is_some();
+    head.fields.keeps_alive(head.version) && (delimited || matches!(head.status, 204 | 304))
+}
+
+/// Why the network did not do as asked, in the words of requests.
+pub(in crate::service) const fn failure(error: NetError) -> Failure {
+    match error {
+        NetError::Refused => Failure::Refused,
+        NetError::Reset => Failure::Reset,
+        NetError::TimedOut => Failure::Timeout,
+        NetError::Unreachable => Failure::Unreachable,
+        NetError::AddressNotAvailable => Failure::NoPort,
+        NetError::AddressInUse | NetError::Closed | NetError::TooBig => Failure::Broken,
+    }
+}
