@@ -6,7 +6,7 @@
 //! its fault strikes again: who waits for a timer learns of a short fault after it is over.
 
 use crate::base::Time;
-use crate::trace::{Cause, Notice, Record, Request, What};
+use crate::trace::{Cause, Judged, Judgement, Notice, Record, Request, What};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
@@ -19,6 +19,8 @@ pub struct FaultPlan {
     pub kind: &'static str,
     /// Addresses of the machines that it is on.
     pub machines: Vec<Ipv4Addr>,
+    /// Their numbers in the plan.
+    pub nodes: Vec<u32>,
     /// Numbers of the traffic whose failures may be due to it; `None` for all.
     pub traffic: Option<Vec<u32>>,
 }
@@ -96,6 +98,7 @@ impl Timeline {
             Record::Request(request) => request.end,
             Record::Message(message) => message.arrival.released,
             Record::Echo(echo) => echo.ended,
+            Record::Judgement(judgement) => judgement.time,
             _ => return,
         };
         self.waiting.push((time, *record));
@@ -146,6 +149,7 @@ impl Timeline {
                 }
             }
             Record::Notice(notice) => self.notice(notice),
+            Record::Judgement(judgement) => self.judgement(judgement),
             Record::Request(request) => self.request(request),
             Record::Message(message) => self.success(message.traffic, &[message.flow], message.arrival.released),
             Record::Echo(echo) => match echo.answer {
@@ -181,6 +185,16 @@ impl Timeline {
         for (fault, strike) in self.open() {
             if strike.flows.contains(&notice.flow) || fault.machines.contains(&notice.peer) {
                 strike.see(notice.node, notice.time, notice.what);
+            }
+        }
+    }
+
+    /// A balancer finds that a machine is not well.
+    fn judgement(&mut self, judgement: &Judgement) {
+        let Judgement { time, node, what, subject } = *judgement;
+        if matches!(what, Judged::Down | Judged::Ejected) {
+            for (_, strike) in self.open().filter(|(fault, _)| fault.nodes.contains(&subject)) {
+                strike.see(node, time, What::Probe);
             }
         }
     }
@@ -259,7 +273,8 @@ mod tests {
 
     fn read(records: &[Record]) -> Vec<Strike> {
         let machines = vec![Ipv4Addr::new(10, 0, 0, 9)];
-        let mut timeline = Timeline::new(vec![FaultPlan { name: "cut".into(), kind: "Cut", machines, traffic: None }]);
+        let mut timeline =
+            Timeline::new(vec![FaultPlan { name: "cut".into(), kind: "Cut", machines, nodes: vec![9], traffic: None }]);
         records.iter().for_each(|record| timeline.record(record));
         timeline.finish().1
     }

@@ -1,6 +1,6 @@
 //! The records: what users felt, and what happened to packets.
 
-use super::{FaultChange, Lost, Mask, Notice, Rerouted};
+use super::{Balanced, FaultChange, Judgement, Lost, Mask, Notice, Probed, Refused, Rerouted};
 use crate::base::{Span, Time};
 use crate::wire::Packet;
 use std::net::SocketAddrV4;
@@ -704,6 +704,14 @@ pub enum Record {
     Exchange(Exchange),
     /// A server did not work on a request.
     TurnedAway(TurnedAway),
+    /// A balancer sent something to a backend, or is rid of it.
+    Balanced(Balanced),
+    /// A health check ended.
+    Probed(Probed),
+    /// A balancer had nobody to send something to.
+    Refused(Refused),
+    /// Somebody noticed something.
+    Notice(Notice),
     /// A name was looked up.
     Lookup(Lookup),
     /// A message was sent.
@@ -725,7 +733,7 @@ pub enum Record {
     /// Routers use other routes.
     Rerouted(Rerouted),
     /// A machine has evidence of a fault.
-    Notice(Notice),
+    Judgement(Judgement),
     /// A QUIC sender holds a packet for lost.
     QuicLost(QuicLost),
 }
