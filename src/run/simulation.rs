@@ -208,7 +208,8 @@ pub fn observed(plan: &Plan) -> Vec<observe::Plan> {
                 TrafficKind::Lookups(_) => true,
                 _ => false,
             };
-            observe::Plan { name: traffic.name.clone(), kind, light_floor, measure_from, tries_again }
+            let pays = matches!(&traffic.kind, TrafficKind::Http(http) if http.pays.is_some());
+            observe::Plan { name: traffic.name.clone(), kind, light_floor, measure_from, tries_again, pays }
         })
         .collect()
 }

@@ -7,9 +7,9 @@
 mod record;
 
 pub use record::{
-    Arrival, Cause, Circuit, Echo, Exchange, Failure, Lookup, Message, MessageSent, PacketEvent, PacketRecord,
-    Progress, Record, Recovery, Request, RequestStarted, Series, StoreEvent, StoreRecord, Tripped, Try, TurnedAway,
-    Turning, Verdict,
+    Arrival, Cause, Charge, Circuit, Echo, Exchange, Failure, Limited, Lookup, Message, MessageSent, PacketEvent,
+    PacketRecord, Progress, Record, Recovery, Request, RequestStarted, Series, StoreEvent, StoreRecord, Tripped, Try,
+    TurnedAway, Turning, Verdict,
 };
 
 /// Which kinds of record somebody wants.
