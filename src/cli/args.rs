@@ -71,7 +71,7 @@ pub(crate) struct Run {
     /// Also keep the windows of senders and the depths of queues over time, at most one row in so long [default: 10ms]
     #[arg(long, value_name = "EVERY", require_equals = true, num_args = 0..=1, default_missing_value = "10ms", value_parser = interval)]
     pub(crate) series: Option<Span>,
-    /// Also write qlog files of TCP connections into this directory, one for each end
+    /// Also write qlog files of TCP and QUIC connections into this directory, one for each end
     #[arg(long, value_name = "DIR")]
     pub(crate) qlog: Option<PathBuf>,
     #[command(flatten)]

@@ -1,10 +1,10 @@
-//! `run --qlog`: a file for each end of each TCP connection.
+//! `run --qlog`: a file for each end of each TCP and each QUIC connection.
 
 use super::load::Loaded;
 use super::output::Failure;
 use crate::observe::qlog::{End, Log as Events};
 use crate::report::files::FileError;
-use crate::report::qlog::{Header, Log, Vantage, tcp_event};
+use crate::report::qlog::{self, Header, Log, Vantage};
 use crate::report::table::counted;
 use crate::run::Observer;
 use crate::trace::{Mask, PacketRecord, Record};
@@ -43,8 +43,9 @@ impl Qlogs {
         while self.failed.is_none()
             && let Some(event) = self.events.next_event()
         {
+            let identity = self.events.identity(event.end);
             self.failed = self.write(event.end, |log| {
-                let (name, data) = tcp_event(&event.what);
+                let (name, data) = qlog::event(&event.what, identity);
                 log.event(event.time, name, &data)
             });
         }
@@ -79,7 +80,7 @@ impl Qlogs {
             node,
             vantage: if opened { Vantage::Client } else { Vantage::Server },
             group: flow.to_string(),
-            protocol: "TCP",
+            protocol: if self.events.is_quic(end) { "QUIC" } else { "TCP" },
         };
         // Ports are used again: the flow tells one connection from the next.
         (self.dir.join(format!("{name}.flow{flow}.sqlog")), header)

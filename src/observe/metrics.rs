@@ -519,7 +519,7 @@ impl Metrics {
             Record::Message(message) => self.of(message.traffic).message(message),
             Record::Echo(echo) => self.of(echo.traffic).echo(echo),
             Record::Progress(progress) => self.of(progress.traffic).progress(progress),
-            Record::Lookup(_) | Record::Store(_) | Record::Series(_) => {}
+            Record::Lookup(_) | Record::Store(_) | Record::Series(_) | Record::QuicLost(_) => {}
         }
     }
 

@@ -8,8 +8,8 @@ mod record;
 
 pub use record::{
     Arrival, Cause, Charge, Circuit, Echo, Exchange, Failure, Limited, Lookup, Message, MessageSent, PacketEvent,
-    PacketRecord, Progress, Record, Recovery, Request, RequestStarted, Series, StoreEvent, StoreRecord, Tripped, Try,
-    TurnedAway, Turning, Verdict,
+    PacketRecord, Progress, QuicKind, QuicLost, Record, Recovery, Request, RequestStarted, Series, StoreEvent,
+    StoreRecord, Tripped, Try, TurnedAway, Turning, Verdict,
 };
 
 /// Which kinds of record somebody wants.

@@ -566,6 +566,49 @@ pub struct Series {
     pub recovery: Recovery,
 }
 
+/// Which protection a QUIC packet has (RFC 9000 12.2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum QuicKind {
+    /// Initial keys.
+    Initial,
+    /// Those for a client's early data.
+    ZeroRtt,
+    /// Handshake keys.
+    Handshake,
+    /// Those of the application.
+    OneRtt,
+}
+
+impl QuicKind {
+    /// Its name in qlog: `initial`, `0RTT`, ...
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Initial => "initial",
+            Self::ZeroRtt => "0RTT",
+            Self::Handshake => "handshake",
+            Self::OneRtt => "1RTT",
+        }
+    }
+}
+
+/// A QUIC sender holds a packet for lost (RFC 9002 6.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct QuicLost {
+    /// When.
+    pub time: Time,
+    /// The flow.
+    pub flow: u64,
+    /// Node whose packet it was.
+    pub node: u32,
+    /// Which protection it had.
+    pub kind: QuicKind,
+    /// Its number.
+    pub number: u64,
+    /// By time (RFC 9002 6.1.2) and not by packets sent later that have been acknowledged.
+    pub by_time: bool,
+}
+
 /// What a sender does about losses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Recovery {
@@ -705,6 +748,8 @@ pub enum Record {
     Store(StoreRecord),
     /// A connection's state.
     Series(Series),
+    /// A QUIC sender holds a packet for lost.
+    QuicLost(QuicLost),
 }
 
 impl Record {
@@ -712,7 +757,7 @@ impl Record {
     #[must_use]
     pub const fn kind(&self) -> Mask {
         match self {
-            Self::Series(_) => Mask::SERIES,
+            Self::Series(_) | Self::QuicLost(_) => Mask::SERIES,
             _ => Mask::TRAFFIC,
         }
     }

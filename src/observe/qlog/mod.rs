@@ -1,13 +1,18 @@
-//! What the ends of a TCP connection did, as events in the words of qlog: packets sent, received and sent again, and the state of the
+//! What the ends of a TCP or QUIC connection did, as events in the words of qlog: packets sent, received and lost, and the state of the
 //! sender where it changed.
 //!
-//! qlog has no schema for TCP. The events are those of its QUIC and recovery schemas where these fit: a segment is a packet of
+//! qlog has no schema for TCP. Its events are those of its QUIC and recovery schemas where these fit: a segment is a packet of
 //! unknown type, numbered by its sender in the order of sending, so that what is sent again has a new number, and is told in the
 //! fields that TCP adds. A sender that sends bytes again holds the segments that carried them for lost.
 
+mod quic;
+
+pub use crate::wire::quic::{Close, ConnectionId};
+pub use quic::{QuicPassed, Told};
+
 use crate::base::Time;
-use crate::trace::{PacketEvent, PacketRecord, Record, Recovery, Series};
-use crate::wire::{Body, Flags, Segment, Seq};
+use crate::trace::{PacketEvent, PacketRecord, QuicKind, QuicLost, Record, Recovery, Series};
+use crate::wire::{Body, Datagram, Flags, Segment, Seq};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddrV4;
 
@@ -63,6 +68,34 @@ pub enum Happening {
     Received(Passed),
     /// It holds the segment with this number for lost.
     Lost(u64),
+    /// A QUIC connection begins here.
+    Started,
+    /// It has come so far.
+    Reached(&'static str),
+    /// It calls the other end by another id from now on.
+    Called(ConnectionId, ConnectionId),
+    /// It sent a QUIC packet.
+    QuicSent(QuicPassed),
+    /// It received one.
+    QuicReceived(QuicPassed),
+    /// It received one that it has had before.
+    QuicDropped(QuicPassed),
+    /// It holds one for lost, by time or by the number of those acknowledged that were sent later.
+    QuicLost {
+        /// Which protection it had.
+        kind: QuicKind,
+        /// Its number.
+        number: u64,
+        /// By time.
+        by_time: bool,
+    },
+    /// It ends the connection, or the other end does.
+    Closed {
+        /// Whether it was this end.
+        local: bool,
+        /// Why.
+        close: Close,
+    },
 }
 
 /// An event of one end.
@@ -86,32 +119,55 @@ struct Sender {
     state: Option<Series>,
 }
 
+/// A record that waits for the packets of its instant.
+#[derive(Clone, Copy, Debug)]
+enum Waiting {
+    State(Series),
+    Lost(QuicLost),
+}
+
+impl Waiting {
+    const fn time(&self) -> Time {
+        match self {
+            Self::State(state) => state.time,
+            Self::Lost(lost) => lost.time,
+        }
+    }
+}
+
 /// Reads records and packets, and tells what happened at each end in order of time.
 #[derive(Debug, Default)]
 pub struct Log {
     ends: BTreeMap<End, Sender>,
-    /// States that wait for the packets of their instant: these come to a reader later.
-    states: VecDeque<Series>,
+    /// Packets come to a reader after the records of their instant.
+    waiting: VecDeque<Waiting>,
     /// Number of a segment on its way, by the serial number of its packet.
     numbers: BTreeMap<u64, u64>,
+    quic: quic::Reader,
     ready: VecDeque<Event>,
 }
 
 impl Log {
     /// Takes a record in.
     pub fn record(&mut self, record: &Record) {
-        if let Record::Series(state) = record {
-            self.states.push_back(*state);
+        match record {
+            Record::Series(state) => self.waiting.push_back(Waiting::State(*state)),
+            Record::QuicLost(lost) => self.waiting.push_back(Waiting::Lost(*lost)),
+            _ => {}
         }
     }
 
     /// Takes a packet's record in.
     pub fn packet(&mut self, record: &PacketRecord) {
-        while self.states.front().is_some_and(|state| state.time < record.time) {
-            self.next_state();
+        while self.waiting.front().is_some_and(|waiting| waiting.time() < record.time) {
+            self.next_waiting();
         }
-        let Body::Tcp(segment) = &record.packet.body else { return };
         let end = (record.packet.transit.flow, record.node);
+        let segment = match &record.packet.body {
+            Body::Tcp(segment) => segment,
+            Body::Udp(datagram) => return self.datagram(end, record, datagram),
+            Body::Icmp(_) => return,
+        };
         match record.event {
             PacketEvent::Sent => self.sent(end, record, segment),
             PacketEvent::Delivered => self.received(end, record, segment),
@@ -122,9 +178,15 @@ impl Log {
 
     /// The run is over: nothing more comes.
     pub fn finish(&mut self) {
-        while !self.states.is_empty() {
-            self.next_state();
+        while !self.waiting.is_empty() {
+            self.next_waiting();
         }
+    }
+
+    /// Whether an end speaks QUIC and not TCP: known from its first packet on.
+    #[must_use]
+    pub fn is_quic(&self, end: End) -> bool {
+        self.quic.knows(end.0)
     }
 
     /// The next event; those of one end come in order of time.
@@ -142,8 +204,14 @@ impl Log {
         self.ready.push_back(Event { time, end, what });
     }
 
-    fn next_state(&mut self) {
-        let Some(state) = self.states.pop_front() else { return };
+    fn next_waiting(&mut self) {
+        let state = match self.waiting.pop_front() {
+            Some(Waiting::State(state)) => state,
+            Some(Waiting::Lost(QuicLost { time, flow, node, kind, number, by_time })) => {
+                return self.tell(time, (flow, node), Happening::QuicLost { kind, number, by_time });
+            }
+            None => return,
+        };
         let end = (state.flow, state.node);
         let sender = self.ends.entry(end).or_default();
         sender.identity.get_or_insert(Identity { local: state.local, remote: state.remote, opened: false });
@@ -157,6 +225,28 @@ impl Log {
         }
         if before != (Series { time: before.time, recovery: before.recovery, ..state }) {
             self.tell(state.time, end, Happening::Changed(before, state));
+        }
+    }
+
+    /// A datagram of a QUIC connection, or of something else.
+    fn datagram(&mut self, end: End, record: &PacketRecord, datagram: &Datagram) {
+        let (packet, payload) = (&record.packet, &datagram.payload);
+        if !matches!(record.event, PacketEvent::Sent | PacketEvent::Delivered) || !self.quic.is_quic(end.0, payload) {
+            return;
+        }
+        let source = SocketAddrV4::new(packet.src, datagram.src_port);
+        let destination = SocketAddrV4::new(packet.dst, datagram.dst_port);
+        let (time, ready) = (record.time, &mut self.ready);
+        let mut tell = |what| ready.push_back(Event { time, end, what });
+        let identity = &mut self.ends.entry(end).or_default().identity;
+        if record.event == PacketEvent::Sent {
+            // Whoever sends the first packet of a flow has opened it: it is known before anybody else is.
+            let opened = !self.quic.has_begun(end.0);
+            identity.get_or_insert(Identity { local: source, remote: destination, opened });
+            self.quic.sent(end, payload, &mut tell);
+        } else {
+            identity.get_or_insert(Identity { local: destination, remote: source, opened: false });
+            self.quic.received(end, payload, &mut tell);
         }
     }
 

@@ -8,7 +8,7 @@ use super::space::{Space, SpaceId};
 use super::streams::Streams;
 use super::tls::{Chain, Ticket, Tls};
 use crate::base::{BitRate, Span, Time};
-use crate::trace::Arrival;
+use crate::trace::{Arrival, QuicKind};
 use crate::transport::congestion::{Controller, INFINITE_SSTHRESH, Phase, Window};
 use crate::transport::rtt::Rtt;
 use crate::wire::quic::{Close, ConnectionId, Dir, Packet, Side, StreamId, TransportParameters};
@@ -193,8 +193,20 @@ pub struct Connection {
     /// A packet of the peer's has been taken in.
     pub(super) heard: bool,
     pub(super) events: VecDeque<Event>,
-    /// Packets declared lost so far.
+    /// Packets declared lost so far, and those not told yet.
     pub(super) lost_packets: u64,
+    pub(super) lost: Vec<LostPacket>,
+}
+
+/// A packet that has been declared lost (RFC 9002 6.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LostPacket {
+    /// Which protection it had.
+    pub kind: QuicKind,
+    /// Its number.
+    pub number: u64,
+    /// By time and not by the number of those acknowledged that were sent later.
+    pub by_time: bool,
 }
 
 /// A look at a connection from outside.
@@ -353,6 +365,7 @@ impl Connection {
             heard: false,
             events: VecDeque::new(),
             lost_packets: 0,
+            lost: Vec::new(),
         }
     }
 
@@ -544,6 +557,11 @@ impl Connection {
             bytes_in_flight: self.in_flight,
             lost_packets: self.lost_packets,
         }
+    }
+
+    /// The packets that have been declared lost since the last call.
+    pub fn take_lost(&mut self) -> Vec<LostPacket> {
+        std::mem::take(&mut self.lost)
     }
 
     /// ICMP says that the peer cannot be reached: during the handshake that is the end.

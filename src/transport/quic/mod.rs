@@ -27,7 +27,7 @@ mod tls;
 
 pub use crate::wire::quic::ID_LEN;
 pub use config::Config;
-pub use connection::{Accepting, Code, Connection, Event, Info, Opening, Reason, Transmit, Wake};
+pub use connection::{Accepting, Code, Connection, Event, Info, LostPacket, Opening, Reason, Transmit, Wake};
 pub use ids::Secrets;
 pub use retry::{proven_by, retry_id, retry_token};
 pub use tls::{Chain, Ticket, chain};

@@ -1,10 +1,13 @@
 //! Loss detection, probes, and what both mean for the window (RFC 9002).
 
-use super::config::{GRANULARITY, INITIAL_RTT, INITIAL_WINDOW, MINIMUM_WINDOW, PERSISTENT_CONGESTION, RTT_RULE};
-use super::connection::{Code, Connection, Early, Event};
+use super::config::{
+    GRANULARITY, INITIAL_RTT, INITIAL_WINDOW, MINIMUM_WINDOW, PACKET_THRESHOLD, PERSISTENT_CONGESTION, RTT_RULE,
+};
+use super::connection::{Code, Connection, Early, Event, LostPacket};
 use super::space::{Acked, Content, Sent, SpaceId};
 use super::streams::note;
 use crate::base::{Span, Time};
+use crate::trace::QuicKind;
 use crate::transport::congestion::{Ack, INFINITE_SSTHRESH, Phase, RateSample, Window};
 use crate::transport::rtt::Rtt;
 use crate::wire::quic::{AckRanges, EcnCounts, Side};
@@ -162,6 +165,17 @@ impl Connection {
             }
             self.lost_packets += 1;
         }
+        let largest = self.space(id).largest_acked.unwrap_or(0);
+        self.lost.extend(lost.iter().map(|(number, sent)| LostPacket {
+            kind: match id {
+                SpaceId::Initial => QuicKind::Initial,
+                SpaceId::Handshake => QuicKind::Handshake,
+                SpaceId::Data if sent.early => QuicKind::ZeroRtt,
+                SpaceId::Data => QuicKind::OneRtt,
+            },
+            number: *number,
+            by_time: number + PACKET_THRESHOLD > largest,
+        }));
         let last = lost.iter().filter(|(_, sent)| sent.in_flight).map(|(_, sent)| sent.time).max();
         if let Some(last) = last {
             self.congestion(last, now);

@@ -6,9 +6,10 @@ use super::*;
 use crate::base::Rng;
 use crate::wire::{Chunk, Payload};
 use bytes::Bytes;
+use proptest::prelude::*;
 
 /// A number of any magnitude that a variable-length integer holds.
-fn any(rng: &mut Rng) -> u64 {
+fn large(rng: &mut Rng) -> u64 {
     rng.bits() >> (2 + rng.below(62))
 }
 
@@ -33,43 +34,43 @@ fn id(rng: &mut Rng, least: u64) -> ConnectionId {
 fn ranges(rng: &mut Rng) -> AckRanges {
     let mut ranges = AckRanges::new();
     for _ in 0..=rng.below(12) {
-        let from = any(rng) >> 4;
+        let from = large(rng) >> 4;
         (from..=from + rng.below(4)).for_each(|number| _ = ranges.insert(number));
     }
     ranges
 }
 
 fn frame(rng: &mut Rng) -> Frame {
-    let stream = StreamId(any(rng));
+    let stream = StreamId(large(rng));
     let dir = if rng.chance(0.5) { Dir::Bi } else { Dir::Uni };
     let array = |rng: &mut Rng| rng.bits().to_le_bytes();
     match rng.below(22) {
         0 => Frame::Ping,
-        1 => Frame::Ack { ranges: ranges(rng), delay: any(rng), ecn: None },
+        1 => Frame::Ack { ranges: ranges(rng), delay: large(rng), ecn: None },
         2 => {
-            let ecn = EcnCounts { ect0: any(rng), ect1: any(rng), ce: any(rng) };
-            Frame::Ack { ranges: ranges(rng), delay: any(rng), ecn: Some(ecn) }
+            let ecn = EcnCounts { ect0: large(rng), ect1: large(rng), ce: large(rng) };
+            Frame::Ack { ranges: ranges(rng), delay: large(rng), ecn: Some(ecn) }
         }
-        3 => Frame::ResetStream { id: stream, code: any(rng), final_size: any(rng) },
-        4 => Frame::StopSending { id: stream, code: any(rng) },
-        5 => Frame::Crypto { offset: any(rng) / 2, data: data(rng) },
+        3 => Frame::ResetStream { id: stream, code: large(rng), final_size: large(rng) },
+        4 => Frame::StopSending { id: stream, code: large(rng) },
+        5 => Frame::Crypto { offset: large(rng) / 2, data: data(rng) },
         6 => Frame::NewToken([&[7][..], &bytes(rng, 50)].concat().into()),
-        7 | 8 => Frame::Stream { id: stream, offset: any(rng) / 2, fin: rng.chance(0.3), data: data(rng) },
-        9 => Frame::MaxData(any(rng)),
-        10 => Frame::MaxStreamData { id: stream, max: any(rng) },
-        11 => Frame::MaxStreams { dir, max: any(rng) >> 2 },
-        12 => Frame::DataBlocked(any(rng)),
-        13 => Frame::StreamDataBlocked { id: stream, limit: any(rng) },
-        14 => Frame::StreamsBlocked { dir, limit: any(rng) >> 2 },
+        7 | 8 => Frame::Stream { id: stream, offset: large(rng) / 2, fin: rng.chance(0.3), data: data(rng) },
+        9 => Frame::MaxData(large(rng)),
+        10 => Frame::MaxStreamData { id: stream, max: large(rng) },
+        11 => Frame::MaxStreams { dir, max: large(rng) >> 2 },
+        12 => Frame::DataBlocked(large(rng)),
+        13 => Frame::StreamDataBlocked { id: stream, limit: large(rng) },
+        14 => Frame::StreamsBlocked { dir, limit: large(rng) >> 2 },
         15 => {
-            let sequence = any(rng);
-            let retire_prior_to = sequence.min(any(rng));
+            let sequence = large(rng);
+            let retire_prior_to = sequence.min(large(rng));
             Frame::NewConnectionId { sequence, retire_prior_to, id: id(rng, 1), token: [rng.bits() as u8; 16] }
         }
-        16 => Frame::RetireConnectionId(any(rng)),
+        16 => Frame::RetireConnectionId(large(rng)),
         17 => Frame::PathChallenge(array(rng)),
         18 => Frame::PathResponse(array(rng)),
-        19 => Frame::Close(Close { application: rng.chance(0.5), code: any(rng), reason: bytes(rng, 30) }),
+        19 => Frame::Close(Close { application: rng.chance(0.5), code: large(rng), reason: bytes(rng, 30) }),
         20 => Frame::Padding(1 + rng.below(30)),
         _ => Frame::HandshakeDone,
     }
@@ -144,6 +145,66 @@ fn nonsense_and_half_packets_are_refused() {
         bent[at] ^= 1 << rng.below(8);
         drop(decode(&Payload::real(bent), 8));
         drop(decode(&Payload::real(bytes(&mut rng, 100)), 8));
+    }
+}
+
+/// Whatever the bytes: no panic, and what is understood is written so that it is understood again, as in `fuzz/`.
+fn any_bytes(bytes: &[u8], id_len: u8) {
+    let datagram = Payload::real(bytes.to_vec());
+    let (items, end) = decode(&datagram, id_len);
+    let mut again = Payload::empty();
+    items.iter().for_each(|item| item.put(&mut again));
+    let (twice, whole) = decode(&again, id_len);
+    assert_eq!((&twice, whole), (&items, Ok(())), "{bytes:02x?} became {:02x?}", again.to_vec());
+    assert!(end.is_ok() || items.iter().map(item_len).sum::<u64>() <= bytes.len() as u64);
+    let _ = (peek_dst(&datagram, id_len), is_short(&datagram), reset_token_of(&datagram));
+}
+
+fn item_len(item: &Item) -> u64 {
+    match item {
+        Item::Packet(packet) => packet.len(),
+        other => {
+            let mut one = Payload::empty();
+            other.put(&mut one);
+            one.len()
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
+
+    #[test]
+    fn any_bytes_are_read_without_a_panic_and_written_alike(
+        bytes in prop::collection::vec(any::<u8>(), 0..200),
+        first in prop_oneof![Just(0x40u8), Just(0xc0), Just(0xd0), Just(0xe0), any::<u8>()],
+        id_len in 0..=20u8,
+    ) {
+        any_bytes(&bytes, id_len);
+        // With a first byte and a version that mean something, many more get as far as the frames.
+        let mut likely = vec![first];
+        if first & 0x80 != 0 {
+            likely.extend(VERSION_1.to_be_bytes());
+        }
+        likely.extend(&bytes);
+        any_bytes(&likely, id_len);
+    }
+
+    #[test]
+    fn a_datagram_with_bytes_changed_is_read_without_a_panic_and_written_alike(
+        seed in any::<u64>(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+    ) {
+        let mut rng = Rng::stream(seed, "test/quic/changed");
+        let mut datagram = Payload::empty();
+        packet(&mut rng, None).put(&mut datagram);
+        packet(&mut rng, Some(8)).put(&mut datagram);
+        let mut bytes = datagram.to_vec();
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        any_bytes(&bytes, 8);
     }
 }
 

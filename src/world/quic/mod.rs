@@ -9,9 +9,9 @@ use super::sockets::{Reading, Socket};
 use super::{Event, World};
 use crate::base::{BitRate, Digest, Id, Time};
 use crate::host::{Answer, NetError, Opened, Ticket};
-use crate::trace::{Mask, Record, Recovery, Series};
+use crate::trace::{Mask, QuicLost, Record, Recovery, Series};
 use crate::transport::congestion::Phase;
-use crate::transport::quic::{self, Accepting, Reason, Secrets, Wake};
+use crate::transport::quic::{self, Accepting, LostPacket, Reason, Secrets, Wake};
 use crate::wire::quic::{ConnectionId, Header, Item, LongKind, MIN_INITIAL, Packet as QuicPacket, Side, StreamId};
 use crate::wire::{Body, Datagram, Dscp, Ecn, Packet, Payload, Transit};
 use std::collections::VecDeque;
@@ -282,10 +282,15 @@ impl World {
     }
 
     fn quic_series(&mut self, id: QuicId) {
+        let Some(connection) = self.quic.get_mut(id) else { return };
+        let lost = connection.machine.take_lost();
         if !self.trace.wants(Mask::SERIES) {
             return;
         }
-        let Some(connection) = self.quic.get_mut(id) else { return };
+        let (time, flow, node) = (self.now, connection.flow, connection.node);
+        for LostPacket { kind, number, by_time } in lost {
+            self.trace.record(Record::QuicLost(QuicLost { time, flow, node, kind, number, by_time }));
+        }
         let info = connection.machine.info();
         let recovery = match info.phase {
             Phase::Loss => Recovery::Timeout,

@@ -4,10 +4,12 @@
 //! The header says what readers of version 0.3 look for and what later drafts ask for. Times are milliseconds, with nanoseconds
 //! behind the point, since the run began; that is both drafts' default where no other reference is given.
 
+mod quic;
+
 use super::files::FileError;
 use super::part::Part;
 use crate::base::{Span, Time};
-use crate::observe::qlog::{Happening, Passed};
+use crate::observe::qlog::{Happening, Identity, Passed};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -98,9 +100,9 @@ impl Log {
     }
 }
 
-/// What happened at an end of a TCP connection: the name of the event and its data.
+/// What happened at an end of a connection, which is known as `identity`: the name of the event and its data.
 #[must_use]
-pub fn tcp_event(what: &Happening) -> (&'static str, Value) {
+pub fn event(what: &Happening, identity: Option<Identity>) -> (&'static str, Value) {
     match what {
         Happening::Began(state) => (
             "recovery:parameters_set",
@@ -133,6 +135,20 @@ pub fn tcp_event(what: &Happening) -> (&'static str, Value) {
         Happening::Lost(number) => {
             ("recovery:packet_lost", json!({ "header": { "packet_type": "unknown", "packet_number": number } }))
         }
+        Happening::Started => ("connectivity:connection_started", quic::started(identity)),
+        Happening::Reached(state) => ("connectivity:connection_state_updated", json!({ "new": state })),
+        Happening::Called(before, after) => ("connectivity:connection_id_updated", quic::called(*before, *after)),
+        Happening::QuicSent(passed) => ("transport:packet_sent", quic::packet(passed)),
+        Happening::QuicReceived(passed) => ("transport:packet_received", quic::packet(passed)),
+        Happening::QuicDropped(passed) => ("transport:packet_dropped", quic::dropped(passed)),
+        Happening::QuicLost { kind, number, by_time } => (
+            "recovery:packet_lost",
+            json!({
+                "header": { "packet_type": kind.name(), "packet_number": number },
+                "trigger": if *by_time { "time_threshold" } else { "reordering_threshold" },
+            }),
+        ),
+        Happening::Closed { local, close } => ("connectivity:connection_closed", quic::closed(*local, close)),
     }
 }
 
@@ -182,11 +198,11 @@ mod tests {
             protocol: "TCP",
         };
         let mut log = Log::create(&path, &header).unwrap();
-        let (name, data) = tcp_event(&Happening::Lost(7));
+        let (name, data) = event(&Happening::Lost(7), None);
         log.event(Time::from_nanos(86_400_000_000_001), name, &data).unwrap();
         assert!(!path.exists(), "a file appears whole");
         log.commit().unwrap();
-        let text = super::super::files::read_text(&path).unwrap();
+        let text = crate::report::files::read_text(&path).unwrap();
         let records: Vec<&str> = text.split_terminator('\n').collect();
         assert!(records.iter().all(|record| record.starts_with('\u{1e}')));
         let event = r#"{"time":86400000.000001,"name":"recovery:packet_lost","data":{"header":{"packet_number":7,"packet_type":"unknown"}}}"#;
