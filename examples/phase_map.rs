@@ -9,6 +9,7 @@
 #![expect(clippy::print_stdout, reason = "an example shows what it found")]
 
 use lightlag::run::Simulation;
+use lightlag::run::outcome::Performance;
 use lightlag::scenario::build::lay_out;
 use lightlag::scenario::parse;
 use lightlag::trace::Mask;
@@ -18,6 +19,7 @@ use std::fmt::Write as _;
 const CAPACITY: u32 = 100;
 
 /// Share of the requests of the last seconds that were answered in time, long after the crowd has gone.
+#[must_use]
 pub fn served_in_the_end(load: u32, retries: u32) -> f64 {
     let retry =
         if retries == 0 { String::new() } else { format!("retry: (attempts: {}, backoff: \"10ms\"),", retries + 1) };
@@ -37,7 +39,7 @@ pub fn served_in_the_end(load: u32, retries: u32) -> f64 {
     let network = lay_out(&plan).expect("a handful of nodes has addresses");
     let mut simulation = Simulation::new(&plan, &network, None, Mask::NONE);
     simulation.run();
-    let (_, traffic) = simulation.outcome(Default::default(), Vec::new());
+    let (_, traffic) = simulation.outcome(Performance::default(), Vec::new());
     let users = traffic.iter().find(|traffic| traffic.plan.name == "users").expect("it is in the scenario");
     // Requests that are not answered within a second in a healthy system are as good as lost.
     let late = lightlag::base::Time::ZERO + lightlag::base::Span::from_secs(35);

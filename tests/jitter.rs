@@ -101,7 +101,7 @@ fn model(strategy: &Strategy, seed: u64) -> (f64, f64) {
 fn simulated(strategy: &Strategy, seed: u64) -> (f64, f64) {
     let source = format!(
         r#"Scenario(seed: {seed}, run_for: "300s",
-            nodes: {{ "client": Host(count: {CLIENTS}), "row": Server(workers: 1000, routes: [(path: "/row", versions: true)]), "lan": Router() }},
+            nodes: {{ "client": Host(count: {CLIENTS}), "row": Server(routes: [(path: "/row", versions: true)]), "lan": Router() }},
             links: [
                 (between: ("client", "lan"), delay: "0ms", jitter: Normal(mean: "10ms", sd: "2ms")),
                 (between: ("row", "lan"), rate: "10Gbps", delay: "0ms"),

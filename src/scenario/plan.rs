@@ -77,6 +77,7 @@ pub struct Node {
 
 /// What a node does.
 #[derive(Clone, PartialEq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each node, and servers are many of them")]
 pub enum NodeKind {
     /// Programs of users run on it.
     Host,

@@ -109,12 +109,14 @@ fn measure(item: &Value, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems
     let form = FORMS.iter().find(|form| form.name == kind)?;
     let fields = Fields::open(form, item, problems)?;
     let windowed = form.fields.contains(&"since");
-    let window = if windowed { window(&fields, plan, problems)? } else { None };
+    let all = Window { since: Time::ZERO, until: Time::NEVER };
+    let window = if windowed { window(&fields, plan, problems)? } else { all };
+    let window = (window != all).then_some(window);
     Some((whole(kind, &fields, nodes, plan, problems)?, window))
 }
 
-/// The part of the run between `since` and `until`; `None` inside if it is all of it.
-fn window(fields: &Fields<'_>, plan: &Plan, problems: &mut Problems) -> Option<Option<Window>> {
+/// The part of the run between `since` and `until`.
+fn window(fields: &Fields<'_>, plan: &Plan, problems: &mut Problems) -> Option<Window> {
     let instant = |name: &str, problems: &mut Problems| match fields.get(name) {
         None => Some(None),
         Some(value) => value::span(value, &format!("`{name}`"), problems).map(|span| Some(Time::ZERO + span)),
@@ -129,8 +131,7 @@ fn window(fields: &Fields<'_>, plan: &Plan, problems: &mut Problems) -> Option<O
         );
         return None;
     }
-    let all = window == Window { since: Time::ZERO, until: Time::NEVER };
-    Some((!all).then_some(window))
+    Some(window)
 }
 
 fn whole(kind: &str, fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems) -> Option<Measure> {

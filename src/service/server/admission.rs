@@ -114,8 +114,8 @@ impl Admission {
         }
     }
 
-    /// The request is answered: its worker is free, and the limit learns how long it took.
-    pub(super) fn answered(&self, admitted: Admitted<'_>) {
+    /// The request is answered: the limit learns how long it took.
+    pub(super) fn answered(&self, admitted: &Admitted<'_>) {
         let Some(limiter) = &self.limiter else { return };
         let (mut limiter, time) = (limiter.borrow_mut(), self.host.now());
         let before = limiter.limit();

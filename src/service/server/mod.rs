@@ -225,7 +225,7 @@ impl State {
             Ok(worker) => {
                 let (status, body) = self.serve(planned, work, io, seen).await;
                 let reply = self.conclude(request, path, planned, Reply { status, body, version: None }, seen);
-                self.admission.answered(worker);
+                self.admission.answered(&worker);
                 Some(reply)
             }
             Err(why) => {

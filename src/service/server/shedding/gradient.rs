@@ -27,7 +27,7 @@ impl Default for Gradient {
 
 impl Gradient {
     /// The usual latency in seconds after one more answer, and how many there have been.
-    pub(super) fn usual(&self, usual: f64, seen: u32, latency: Span) -> (f64, u32) {
+    pub(super) fn usual(usual: f64, seen: u32, latency: Span) -> (f64, u32) {
         let seen = (seen + 1).min(MEMORY);
         let weight = 2.0 / f64::from(seen + 1);
         (usual + (latency.as_secs_f64() - usual) * weight, seen)

@@ -78,7 +78,7 @@ impl Limiter {
         match self.config {
             Limit::Aimd(aimd) => self.limit = aimd.next(self.limit, latency, in_flight),
             Limit::Gradient(gradient) => {
-                (self.usual, self.seen) = gradient.usual(self.usual, self.seen, latency);
+                (self.usual, self.seen) = Gradient::usual(self.usual, self.seen, latency);
                 let (limit, usual) = gradient.next(self.limit, self.usual, latency, in_flight);
                 (self.limit, self.usual) = (limit, usual);
             }
