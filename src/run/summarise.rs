@@ -1,5 +1,6 @@
 //! From what the observers saw and the links counted to an [`Outcome`].
 
+use super::balancing::TimelineEntry;
 use super::outcome::{
     BreakerChange, Counts, DirectionOutcome, Expectation, FlowOutcome, HopOutcome, Latency, LimitOutcome, LinkOutcome,
     MODEL_VERSION, Outcome, Packets, PaymentsOutcome, Performance, QueueOutcome, Resilience, ServerOutcome, Share,
@@ -102,6 +103,8 @@ pub fn summarise(ended: Ended, traffic: &[Traffic]) -> Outcome {
             .iter()
             .map(|(name, workers, served)| (name.clone(), server(served, *workers, simulated)))
             .collect(),
+        balancers: IndexMap::new(),
+        timeline: Vec::new(),
         links: ended
             .links
             .into_iter()
@@ -184,6 +187,20 @@ fn resilience(traffic: &Traffic, names: &[&str]) -> Option<Resilience> {
         failed_tries: failed.iter().map(|(why, &n)| (why.name().to_owned(), n)).collect(),
         breaker: tripped.iter().map(breaker).collect(),
     })
+}
+
+/// Puts the changes of circuit breakers into the timeline.
+pub fn breakers(outcome: &mut Outcome) {
+    for (name, traffic) in &outcome.traffic {
+        let changes = traffic.resilience.iter().flat_map(|resilience| &resilience.breaker);
+        outcome.timeline.extend(changes.map(|change| TimelineEntry {
+            at_ns: change.at_ns,
+            who: change.node.clone(),
+            what: format!("breaker_{}", change.state),
+            subject: name.clone(),
+        }));
+    }
+    outcome.timeline.sort_by_key(|entry| entry.at_ns);
 }
 
 /// What was paid, where anything was to be paid.

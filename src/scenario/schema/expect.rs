@@ -1,5 +1,7 @@
 //! Expectations: the law that every scenario states about its own outcome.
 
+mod balancing;
+
 use super::form::{Fields, Form, list, similar};
 use super::nodes::Nodes;
 use super::{Problems, inner, value};
@@ -35,11 +37,14 @@ pub(super) const FORMS: &[&Form] = &[
     &CHARGED_AGAIN,
     &COUNT,
     &GOODPUT,
-    &LOST_WRITES,
-    &STALE_READS,
     &DROPS,
     &MARKS,
     &UTILISATION,
+    &balancing::BUSIEST,
+    &balancing::SENT,
+    &balancing::NOTICED,
+    &LOST_WRITES,
+    &STALE_READS,
 ];
 
 /// The phases into which the latencies of each kind of traffic divide, as results name them.
@@ -205,6 +210,7 @@ fn whole(kind: &str, fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, proble
             let (link, way) = link?;
             Some(Measure::Marks { link, way, bounds: bounds? })
         }
+        "Busiest" | "Sent" | "Noticed" => balancing::measure(kind, &fields, nodes, plan, problems),
         _ => {
             let link = link(fields, nodes, plan, problems);
             let bounds = bounds(fields, "\"90%\"", value::ratio, problems);
