@@ -210,7 +210,7 @@ fn whole(kind: &str, fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, proble
             let (link, way) = link?;
             Some(Measure::Marks { link, way, bounds: bounds? })
         }
-        "Busiest" | "Sent" | "Noticed" => balancing::measure(kind, &fields, nodes, plan, problems),
+        "Busiest" | "Sent" | "Noticed" => balancing::measure(kind, fields, nodes, plan, problems),
         _ => {
             let link = link(fields, nodes, plan, problems);
             let bounds = bounds(fields, "\"90%\"", value::ratio, problems);
