@@ -13,8 +13,8 @@ use std::rc::Rc;
 const CLIENT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 1), 1000);
 const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 2), 443);
 
-/// The first byte says how many datagrams of the handshake pass first; the rest is datagrams, each with its length in two bytes before
-/// it, which reach the client and the server in turn.
+// The first byte says how many flights of the handshake pass first; the rest is datagrams, each with its length in two bytes before it,
+// which reach the client and the server in turn.
 fuzz_target!(|data: &[u8]| {
     let Some((&handshake, data)) = data.split_first() else { return };
     let mut now = Time::from_nanos(1_000_000_000);
