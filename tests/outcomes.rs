@@ -138,6 +138,21 @@ fn token_bucket() {
 }
 
 #[test]
+fn balanced_shop() {
+    pinned("balanced-shop");
+}
+
+#[test]
+fn l7_routing() {
+    pinned("l7-routing");
+}
+
+#[test]
+fn bad_release() {
+    pinned("bad-release");
+}
+
+#[test]
 fn scale_up_or_out() {
     pinned("scale-up-or-out");
 }

@@ -1,5 +1,6 @@
 //! Outcomes made by hand, for the tests of every rendering.
 
+use crate::run::balancing::{BackendOutcome, BalancerOutcome, TimelineEntry};
 use crate::run::outcome::{
     BreakerChange, Counts, DirectionOutcome, Expectation, HopOutcome, Latency, LinkOutcome, MODEL_VERSION, Outcome,
     Packets, Performance, QueueOutcome, Resilience, ServerOutcome, Share, Slowest, Specimen, TrafficKind,
@@ -119,6 +120,13 @@ pub(crate) fn outcome(traffic: impl IntoIterator<Item = (&'static str, TrafficOu
         .into_iter()
         .map(|(name, a, b, a_to_b, b_to_a)| (name.to_owned(), LinkOutcome { a: a.into(), b: b.into(), a_to_b, b_to_a }))
         .collect(),
+        balancers: balancers(),
+        timeline: vec![TimelineEntry {
+            at_ns: 12_500_000_000,
+            who: "lb".into(),
+            what: "down".into(),
+            subject: "origin".into(),
+        }],
         servers: [("origin".to_owned(), ServerOutcome::default())].into_iter().collect(),
         node_drops: [("origin".to_owned(), named(&[("no_listener", 4)]))].into_iter().collect(),
         stores: IndexMap::new(),
@@ -155,6 +163,31 @@ pub(crate) fn outcome(traffic: impl IntoIterator<Item = (&'static str, TrafficOu
         ],
         warnings: vec!["the run ended before origin/2 was back".into()],
     }
+}
+
+fn balancers() -> IndexMap<String, BalancerOutcome> {
+    [(
+        "lb".to_owned(),
+        BalancerOutcome {
+            backends: [(
+                "origin".to_owned(),
+                BackendOutcome {
+                    sent: 1_000,
+                    again: 3,
+                    failed: named(&[("refused", 3)]),
+                    active: 2,
+                    most_active: 17,
+                    probes: 30,
+                    probes_failed: 4,
+                },
+            )]
+            .into_iter()
+            .collect(),
+            refused: named(&[("no_backend", 5)]),
+        },
+    )]
+    .into_iter()
+    .collect()
 }
 
 /// Retries, hedges and a breaker at work.

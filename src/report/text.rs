@@ -17,6 +17,8 @@ const BUDGETS: usize = 3;
 const SERVERS: usize = 3;
 /// Link directions shown.
 const DIRECTIONS: usize = 6;
+/// Notices shown; of more, the rest is counted.
+const NOTICES: usize = 4;
 /// Columns of the longest bar.
 const BAR: usize = 32;
 
@@ -50,6 +52,7 @@ pub fn summary(outcome: &Outcome, options: Options<'_>) -> String {
     for (name, traffic) in &outcome.traffic {
         section(&mut text, &route(name, traffic, style));
     }
+    section(&mut text, &noticed(outcome, style));
     section(&mut text, &stores::stores(outcome, style));
     section(&mut text, &links(outcome, style));
     section(&mut text, &warnings(outcome, style));
@@ -400,6 +403,20 @@ fn drops(drops: &IndexMap<String, u64>) -> String {
     let parts: Vec<String> =
         drops.iter().map(|(cause, n)| format!("{} {}", grouped(*n), cause.replace('_', " "))).collect();
     parts.join(", ")
+}
+
+/// The first notices of the timeline.
+fn noticed(outcome: &Outcome, style: Style) -> String {
+    let mut text = String::new();
+    for entry in outcome.timeline.iter().take(NOTICES) {
+        let at = Span::from_nanos(entry.at_ns);
+        let _ = writeln!(text, "{at}  {}: {} {}", entry.who, entry.subject, entry.what);
+    }
+    if outcome.timeline.len() > NOTICES {
+        let more = counted((outcome.timeline.len() - NOTICES) as u64, "more notice", "more notices");
+        let _ = writeln!(text, "{}", style.dim(&format!("{more}: --format json shows all")));
+    }
+    text
 }
 
 fn warnings(outcome: &Outcome, style: Style) -> String {

@@ -2,6 +2,7 @@
 //!
 //! `docs/results.md` describes every field of its JSON form; a test compares the two.
 
+use super::balancing::{BalancerOutcome, TimelineEntry};
 use super::series::SeriesOutcome;
 use super::stores::StoreOutcome;
 use indexmap::IndexMap;
@@ -90,6 +91,12 @@ pub struct Outcome {
     pub packets: Packets,
     /// What users felt, by name of the traffic.
     pub traffic: IndexMap<String, TrafficOutcome>,
+    /// What balancers did, by name of the node; left out where there are none.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub balancers: IndexMap<String, BalancerOutcome>,
+    /// What nodes noticed about each other, in its order; left out where there is nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timeline: Vec<TimelineEntry>,
     /// What servers did, by name of the node.
     #[serde(default)]
     pub servers: IndexMap<String, ServerOutcome>,

@@ -1,5 +1,6 @@
 //! A run from its plan to its outcome, in steps small enough to show progress between them.
 
+use super::balancing;
 use super::expect::{self, Evidence};
 use super::outcome::{Outcome, Performance};
 use super::summarise::{Ended, LinkCounters, summarise};
@@ -107,7 +108,7 @@ impl<'a> Simulation<'a> {
 
     /// What the run came to, and what the observers saw of each traffic. `performance` is what the caller measured.
     #[must_use]
-    pub fn outcome(self, performance: Performance, warnings: Vec<String>) -> (Outcome, Vec<Traffic>) {
+    pub fn outcome(mut self, performance: Performance, warnings: Vec<String>) -> (Outcome, Vec<Traffic>) {
         let tally = self.world.tally();
         let simulated = self.world.now() - Time::ZERO;
         let links = self.links();
@@ -116,9 +117,18 @@ impl<'a> Simulation<'a> {
             .map(|(index, node)| (node.name.clone(), *self.world.node_drops(index)))
             .collect();
         let servers = self.servers();
+        let balancing = self.metrics.as_mut().map(Metrics::take_balancing).unwrap_or_default();
         let traffic = self.metrics.map(Metrics::finish).unwrap_or_default();
+        let name = |node: u32| self.plan.nodes[node as usize].name.clone();
         let stores = self.stores.finish();
-        let evidence = Evidence { traffic: &traffic, links: &links, stores: &stores, simulated };
+        let evidence = Evidence {
+            traffic: &traffic,
+            links: &links,
+            stores: &stores,
+            balancing: &balancing,
+            nodes: &self.plan.nodes,
+            simulated,
+        };
         // Nobody watched: nothing can be judged.
         let expect = if traffic.is_empty() { &[][..] } else { &self.plan.expect };
         let expect = expect.iter().map(|expect| expect::judge(expect, &evidence)).collect();
@@ -142,6 +152,7 @@ impl<'a> Simulation<'a> {
             warnings,
         };
         let mut outcome = summarise(ended, &traffic);
+        (outcome.balancers, outcome.timeline) = balancing::outcome(&balancing, name);
         outcome.stores = super::stores::outcomes(&stores);
         (outcome, traffic)
     }

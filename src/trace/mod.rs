@@ -4,8 +4,10 @@
 //! each kind of record costs one test of the mask. Nothing in the model reads a record, so removing every observer changes
 //! nothing but speed.
 
+mod balancing;
 mod record;
 
+pub use balancing::{Balanced, BalancedEvent, Notice, Probed, Refusal, Refused, What};
 pub use record::{
     Arrival, Cause, Circuit, Echo, Exchange, Failure, Lookup, Message, MessageSent, PacketEvent, PacketRecord,
     Progress, QuicKind, QuicLost, Record, Recovery, Request, RequestStarted, Series, StoreEvent, StoreRecord, Tripped,

@@ -1,6 +1,6 @@
 //! The records: what users felt, and what happened to packets.
 
-use super::Mask;
+use super::{Balanced, Mask, Notice, Probed, Refused};
 use crate::base::{Span, Time};
 use crate::wire::Packet;
 use std::net::SocketAddrV4;
@@ -698,6 +698,14 @@ pub enum Record {
     Exchange(Exchange),
     /// A server did not work on a request.
     TurnedAway(TurnedAway),
+    /// A balancer sent something to a backend, or is rid of it.
+    Balanced(Balanced),
+    /// A health check ended.
+    Probed(Probed),
+    /// A balancer had nobody to send something to.
+    Refused(Refused),
+    /// Somebody noticed something.
+    Notice(Notice),
     /// A name was looked up.
     Lookup(Lookup),
     /// A message was sent.
