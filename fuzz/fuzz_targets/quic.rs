@@ -26,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
     let mut left = usize::from(handshake % 16);
     while left > 0 {
         left -= 1;
-        now = now + Span::from_millis(10);
+        now += Span::from_millis(10);
         while let Some(transmit) = client.poll_transmit(now) {
             let end = server.get_or_insert_with(|| {
                 let (items, _) = decode(&transmit.payload, ID_LEN);
@@ -51,7 +51,7 @@ fuzz_target!(|data: &[u8]| {
         let mut again = Payload::empty();
         items.iter().for_each(|item| item.put(&mut again));
         assert_eq!(decode(&again, ID_LEN), (items, Ok(())), "{datagram:02x?}");
-        now = now + Span::from_millis(1);
+        now += Span::from_millis(1);
         let (end, from) = if to_client { (Some(&mut client), SERVER) } else { (server.as_mut(), CLIENT) };
         to_client = !to_client;
         let Some(end) = end else { continue };

@@ -203,7 +203,7 @@ impl Rebinding {
         let Some(every) = self.every else { return false };
         let due = self.next <= at;
         while self.next <= at {
-            self.next = self.next + every;
+            self.next += every;
         }
         due
     }
