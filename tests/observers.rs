@@ -48,6 +48,7 @@ fn start(world: &mut World) {
             start: Time::ZERO,
             every: Span::from_millis(20),
             limit: Limit { count: Some(SENT / 2), ..Limit::NONE },
+            rebinds: None,
         };
         world.spawn(0, |host| messages::send(host, sender));
     }

@@ -108,6 +108,11 @@ fn head_of_line() {
 }
 
 #[test]
+fn migration() {
+    pinned("migration");
+}
+
+#[test]
 fn ping_around_the_world() {
     pinned("ping-around-the-world");
 }

@@ -223,6 +223,7 @@ fn messages_take_half_a_round_trip_and_only_tcp_waits_for_what_was_lost() {
             start: Time::ZERO,
             every: MS * 20,
             limit: Limit { count: Some(3_000), until: None },
+            rebinds: None,
         };
         lab.world.spawn(USER, |host| messages::send(host, sender));
         lab.run(Span::from_secs(70));

@@ -13,8 +13,8 @@ use std::rc::Rc;
 const CLIENT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 1), 1000);
 const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 2), 443);
 
-/// The first byte says how many datagrams of the handshake pass first; the rest is datagrams, each with its length in two bytes before
-/// it, which reach the client and the server in turn.
+// The first byte says how many flights of the handshake pass first; the rest is datagrams, each with its length in two bytes before it,
+// which reach the client and the server in turn.
 fuzz_target!(|data: &[u8]| {
     let Some((&handshake, data)) = data.split_first() else { return };
     let mut now = Time::from_nanos(1_000_000_000);
@@ -26,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
     let mut left = usize::from(handshake % 16);
     while left > 0 {
         left -= 1;
-        now = now + Span::from_millis(10);
+        now += Span::from_millis(10);
         while let Some(transmit) = client.poll_transmit(now) {
             let end = server.get_or_insert_with(|| {
                 let (items, _) = decode(&transmit.payload, ID_LEN);
@@ -51,7 +51,7 @@ fuzz_target!(|data: &[u8]| {
         let mut again = Payload::empty();
         items.iter().for_each(|item| item.put(&mut again));
         assert_eq!(decode(&again, ID_LEN), (items, Ok(())), "{datagram:02x?}");
-        now = now + Span::from_millis(1);
+        now += Span::from_millis(1);
         let (end, from) = if to_client { (Some(&mut client), SERVER) } else { (server.as_mut(), CLIENT) };
         to_client = !to_client;
         let Some(end) = end else { continue };

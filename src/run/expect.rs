@@ -436,6 +436,7 @@ mod tests {
             every: Span::ZERO,
             carrier: crate::scenario::plan::Carrier::Udp,
             limit: crate::service::Limit::NONE,
+            rebinds: None,
         });
         let names: Vec<&str> = Kind::Messages.phases().iter().map(|phase| phase.name()).collect();
         assert_eq!(phases(&messages), names);

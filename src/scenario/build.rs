@@ -448,6 +448,7 @@ impl Programs<'_> {
                 start: traffic.start,
                 every: plan.every,
                 limit: plan.limit,
+                rebinds: plan.rebinds,
             };
             world.spawn(from, |host| messages::send(host.with_dscp(traffic.dscp), config));
         }

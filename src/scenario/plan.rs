@@ -478,6 +478,8 @@ pub struct Messages {
     pub carrier: Carrier,
     /// When they end.
     pub limit: Limit,
+    /// The senders come from another port every so long.
+    pub rebinds: Option<Span>,
 }
 
 /// What carries messages.

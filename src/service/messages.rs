@@ -57,6 +57,9 @@ pub struct Sender {
     pub every: Span,
     /// When to stop.
     pub limit: Limit,
+    /// The sender comes from another port every so long, as when a NAT on its way forgets it (RFC 9308 4.2): QUIC migrates, TCP connects
+    /// anew.
+    pub rebinds: Option<Span>,
 }
 
 /// What to receive.
@@ -76,7 +79,8 @@ pub struct Receiver {
 ///
 /// Over TCP and QUIC the connection is opened at `start` and the first message is due when it is open, so that handshakes are not
 /// counted as latency of messages. A message that finds the send buffer full waits its turn: its latency counts from when
-/// it was due. If the connection fails, a new one is made for what follows; what the old one had not delivered is lost.
+/// it was due. If the connection fails, a new one is made for what follows; what the old one had not delivered is lost. Where the
+/// sender's port changes, this is what happens over TCP, whose connections are their ports.
 pub async fn send(host: Host, config: Sender) {
     assert!(config.bytes >= MIN_BYTES, "a message has room for its number and time");
     host.sleep_until(config.start).await;
@@ -88,8 +92,9 @@ pub async fn send(host: Host, config: Sender) {
 }
 
 async fn send_datagrams(host: &Host, config: &Sender) {
-    let Ok(socket) = host.udp(0).await else { return };
+    let Ok(mut socket) = host.udp(0).await else { return };
     let mut writer = Writer::new(config);
+    let mut rebinding = Rebinding::new(config);
     let mut index = 0;
     loop {
         let at = tick(config.start, config.every, index);
@@ -100,6 +105,10 @@ async fn send_datagrams(host: &Host, config: &Sender) {
             host.sleep_until(at).await;
         }
         host.record(sent(config, index, at));
+        if rebinding.is_due(at) {
+            let Ok(another) = host.udp(0).await else { return };
+            socket = another;
+        }
         socket.send(config.to, writer.message(index));
         index += 1;
     }
@@ -109,6 +118,7 @@ async fn send_stream(host: &Host, config: &Sender, congestion: Option<&'static s
     let mut stream = host.connect_with(config.to, congestion, true).await.ok();
     let config = &Sender { start: host.now(), ..config.clone() };
     let mut writer = Writer::new(config);
+    let mut rebinding = Rebinding::new(config);
     let mut index = 0;
     loop {
         let at = tick(config.start, config.every, index);
@@ -121,6 +131,11 @@ async fn send_stream(host: &Host, config: &Sender, congestion: Option<&'static s
         host.record(sent(config, index, at));
         let message = writer.message(index);
         index += 1;
+        if rebinding.is_due(at)
+            && let Some(old) = stream.take()
+        {
+            old.abort();
+        }
         if stream.is_none() {
             stream = host.connect_with(config.to, congestion, true).await.ok();
         }
@@ -137,6 +152,7 @@ async fn send_streams(host: &Host, config: &Sender, congestion: Option<&'static 
     let mut connection = host.quic(config.to, quic_options(congestion)).await.ok();
     let config = &Sender { start: host.now(), ..config.clone() };
     let mut writer = Writer::new(config);
+    let mut rebinding = Rebinding::new(config);
     let mut index = 0;
     loop {
         let at = tick(config.start, config.every, index);
@@ -149,6 +165,12 @@ async fn send_streams(host: &Host, config: &Sender, congestion: Option<&'static 
         host.record(sent(config, index, at));
         let message = writer.message(index);
         index += 1;
+        if rebinding.is_due(at)
+            && let Some(open) = &connection
+            && open.migrate().await.is_err()
+        {
+            connection = None;
+        }
         if connection.is_none() {
             connection = host.quic(config.to, quic_options(congestion)).await.ok();
         }
@@ -162,6 +184,28 @@ async fn send_streams(host: &Host, config: &Sender, congestion: Option<&'static 
                 connection = None;
             }
         }
+    }
+}
+
+/// When the sender's port changes.
+struct Rebinding {
+    every: Option<Span>,
+    next: Time,
+}
+
+impl Rebinding {
+    fn new(config: &Sender) -> Self {
+        Self { every: config.rebinds, next: config.start + config.rebinds.unwrap_or_default() }
+    }
+
+    /// Whether it changes before the message that is due at `at`.
+    fn is_due(&mut self, at: Time) -> bool {
+        let Some(every) = self.every else { return false };
+        let due = self.next <= at;
+        while self.next <= at {
+            self.next += every;
+        }
+        due
     }
 }
 
@@ -293,6 +337,7 @@ mod tests {
             start: Time::from_nanos(7),
             every: Span::from_millis(20),
             limit: Limit::NONE,
+            rebinds: None,
         }
     }
 

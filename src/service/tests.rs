@@ -538,6 +538,7 @@ fn messages_over_a_stream_are_told_apart_and_timed_from_when_they_were_due() {
         start: Time::ZERO,
         every: MS * 20,
         limit: Limit { count: Some(100), until: None },
+        rebinds: None,
     };
     net.spawn(2, |host| messages::send(host, sender));
     net.run(10);

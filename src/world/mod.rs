@@ -137,7 +137,7 @@ impl World {
         self.digest
     }
 
-    /// What became of all packets so far. A packet that a host took in and had no use for counts as delivered.
+    /// What became of all packets so far. A datagram that a host took in and had no use for counts as dropped.
     #[must_use]
     pub fn tally(&self) -> Tally {
         let mut tally = self.tally.clone();

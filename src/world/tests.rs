@@ -62,6 +62,7 @@ fn messages_over_udp(world: &mut World, from: NodeId, to: NodeId, bytes: u64, co
         start: Time::ZERO,
         every: Span::from_micros(16),
         limit: Limit { count: Some(count), ..Limit::NONE },
+        rebinds: None,
     };
     world.spawn(number(from), |host| messages::send(host, sender));
 }

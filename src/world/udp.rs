@@ -50,6 +50,13 @@ impl World {
         self.send(node, packet);
     }
 
+    /// A host drops a datagram that has reached it: it counts as dropped and not as delivered.
+    fn no_use_for(&mut self, node: u32, cause: Cause) {
+        self.nodes[node as usize].dropped[cause as usize] += 1;
+        self.tally.dropped[cause as usize] += 1;
+        self.tally.delivered -= 1;
+    }
+
     /// A datagram has reached its host.
     pub(super) fn udp_input(&mut self, node: u32, id: PacketId) {
         let packet = self.packets.sized_mut(id).0;
@@ -62,7 +69,7 @@ impl World {
             }
             let reply = ip::port_unreachable(self.packets.sized_mut(id).0);
             self.packets.free(id);
-            self.nodes[node as usize].dropped[Cause::NoListener as usize] += 1;
+            self.no_use_for(node, Cause::NoListener);
             if let Some(reply) = reply {
                 self.send(node, reply);
             }
@@ -71,7 +78,7 @@ impl World {
         let bytes = datagram.payload.len();
         if socket.inbox.bytes() + bytes > DATAGRAM_BUFFER {
             self.packets.free(id);
-            self.nodes[node as usize].dropped[Cause::BufferFull as usize] += 1;
+            self.no_use_for(node, Cause::BufferFull);
             return;
         }
         let transit = &packet.transit;

@@ -185,12 +185,17 @@ fn ends(judge: &mut Judge) {
     judge.gaps("no_loss_close", &gaps(&ours), &gaps(&figures("no_loss_close", "FIN packets")));
 }
 
-#[test]
-fn timers_expire_when_the_kernels_do() {
+/// Every gap of every script.
+pub fn table() -> Table {
     let mut judge = Judge(Table::default());
     handshakes(&mut judge);
     losses(&mut judge);
     black_holes(&mut judge);
     ends(&mut judge);
-    judge.0.judge("timers");
+    judge.0
+}
+
+#[test]
+fn timers_expire_when_the_kernels_do() {
+    table().judge("timers");
 }

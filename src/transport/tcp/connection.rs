@@ -206,6 +206,9 @@ pub struct Connection {
     pub(super) ts_recent: u32,
     pub(super) echo: Option<u32>,
 
+    /// Whether our SYN offered timestamps and SACK, and its window scale, where the peer's crossed it: our answer repeats them whatever
+    /// the peer offers (Linux `tcp_syn_options`).
+    pub(super) crossed: Option<(bool, bool, Option<u8>)>,
     /// Segments without data that wait to be sent: resets and challenges.
     pub(super) control_out: VecDeque<Segment>,
     /// What Fast Open does, and a cookie that the server has given.
@@ -273,6 +276,7 @@ impl Connection {
             ecn: EcnState::new(config.ecn, accurate),
             ts_recent: 0,
             echo: None,
+            crossed: None,
             control_out: VecDeque::new(),
             opening: Opening::Usual,
             cookie: None,

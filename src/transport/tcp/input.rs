@@ -105,9 +105,11 @@ impl Connection {
         if flags.has(Flags::RST) || !flags.has(Flags::SYN) {
             return;
         }
+        let offered = (self.timestamps, self.sack, self.scaling.then_some(self.receiver.scale));
         self.take_syn(segment);
         if !flags.has(Flags::ACK) {
             // Simultaneous open (RFC 9293 3.5, figure 8).
+            self.crossed = Some(offered);
             self.take_back_syn_data(1);
             self.state = State::SynReceived;
             self.ecn.take_crossing_syn(flags);

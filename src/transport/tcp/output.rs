@@ -150,6 +150,8 @@ impl Connection {
             self.board.mark_retransmitted(0, now);
             self.recovery.retransmitted(now);
         }
+        let now_offered = (self.timestamps, self.sack, self.scaling.then_some(self.receiver.scale));
+        let (timestamps, sack_permitted, window_scale) = self.crossed.unwrap_or(now_offered);
         let mut segment = Segment {
             src_port: self.local_port,
             dst_port: self.remote_port,
@@ -158,9 +160,9 @@ impl Connection {
             window: self.receiver.offer_unscaled(),
             options: Options {
                 mss: Some(u16::try_from(self.own_mss).unwrap_or(u16::MAX)),
-                window_scale: self.scaling.then_some(self.receiver.scale),
-                sack_permitted: self.sack,
-                timestamps: self.timestamps.then(|| (self.clock(now), self.ts_recent)),
+                window_scale,
+                sack_permitted,
+                timestamps: timestamps.then(|| (self.clock(now), self.ts_recent)),
                 fast_open,
                 ..Options::default()
             },

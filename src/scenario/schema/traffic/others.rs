@@ -32,7 +32,20 @@ pub(in crate::scenario::schema) static BULK: Form = Form {
 };
 pub(in crate::scenario::schema) static MESSAGES: Form = Form {
     name: "Messages",
-    fields: &["from", "to", "pairing", "size", "every", "over", "count", "for", "start", "congestion", "dscp"],
+    fields: &[
+        "from",
+        "to",
+        "pairing",
+        "size",
+        "every",
+        "over",
+        "count",
+        "for",
+        "start",
+        "rebinds",
+        "congestion",
+        "dscp",
+    ],
 };
 pub(in crate::scenario::schema) static PING: Form = Form {
     name: "Ping",
@@ -114,6 +127,9 @@ pub(super) fn messages(reading: &Reading<'_, '_>, problems: &mut Problems) -> Op
     if over == Some("Udp") {
         fields.no_effect("congestion", "UDP has no congestion control", problems);
     }
+    let rebinds = fields
+        .get("rebinds")
+        .and_then(|value| value::positive_span(value, "`rebinds` (from one port to the next)", problems));
     Some(Messages {
         pairs: pairs?,
         port: reading.port,
@@ -125,6 +141,7 @@ pub(super) fn messages(reading: &Reading<'_, '_>, problems: &mut Problems) -> Op
             _ => Carrier::Quic { congestion },
         },
         limit,
+        rebinds,
     })
 }
 

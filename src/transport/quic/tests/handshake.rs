@@ -217,3 +217,51 @@ fn a_client_that_moves_is_followed_once_it_has_answered_from_there() {
     assert_eq!(channel.end(0).readable(id), 50_000);
     assert_eq!((channel.reason(0), channel.reason(1)), (None, None));
 }
+
+/// RFC 9000 9.3 and 9.4: on a new network nothing is known of the way, and who came there must first prove it.
+#[test]
+fn a_client_on_another_network_starts_its_way_anew_and_gets_three_times_what_it_sent_until_it_is_proved() {
+    let mut channel = Channel::open(Config::default(), MS(50));
+    let now = channel.now;
+    let id = channel.end(0).open(Dir::Bi, now).unwrap();
+    channel.write(0, id, Payload::filler(200_000));
+    channel.run(MS(1_000));
+    while channel.read(1, id).is_some() {}
+    let grown = channel.end(0).info().cwnd_bytes;
+    let first = 10 * 1350;
+    assert!(grown > 2 * first, "{grown}: the window has grown");
+    channel.clear();
+    channel.client.set_ip(std::net::Ipv4Addr::new(10, 9, 0, 1));
+    let now = channel.now;
+    assert!(channel.end(0).migrate(false, now));
+    let info = channel.end(0).info();
+    assert_eq!((info.cwnd_bytes, info.srtt), (first, Span::ZERO), "nothing is known of the new way");
+    channel.write(0, id, Payload::filler(100));
+    // The server answers at the new address, where it may send three times what has come from there.
+    channel.run(MS(60));
+    channel.write(1, id, Payload::filler(100_000));
+    channel.run(MS(30));
+    let sent = |channel: &Channel, from: usize| -> u64 {
+        channel.sent.iter().filter(|seen| seen.from == from).map(|seen| seen.len).sum()
+    };
+    assert!(!channel.end(1).path.validated);
+    let (theirs, ours) = (sent(&channel, 1), sent(&channel, 0));
+    assert!(theirs <= 3 * ours, "{theirs} bytes to an address that sent {ours}");
+    let challenged = |channel: &Channel, from: usize| {
+        channel
+            .sent
+            .iter()
+            .any(|seen| seen.from == from && seen.frames().any(|frame| matches!(frame, Frame::PathChallenge(_))))
+    };
+    assert!(challenged(&channel, 0) && challenged(&channel, 1), "both ends ask");
+    channel.run(MS(100));
+    assert!(channel.end(1).path.validated && channel.end(1).remote() == channel.client);
+    channel.run(MS(2_000));
+    let mut got = 0;
+    while let Some((payload, _)) = channel.read(0, id) {
+        got += payload.len();
+    }
+    assert_eq!((got, channel.reason(0), channel.reason(1)), (100_000, None, None));
+    let (srtt, way) = (channel.end(0).info().srtt, MS(100));
+    assert!(way <= srtt && srtt < way + MS(30), "{srtt}: measured anew");
+}
