@@ -166,3 +166,18 @@ fn sharded_cache() {
 fn read_locality() {
     pinned("read-locality");
 }
+
+#[test]
+fn l4_long_lived() {
+    pinned("l4-long-lived");
+}
+
+#[test]
+fn l4_direct() {
+    pinned("l4-direct");
+}
+
+#[test]
+fn geo_dns() {
+    pinned("geo-dns");
+}

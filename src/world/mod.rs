@@ -12,6 +12,7 @@ mod pool;
 mod quic;
 mod scheduled;
 mod sockets;
+mod steer;
 mod tcp;
 mod udp;
 
