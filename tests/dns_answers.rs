@@ -9,7 +9,7 @@ use lightlag::service::client::{self, Arrivals, Connections, Origin};
 use lightlag::service::stub::{self, Stub};
 use lightlag::service::{authority, resolver, server};
 use lightlag::topo::Role;
-use lightlag::trace::{Mask, Record, What};
+use lightlag::trace::{Judged, Mask, Record};
 use lightlag::transport::tcp;
 use lightlag::world::{Blueprint, World};
 use std::net::SocketAddrV4;
@@ -92,7 +92,7 @@ fn run(change: impl FnOnce(&mut resolver::Config), second: bool) -> Seen {
         more = world.advance(Time::ZERO + SECOND * 60, 10_000);
         world.trace().drain(
             |record| match record {
-                Record::Notice(notice) if notice.what == What::Down && notice.subject == FIRST => {
+                Record::Judgement(notice) if notice.what == Judged::Down && notice.subject == FIRST => {
                     assert_eq!(notice.node, AUTHORITY);
                     seen.down = notice.time - Time::ZERO;
                 }

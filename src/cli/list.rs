@@ -7,7 +7,7 @@ use crate::link::{loss, queue};
 use crate::report::Style;
 use crate::report::table::{Align, Table};
 use crate::scenario::Code;
-use crate::scenario::schema::{FORMS, PROFILES};
+use crate::scenario::schema::{FORMS, PROFILES, faults};
 use crate::service::answers;
 use crate::service::balancer::policy;
 use crate::service::client::{Policy, backoff, jitter};
@@ -22,6 +22,7 @@ pub(crate) fn run(list: &List, style: Style) -> Result<Status, Failure> {
         Listing::Controllers => named("controller", congestion::TABLE.iter().map(|&(name, line, _)| (name, line))),
         Listing::Queues => named("queue", queue::TABLE.iter().copied()),
         Listing::Losses => named("loss", loss::TABLE.iter().copied()),
+        Listing::Faults => named("fault", faults::kinds()),
         Listing::Resilience => named("policy", resilience()),
         Listing::Answers => named("answers", answers::TABLE.iter().copied()),
         Listing::Policies => named("policy", policy::TABLE.iter().copied()),

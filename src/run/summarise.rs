@@ -5,6 +5,7 @@ use super::outcome::{
     Outcome, Packets, Performance, QueueOutcome, Resilience, ServerOutcome, Share, Slowest, Specimen, TrafficKind,
     TrafficOutcome,
 };
+use super::timeline::StrikeOutcome;
 use crate::base::{Digest, Span};
 use crate::link::Counters;
 use crate::observe::metrics::{Efforts, Flow, Hop, Served, bits_per_second};
@@ -48,6 +49,8 @@ pub struct Ended {
     pub servers: Vec<(String, usize, Served)>,
     /// What its links counted, in the plan's order.
     pub links: Vec<LinkCounters>,
+    /// The strikes of its faults.
+    pub timeline: Vec<StrikeOutcome>,
     /// The expectations, judged.
     pub expect: Vec<Expectation>,
     /// What a reader should know.
@@ -103,7 +106,7 @@ pub fn summarise(ended: Ended, traffic: &[Traffic]) -> Outcome {
             .map(|(name, workers, served)| (name.clone(), server(served, *workers, simulated)))
             .collect(),
         balancers: IndexMap::new(),
-        timeline: Vec::new(),
+        judgements: Vec::new(),
         links: ended
             .links
             .into_iter()
@@ -118,6 +121,7 @@ pub fn summarise(ended: Ended, traffic: &[Traffic]) -> Outcome {
             .map(|(name, drops)| (name, by_cause(&drops)))
             .filter(|(_, drops)| !drops.is_empty())
             .collect(),
+        timeline: ended.timeline,
         stores: IndexMap::new(),
         series: None,
         expect: ended.expect,
