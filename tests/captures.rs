@@ -9,7 +9,8 @@
 mod tshark;
 
 use lightlag::run::Outcome;
-use lightlag::scenario::plan::{Plan, TrafficKind};
+use lightlag::scenario::plan::{NodeKind, Plan, TrafficKind};
+use lightlag::service::balancer::Probe;
 use snapbox::cmd::Command;
 use std::fs;
 use std::ops::RangeInclusive;
@@ -216,6 +217,25 @@ impl Asked {
                 under_tls += u64::from(counts.ok > 0);
             } else {
                 clear = clear.start() + counts.ok..=clear.end() + counts.started;
+            }
+        }
+        // Balancers ask too: those whom they send requests to, and those whom they check by requests.
+        for (name, balancer) in &outcome.balancers {
+            let node = plan.nodes.iter().find(|node| node.name == *name).unwrap();
+            let NodeKind::Balancer(settings) = &node.kind else { panic!("{name} is a balancer") };
+            let probes = settings.pools.iter().filter_map(|pool| pool.settings.check.as_ref());
+            let asks = probes.map(|check| &check.probe).any(|probe| matches!(probe, Probe::Http { .. }));
+            for backend in balancer.backends.values() {
+                let failed: u64 = backend.failed.values().sum();
+                let (mut least, mut most) = (0, 0);
+                if settings.layer.sees_requests() {
+                    (least, most) = (backend.sent - failed - backend.active, backend.sent);
+                }
+                if asks {
+                    // The last check may be under way.
+                    (least, most) = (least + backend.probes - backend.probes_failed, most + backend.probes + 1);
+                }
+                clear = clear.start() + least..=clear.end() + most;
             }
         }
         Self { clear, under_tls }

@@ -168,6 +168,21 @@ fn dns_outage() {
 }
 
 #[test]
+fn balanced_shop() {
+    pinned("balanced-shop");
+}
+
+#[test]
+fn l7_routing() {
+    pinned("l7-routing");
+}
+
+#[test]
+fn bad_release() {
+    pinned("bad-release");
+}
+
+#[test]
 fn scale_up_or_out() {
     pinned("scale-up-or-out");
 }
@@ -185,4 +200,19 @@ fn sharded_cache() {
 #[test]
 fn read_locality() {
     pinned("read-locality");
+}
+
+#[test]
+fn region_loss() {
+    pinned("region-loss");
+}
+
+#[test]
+fn cache_failover() {
+    pinned("cache-failover");
+}
+
+#[test]
+fn ride_hailing() {
+    pinned("ride-hailing");
 }

@@ -42,7 +42,7 @@ fn describe(loaded: &Loaded, style: Style) -> String {
         counted(plan.links.len() as u64, "link", "links"),
         counted(plan.traffic.len() as u64, "kind", "kinds"),
     );
-    for part in [nodes(loaded), links(loaded), zones(loaded), faults(loaded)] {
+    for part in [nodes(loaded), balancers(&loaded.plan), links(loaded), zones(loaded), faults(loaded)] {
         if !part.is_empty() {
             let _ = write!(text, "\n{}", part.render(style));
         }
@@ -95,6 +95,7 @@ fn kind(plan: &Plan, node: &Node) -> String {
     let declared = node.declared;
     match &node.kind {
         NodeKind::Server(config) => serving::server(config),
+        NodeKind::Balancer(balancer) => format!("Balancer, port {}", balancer.port),
         NodeKind::Store(node) => {
             let store = &plan.stores[node.store as usize];
             let first = &plan.nodes[store.members[0] as usize];
@@ -106,6 +107,49 @@ fn kind(plan: &Plan, node: &Node) -> String {
         }
         other => other.name().into(),
     }
+}
+
+/// Each pool of each balancer.
+fn balancers(plan: &plan::Plan) -> Table {
+    let mut table =
+        left(&["balancer", "sees", "pool", "to", "policy", "health", "outliers", "panic", "slow start", "connections"]);
+    for &index in &plan.written.nodes {
+        let node = &plan.nodes[index as usize];
+        let NodeKind::Balancer(balancer) = &node.kind else { continue };
+        for (place, pool) in balancer.pools.iter().enumerate() {
+            let settings = &pool.settings;
+            let backend = |target: &plan::Target| {
+                let name = &plan.nodes[target.node as usize].name;
+                let weight = if target.weight > 1 { format!(" x{}", target.weight) } else { String::new() };
+                let drain = target.drain.map_or_else(String::new, |at| format!(" until {}", at - Time::ZERO));
+                format!("{name}{weight}{drain}")
+            };
+            let to: Vec<String> = pool.targets.iter().map(backend).collect();
+            let first = place == 0;
+            let limit = settings.connections.map_or_else(|| "any number".into(), |most| most.to_string());
+            let requests = format!(
+                "{limit}, idle {}, timeout {}, {}{}{}",
+                settings.idle,
+                settings.timeout,
+                counted(u64::from(settings.retries), "retry", "retries"),
+                if settings.retry_errors { " also of errors" } else { "" },
+                settings.sticky.as_ref().map_or_else(String::new, |name| format!(", sticky by {name}")),
+            );
+            table.row([
+                if first { node.name.as_str().into() } else { Cell::default() },
+                if first { balancer.layer.to_string().into() } else { Cell::default() },
+                settings.name.as_str().into(),
+                to.join(", ").into(),
+                settings.algorithm.to_string().into(),
+                settings.check.as_ref().map_or_else(|| "-".into(), ToString::to_string).into(),
+                settings.outliers.as_ref().map_or_else(|| "-".into(), ToString::to_string).into(),
+                format!("below {}", settings.panic).into(),
+                settings.slow_start.map_or_else(|| "-".into(), |span| span.to_string()).into(),
+                if balancer.layer.sees_requests() { requests.into() } else { "-".into() },
+            ]);
+        }
+    }
+    table
 }
 
 fn tcp(node: &plan::Node) -> String {

@@ -1,6 +1,7 @@
 //! What users felt, per traffic: how many began, ended well, failed and why; every latency; every byte that was of use.
 
 use super::attribution::{self, Joiner};
+use super::balancers::Balancing;
 use super::phase::{Budget, Phase};
 use super::samples::{Percentile, Samples, Sorted};
 use crate::base::{Span, Time};
@@ -400,6 +401,7 @@ pub struct Metrics {
     traffic: Vec<Traffic>,
     servers: BTreeMap<u32, Served>,
     joiner: Joiner,
+    balancing: Balancing,
 }
 
 impl Metrics {
@@ -410,6 +412,7 @@ impl Metrics {
             traffic: plan.into_iter().map(Traffic::new).collect(),
             servers: BTreeMap::new(),
             joiner: Joiner::default(),
+            balancing: Balancing::default(),
         }
     }
 
@@ -447,7 +450,17 @@ impl Metrics {
             | Record::Lost(_)
             | Record::Rerouted(_)
             | Record::Notice(_) => {}
+            Record::Balanced(balanced) => self.balancing.balanced(balanced),
+            Record::Probed(probed) => self.balancing.probed(probed),
+            Record::Refused(refused) => self.balancing.refused(refused),
+            Record::Judgement(judgement) => self.balancing.judgements.push(*judgement),
         }
+    }
+
+    /// What balancers did and what was noticed; it is handed out once.
+    #[must_use]
+    pub fn take_balancing(&mut self) -> Balancing {
+        std::mem::take(&mut self.balancing)
     }
 
     /// Ends the reading: what each traffic came to, in the plan's order.

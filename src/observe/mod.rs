@@ -1,6 +1,7 @@
 //! Readers of the trace: they turn records into what a person wants to know, and change nothing.
 
 pub mod attribution;
+pub mod balancers;
 pub mod capture;
 pub mod cases;
 mod decode;

@@ -6,7 +6,7 @@
 //! its fault strikes again: who waits for a timer learns of a short fault after it is over.
 
 use crate::base::Time;
-use crate::trace::{Cause, Notice, Record, Request, What};
+use crate::trace::{Cause, Judged, Judgement, Notice, Record, Request, What};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
@@ -19,6 +19,8 @@ pub struct FaultPlan {
     pub kind: &'static str,
     /// Addresses of the machines that it is on.
     pub machines: Vec<Ipv4Addr>,
+    /// Their numbers in the plan.
+    pub nodes: Vec<u32>,
     /// Numbers of the traffic whose failures may be due to it; `None` for all.
     pub traffic: Option<Vec<u32>>,
 }
@@ -73,7 +75,6 @@ pub struct Timeline {
     latest: Vec<Option<usize>>,
     /// Records not taken in yet, with their times: those of programs come later than those of the world.
     waiting: Vec<(Time, Record)>,
-    told: Time,
 }
 
 impl Timeline {
@@ -81,7 +82,7 @@ impl Timeline {
     #[must_use]
     pub fn new(faults: Vec<FaultPlan>) -> Self {
         let latest = vec![None; faults.len()];
-        Self { faults, strikes: Vec::new(), latest, waiting: Vec::new(), told: Time::ZERO }
+        Self { faults, strikes: Vec::new(), latest, waiting: Vec::new() }
     }
 
     /// Reads one record. Those that are read between two calls of [`Timeline::sort`] need not be in order.
@@ -96,13 +97,10 @@ impl Timeline {
             Record::Notice(notice) => notice.time,
             Record::Request(request) => request.end,
             Record::Message(message) => message.arrival.released,
-            // One that was not answered is told when its time is up.
-            Record::Echo(echo) => echo.answer.map_or(self.told, |(_, at)| at),
+            Record::Echo(echo) => echo.ended,
+            Record::Judgement(judgement) => judgement.time,
             _ => return,
         };
-        if matches!(record, Record::Request(_) | Record::Message(_) | Record::Echo(_)) {
-            self.told = self.told.max(time);
-        }
         self.waiting.push((time, *record));
     }
 
@@ -151,11 +149,12 @@ impl Timeline {
                 }
             }
             Record::Notice(notice) => self.notice(notice),
+            Record::Judgement(judgement) => self.judgement(judgement),
             Record::Request(request) => self.request(request),
             Record::Message(message) => self.success(message.traffic, &[message.flow], message.arrival.released),
             Record::Echo(echo) => match echo.answer {
                 Some((_, at)) => self.success(echo.traffic, &[], at),
-                None => self.failure(echo.traffic, (echo.sent, echo.sent)),
+                None => self.failure(echo.traffic, (echo.sent, echo.ended)),
             },
             _ => {}
         }
@@ -186,6 +185,16 @@ impl Timeline {
         for (fault, strike) in self.open() {
             if strike.flows.contains(&notice.flow) || fault.machines.contains(&notice.peer) {
                 strike.see(notice.node, notice.time, notice.what);
+            }
+        }
+    }
+
+    /// A balancer finds that a machine is not well.
+    fn judgement(&mut self, judgement: &Judgement) {
+        let Judgement { time, node, what, subject } = *judgement;
+        if matches!(what, Judged::Down | Judged::Ejected) {
+            for (_, strike) in self.open().filter(|(fault, _)| fault.nodes.contains(&subject)) {
+                strike.see(node, time, What::Probe);
             }
         }
     }
@@ -264,7 +273,8 @@ mod tests {
 
     fn read(records: &[Record]) -> Vec<Strike> {
         let machines = vec![Ipv4Addr::new(10, 0, 0, 9)];
-        let mut timeline = Timeline::new(vec![FaultPlan { name: "cut".into(), kind: "Cut", machines, traffic: None }]);
+        let mut timeline =
+            Timeline::new(vec![FaultPlan { name: "cut".into(), kind: "Cut", machines, nodes: vec![9], traffic: None }]);
         records.iter().for_each(|record| timeline.record(record));
         timeline.finish().1
     }
@@ -299,13 +309,16 @@ mod tests {
 
     #[test]
     fn a_failure_counts_while_the_fault_lasts_and_any_success_ends_it() {
+        // Nobody waits for longer than a millisecond.
         let echo = |sent, answer: Option<u64>| {
+            let ended = ms(answer.unwrap_or(sent + 1));
             let answer = answer.map(|at| (Ipv4Addr::LOCALHOST, ms(at)));
             let echo = crate::trace::Echo {
                 traffic: 3,
                 number: 0,
                 sent: ms(sent),
                 ttl: 64,
+                ended,
                 answer,
                 reached: answer.is_some(),
                 spent: Default::default(),
@@ -325,6 +338,6 @@ mod tests {
         ];
         let strikes = read(&records);
         let touched = strikes[0].traffic[&3];
-        assert_eq!(touched, Touched { failed: 2, failures: Some((ms(11), ms(20))), recovered: Some(ms(31)) });
+        assert_eq!(touched, Touched { failed: 2, failures: Some((ms(12), ms(21))), recovered: Some(ms(31)) });
     }
 }

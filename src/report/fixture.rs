@@ -1,5 +1,6 @@
 //! Outcomes made by hand, for the tests of every rendering.
 
+use crate::run::balancing::{BackendOutcome, BalancerOutcome, JudgementOutcome};
 use crate::run::outcome::{
     BreakerChange, Counts, DirectionOutcome, Expectation, HopOutcome, Latency, LinkOutcome, MODEL_VERSION, Outcome,
     Packets, Performance, QueueOutcome, Resilience, ServerOutcome, Share, Slowest, Specimen, TrafficKind,
@@ -120,6 +121,13 @@ pub(crate) fn outcome(traffic: impl IntoIterator<Item = (&'static str, TrafficOu
         .into_iter()
         .map(|(name, a, b, a_to_b, b_to_a)| (name.to_owned(), LinkOutcome { a: a.into(), b: b.into(), a_to_b, b_to_a }))
         .collect(),
+        balancers: balancers(),
+        judgements: vec![JudgementOutcome {
+            at_ns: 12_500_000_000,
+            who: "lb".into(),
+            what: "down".into(),
+            subject: "origin".into(),
+        }],
         servers: [("origin".to_owned(), ServerOutcome::default())].into_iter().collect(),
         node_drops: [("origin".to_owned(), named(&[("no_listener", 4)]))].into_iter().collect(),
         stores: IndexMap::new(),
@@ -178,6 +186,31 @@ pub(crate) fn strike() -> StrikeOutcome {
         noticed: vec![NoticeOutcome { node: "user".into(), at_ns: 10_204_000_000, by: "rto".into() }],
         traffic: [("pages".to_owned(), touched)].into_iter().collect(),
     }
+}
+
+fn balancers() -> IndexMap<String, BalancerOutcome> {
+    [(
+        "lb".to_owned(),
+        BalancerOutcome {
+            backends: [(
+                "origin".to_owned(),
+                BackendOutcome {
+                    sent: 1_000,
+                    again: 3,
+                    failed: named(&[("refused", 3)]),
+                    active: 2,
+                    most_active: 17,
+                    probes: 30,
+                    probes_failed: 4,
+                },
+            )]
+            .into_iter()
+            .collect(),
+            refused: named(&[("no_backend", 5)]),
+        },
+    )]
+    .into_iter()
+    .collect()
 }
 
 /// Retries, hedges and a breaker at work.

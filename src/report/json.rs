@@ -60,14 +60,18 @@ mod tests {
 
     /// The path of every value: `traffic.*.latency_ns.p99`. Names that users choose and causes become `*`.
     fn paths(value: &Value, path: &str, into: &mut Vec<String>) {
-        const BY_NAME: [&str; 13] = [
+        const BY_NAME: [&str; 17] = [
             "lost",
+            "balancers",
+            "backends",
+            "failed",
+            "refused",
             "traffic",
             "stores",
             "members",
-            "servers",
             "links",
             "failed_by",
+            "servers",
             "failed_tries",
             "turned_away",
             "drops",

@@ -41,6 +41,29 @@ pub fn snapshot(outcome: &Outcome) -> String {
             }
         }
     }
+    for (name, balancer) in &outcome.balancers {
+        for (backend, known) in &balancer.backends {
+            let mut parts = vec![format!("sent {}", known.sent), format!("most_active {}", known.most_active)];
+            parts.extend(
+                [("again", known.again), ("active", known.active)]
+                    .iter()
+                    .filter(|part| part.1 > 0)
+                    .map(|(what, n)| format!("{what} {n}")),
+            );
+            parts.extend(known.failed.iter().map(|(why, n)| format!("{why} {n}")));
+            if known.probes > 0 {
+                parts.push(format!("probes {}, failed {}", known.probes, known.probes_failed));
+            }
+            lines.add(0, &format!("balancer {name} > {backend}"), &parts.join(", "));
+        }
+        let refused: Vec<String> = balancer.refused.iter().map(|(why, n)| format!("{why} {n}")).collect();
+        if !refused.is_empty() {
+            lines.add(0, &format!("refused by {name}"), &refused.join(", "));
+        }
+    }
+    for entry in &outcome.judgements {
+        lines.add(0, &format!("at {}", entry.at_ns), &format!("{} {} {}", entry.who, entry.what, entry.subject));
+    }
     for (node, drops) in &outcome.node_drops {
         let parts: Vec<String> = drops.iter().map(|(cause, n)| format!("{cause} {n}")).collect();
         lines.add(0, &format!("dropped by {node}"), &parts.join(", "));

@@ -18,6 +18,8 @@ const BUDGETS: usize = 3;
 const SERVERS: usize = 3;
 /// Link directions shown.
 const DIRECTIONS: usize = 6;
+/// Notices shown; of more, the rest is counted.
+const JUDGEMENTS: usize = 4;
 /// Columns of the longest bar.
 const BAR: usize = 32;
 
@@ -52,6 +54,7 @@ pub fn summary(outcome: &Outcome, options: Options<'_>) -> String {
         section(&mut text, &route(name, traffic, style));
     }
     section(&mut text, &timeline(&outcome.timeline, style));
+    section(&mut text, &judgements(outcome, style));
     section(&mut text, &stores::stores(outcome, style));
     section(&mut text, &links(outcome, style));
     section(&mut text, &warnings(outcome, style));
@@ -402,6 +405,20 @@ fn drops(drops: &IndexMap<String, u64>) -> String {
     let parts: Vec<String> =
         drops.iter().map(|(cause, n)| format!("{} {}", grouped(*n), cause.replace('_', " "))).collect();
     parts.join(", ")
+}
+
+/// The first notices of the timeline.
+fn judgements(outcome: &Outcome, style: Style) -> String {
+    let mut text = String::new();
+    for entry in outcome.judgements.iter().take(JUDGEMENTS) {
+        let at = Span::from_nanos(entry.at_ns);
+        let _ = writeln!(text, "{at}  {}: {} {}", entry.who, entry.subject, entry.what);
+    }
+    if outcome.judgements.len() > JUDGEMENTS {
+        let more = counted((outcome.judgements.len() - JUDGEMENTS) as u64, "more judgement", "more judgements");
+        let _ = writeln!(text, "{}", style.dim(&format!("{more}: --format json shows all")));
+    }
+    text
 }
 
 fn warnings(outcome: &Outcome, style: Style) -> String {

@@ -3,12 +3,13 @@
 use super::outcome::{Expectation, Share};
 use super::summarise::LinkCounters;
 use super::timeline::StrikeOutcome;
-use crate::base::{BitRate, Ratio, Span};
+use crate::base::{BitRate, Ratio, Span, Time};
 use crate::link::Counters;
+use crate::observe::balancers::Balancing;
 use crate::observe::samples::BEYOND;
 use crate::observe::stores::Store;
 use crate::observe::{Percentile, Sorted, Traffic};
-use crate::scenario::plan::{Bounds, Expect, Measure, Quantity, Statistic, Way};
+use crate::scenario::plan::{Bounds, Expect, Measure, Node, Quantity, Statistic, Way};
 use crate::trace::Cause;
 
 /// What is known when a run has ended.
@@ -20,6 +21,10 @@ pub struct Evidence<'a> {
     pub links: &'a [LinkCounters],
     /// The strikes of faults.
     pub timeline: &'a [StrikeOutcome],
+    /// What balancers did and what was noticed.
+    pub balancing: &'a Balancing,
+    /// The plan's nodes.
+    pub nodes: &'a [Node],
     /// What the observers saw of the stores, in the plan's order.
     pub stores: &'a [Store],
     /// How long the run was.
@@ -70,6 +75,27 @@ pub fn judge(expect: &Expect, evidence: &Evidence<'_>) -> Expectation {
             let link = &evidence.links[*link as usize];
             (format!("{} marks {bounds}", place(link, *way)), marks(link, *way, *bounds))
         }
+        Measure::Busiest { of, at_a_time, bounds } => {
+            let what = if *at_a_time { " at a time" } else { "" };
+            let name = &evidence.nodes[*of as usize].name;
+            (format!("{name} busiest{what} {bounds}"), busiest(evidence, *of, *at_a_time, *bounds))
+        }
+        Measure::Sent { by, to, bounds } => {
+            let name = |node: u32| &evidence.nodes[node as usize].name;
+            let known = evidence.balancing.balancers.get(by).and_then(|balancer| balancer.backends.get(to));
+            let sent = known.map_or(0, |backend| backend.sent);
+            (format!("{} to {} {bounds}", name(*by), name(*to)), (bounds.hold(sent), sent.to_string()))
+        }
+        Measure::Noticed { by, what, of, bounds } => {
+            let name = |node: u32| &evidence.nodes[node as usize].name;
+            let mut notices = evidence.balancing.judgements.iter();
+            let first = notices.find(|notice| (notice.node, notice.what, notice.subject) == (*by, *what, *of));
+            let verdict = first.map_or((false, "never".into()), |notice| {
+                let at = notice.time - Time::ZERO;
+                (bounds.hold(at), at.to_string())
+            });
+            (format!("{} {} by {} {bounds}", name(*of), what.name(), name(*by)), verdict)
+        }
         Measure::Utilisation { link, way, bounds } => {
             let link = &evidence.links[*link as usize];
             let verdict = utilisation(link, *way, evidence.simulated, *bounds);
@@ -86,6 +112,14 @@ pub fn judge(expect: &Expect, evidence: &Evidence<'_>) -> Expectation {
         }
     };
     Expectation { text, ok, measured }
+}
+
+/// Share of what a balancer sent, or of the most that its backends had at a time, that the busiest of them got.
+fn busiest(evidence: &Evidence<'_>, of: u32, at_a_time: bool, bounds: Bounds<Ratio>) -> Verdict {
+    let backends = evidence.balancing.balancers.get(&of).into_iter().flat_map(|balancer| balancer.backends.values());
+    let counts = backends.map(|backend| if at_a_time { u64::from(backend.most_active) } else { backend.sent });
+    let (most, all) = counts.fold((0, 0), |(most, all), n| (n.max(most), n + all));
+    if all == 0 { (false, "nothing was sent".into()) } else { share(most, all, bounds) }
 }
 
 fn latency(traffic: &Traffic, at: Statistic, bounds: Bounds<Span>) -> Verdict {
@@ -279,7 +313,10 @@ mod tests {
         link.a_to_b = Counters { sent: 995, busy: Span::from_millis(250), ..Counters::default() };
         link.a_to_b.dropped[Cause::Loss as usize] = 20;
         link.a_to_b.dropped[Cause::QueueFull as usize] = 5;
+        let balancing = Balancing::default();
         let evidence = Evidence {
+            balancing: &balancing,
+            nodes: &[],
             stores: &[],
             traffic: std::slice::from_ref(traffic),
             links: std::slice::from_ref(&link),

@@ -2,6 +2,7 @@
 //!
 //! `docs/results.md` describes every field of its JSON form; a test compares the two.
 
+use super::balancing::{BalancerOutcome, JudgementOutcome};
 use super::series::SeriesOutcome;
 use super::stores::StoreOutcome;
 use super::timeline::StrikeOutcome;
@@ -91,6 +92,12 @@ pub struct Outcome {
     pub packets: Packets,
     /// What users felt, by name of the traffic.
     pub traffic: IndexMap<String, TrafficOutcome>,
+    /// What balancers did, by name of the node; left out where there are none.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub balancers: IndexMap<String, BalancerOutcome>,
+    /// What balancers came to think of nodes, in order; left out where there is nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub judgements: Vec<JudgementOutcome>,
     /// What servers did, by name of the node.
     #[serde(default)]
     pub servers: IndexMap<String, ServerOutcome>,

@@ -1,5 +1,6 @@
 //! A run from its plan to its outcome, in steps small enough to show progress between them.
 
+use super::balancing;
 use super::expect::{self, Evidence};
 use super::outcome::{Outcome, Performance};
 use super::summarise::{Ended, LinkCounters, summarise};
@@ -115,7 +116,7 @@ impl<'a> Simulation<'a> {
 
     /// What the run came to, and what the observers saw of each traffic. `performance` is what the caller measured.
     #[must_use]
-    pub fn outcome(self, performance: Performance, warnings: Vec<String>) -> (Outcome, Vec<Traffic>) {
+    pub fn outcome(mut self, performance: Performance, warnings: Vec<String>) -> (Outcome, Vec<Traffic>) {
         let tally = self.world.tally();
         let simulated = self.world.now() - Time::ZERO;
         let links = self.links();
@@ -124,11 +125,21 @@ impl<'a> Simulation<'a> {
             .map(|(index, node)| (node.name.clone(), *self.world.node_drops(index)))
             .collect();
         let servers = self.servers();
+        let balancing = self.metrics.as_mut().map(Metrics::take_balancing).unwrap_or_default();
         let traffic = self.metrics.map(Metrics::finish).unwrap_or_default();
         let names: Vec<&str> = traffic.iter().map(|traffic| &*traffic.plan.name).collect();
         let timeline = timeline(&self.timeline.finish(), &nodes, &names);
         let stores = self.stores.finish();
-        let evidence = Evidence { traffic: &traffic, links: &links, timeline: &timeline, stores: &stores, simulated };
+        let name = |node: u32| self.plan.nodes[node as usize].name.clone();
+        let evidence = Evidence {
+            traffic: &traffic,
+            links: &links,
+            timeline: &timeline,
+            stores: &stores,
+            balancing: &balancing,
+            nodes: &self.plan.nodes,
+            simulated,
+        };
         // Nobody watched: nothing can be judged.
         let expect = if traffic.is_empty() { &[][..] } else { &self.plan.expect };
         let expect = expect.iter().map(|expect| expect::judge(expect, &evidence)).collect();
@@ -153,6 +164,7 @@ impl<'a> Simulation<'a> {
             warnings,
         };
         let mut outcome = summarise(ended, &traffic);
+        (outcome.balancers, outcome.judgements) = balancing::outcome(&balancing, name);
         outcome.stores = super::stores::outcomes(&stores);
         (outcome, traffic)
     }
@@ -188,22 +200,21 @@ impl<'a> Simulation<'a> {
 
 /// What the timeline must know of each fault before the run.
 fn breaking(plan: &Plan, network: &Network) -> Vec<FaultPlan> {
-    let machine = |effect: &Effect| match effect {
-        Effect::Crash { node, .. } | Effect::Slow { node, .. } | Effect::Dns { node, .. } => {
-            Some(network.address(*node))
-        }
+    let machine = |effect: &Effect| match *effect {
+        Effect::Crash { node, .. } | Effect::Slow { node, .. } | Effect::Dns { node, .. } => Some(node),
         Effect::Link { .. } | Effect::Block { .. } => None,
     };
     let asks = |traffic: &plan::Traffic, on: &[Ipv4Addr]| {
         traffic.pairs().iter().any(|&(_, to)| on.contains(&network.address(to)))
     };
     let known = |fault: &plan::Fault| {
-        let machines: Vec<Ipv4Addr> = fault.fault.effects.iter().filter_map(machine).collect();
+        let nodes: Vec<u32> = fault.fault.effects.iter().filter_map(machine).collect();
+        let machines: Vec<Ipv4Addr> = nodes.iter().map(|&node| network.address(node)).collect();
         let touched = (0u32..).zip(&plan.traffic).filter(|(_, traffic)| asks(traffic, &machines));
         let touched: Vec<u32> = touched.map(|(index, _)| index).collect();
         // A machine that nobody asks directly may be behind any traffic: a router, a name server, a store.
         let traffic = (!touched.is_empty()).then_some(touched);
-        FaultPlan { name: fault.fault.name.clone(), kind: fault.kind, machines, traffic }
+        FaultPlan { name: fault.fault.name.clone(), kind: fault.kind, machines, nodes, traffic }
     };
     plan.faults.iter().map(known).collect()
 }

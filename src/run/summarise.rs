@@ -105,6 +105,8 @@ pub fn summarise(ended: Ended, traffic: &[Traffic]) -> Outcome {
             .iter()
             .map(|(name, workers, served)| (name.clone(), server(served, *workers, simulated)))
             .collect(),
+        balancers: IndexMap::new(),
+        judgements: Vec::new(),
         links: ended
             .links
             .into_iter()

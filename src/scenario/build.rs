@@ -7,7 +7,7 @@ use crate::base::Span;
 use crate::host::Host;
 use crate::ip::AddressError;
 use crate::service::{
-    authority, bulk, client, cluster, messages, objects, ping, resolver, server, store, stub, traceroute,
+    authority, balancer, bulk, client, cluster, messages, objects, ping, resolver, server, store, stub, traceroute,
 };
 use crate::topo::{NANOS_PER_METRE, NodeId, Role, distance};
 use crate::trace::Mask;
@@ -119,6 +119,10 @@ pub fn world(plan: &Plan, network: &Network, seed: u64, mask: Mask) -> World {
                 let config = programs.resolver(*config);
                 world.install(index, move |host| resolver::run(host, config.clone()));
             }
+            NodeKind::Balancer(plan) => {
+                let config = programs.balancer(plan);
+                world.spawn(index, |host| balancer::run(host, config));
+            }
             NodeKind::Authority { zones } => {
                 let zones = zones.iter().map(|&zone| programs.zone(&plan.zones[zone as usize])).collect();
                 let config = authority::Config::new(zones);
@@ -149,6 +153,28 @@ impl Programs<'_> {
 
     fn at(&self, node: u32, port: u16) -> SocketAddrV4 {
         SocketAddrV4::new(self.network.address(node), port)
+    }
+
+    fn balancer(&self, plan: &plan::Balancer) -> balancer::Config {
+        let pools = plan.pools.iter().map(|pool| {
+            let members = pool.targets.iter().map(|target| balancer::Member {
+                node: target.node,
+                name: self.plan.nodes[target.node as usize].name.clone(),
+                at: self.at(target.node, target.port),
+                weight: target.weight,
+                drain: target.drain,
+            });
+            balancer::Pool { members: members.collect(), ..pool.settings.clone() }
+        });
+        balancer::Config {
+            port: plan.port,
+            backlog: plan.backlog,
+            layer: plan.layer,
+            pools: pools.collect(),
+            routes: plan.routes.clone(),
+            default: plan.default,
+            instance: plan.instance,
+        }
     }
 
     fn resolver(&self, config: plan::Resolver) -> resolver::Config {

@@ -3,6 +3,10 @@
 //! Nodes, links, traffic and zones are in the natural order of their names (`host/2` before `host/10`), so that nothing depends on
 //! the order of the file; [`Written`] keeps that order for display. A `u32` that refers to one is its index in the plan.
 
+mod balancer;
+
+pub use balancer::{BackendPool, Balancer, Target};
+
 use super::ast;
 use crate::base::{BitRate, Ratio, Span, Time};
 use crate::fault;
@@ -12,7 +16,7 @@ use crate::service::carrier::Over;
 use crate::service::client::{Arrivals, Connections, Policy, Tls};
 use crate::service::{Limit, Numbering, server};
 use crate::topo::{Place, Stretch};
-use crate::trace::Cause;
+use crate::trace::{Cause, Judged};
 use crate::transport::tcp::EcnMode;
 use crate::wire::Dscp;
 pub use crate::world::Routing;
@@ -111,6 +115,8 @@ pub enum NodeKind {
     Cluster(ClusterNode),
     /// It resolves names for others.
     Resolver(Resolver),
+    /// It shares out requests or connections.
+    Balancer(Balancer),
     /// It knows zones.
     Authority {
         /// Which zones.
@@ -135,6 +141,7 @@ impl NodeKind {
             Self::Store(_) => "Store",
             Self::Cluster(_) => "Cluster",
             Self::Resolver(_) => "Resolver",
+            Self::Balancer(_) => "Balancer",
             Self::Authority { .. } => "Authority",
         }
     }
@@ -628,6 +635,35 @@ pub enum Measure {
         way: Option<Way>,
         /// Bounds of their number or of their share of all that went through.
         bounds: Bounds<Quantity>,
+    },
+    /// Share of what a balancer sent that its busiest backend got.
+    Busiest {
+        /// Which balancer.
+        of: u32,
+        /// Whether the most that each had at a time is meant instead of all that was sent.
+        at_a_time: bool,
+        /// Bounds.
+        bounds: Bounds<Ratio>,
+    },
+    /// How much a balancer sent to one backend.
+    Sent {
+        /// Which balancer.
+        by: u32,
+        /// Which backend.
+        to: u32,
+        /// Bounds.
+        bounds: Bounds<u64>,
+    },
+    /// When a node first noticed something about another.
+    Noticed {
+        /// Who.
+        by: u32,
+        /// What.
+        what: Judged,
+        /// About whom.
+        of: u32,
+        /// Bounds, as instants of the run.
+        bounds: Bounds<Span>,
     },
     /// Writes of a store that were acknowledged and are in the log of no later primary.
     LostWrites {

@@ -31,6 +31,10 @@ pub const ROLES: &[(&str, &str)] = &[
         "an HTTP/1.1 server, in the clear or under TLS 1.2 and 1.3: workers on cores, a queue with a limit, service times, routes, calls to others",
     ),
     (
+        "Balancer",
+        "one address for many servers: requests (L7) or connections (L4) by a policy, health checks, outlier ejection, draining",
+    ),
+    (
         "Store",
         "a replicated key-value store over HTTP: a primary, followers with lag, local or passed-on reads, elections when the primary falls silent",
     ),

@@ -4,9 +4,11 @@
 //! each kind of record costs one test of the mask. Nothing in the model reads a record, so removing every observer changes
 //! nothing but speed.
 
+mod balancing;
 mod notice;
 mod record;
 
+pub use balancing::{Balanced, BalancedEvent, Judged, Judgement, Probed, Refusal, Refused};
 pub use notice::{FaultChange, Lost, Notice, Rerouted, What};
 pub use record::{
     Arrival, Cause, Circuit, Echo, Exchange, Failure, Lookup, Message, MessageSent, PacketEvent, PacketRecord,

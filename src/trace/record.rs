@@ -1,6 +1,6 @@
 //! The records: what users felt, and what happened to packets.
 
-use super::{FaultChange, Lost, Mask, Notice, Rerouted};
+use super::{Balanced, FaultChange, Judgement, Lost, Mask, Notice, Probed, Refused, Rerouted};
 use crate::base::{Span, Time};
 use crate::wire::Packet;
 use std::net::SocketAddrV4;
@@ -478,6 +478,8 @@ pub struct Echo {
     pub sent: Time,
     /// TTL that it was sent with.
     pub ttl: u8,
+    /// When it was answered, or given up.
+    pub ended: Time,
     /// Address that answered and when; `None` if nothing came before the deadline.
     pub answer: Option<(std::net::Ipv4Addr, Time)>,
     /// Whether the answer came from the destination itself.
@@ -702,6 +704,14 @@ pub enum Record {
     Exchange(Exchange),
     /// A server did not work on a request.
     TurnedAway(TurnedAway),
+    /// A balancer sent something to a backend, or is rid of it.
+    Balanced(Balanced),
+    /// A health check ended.
+    Probed(Probed),
+    /// A balancer had nobody to send something to.
+    Refused(Refused),
+    /// Somebody noticed something.
+    Notice(Notice),
     /// A name was looked up.
     Lookup(Lookup),
     /// A message was sent.
@@ -723,7 +733,7 @@ pub enum Record {
     /// Routers use other routes.
     Rerouted(Rerouted),
     /// A machine has evidence of a fault.
-    Notice(Notice),
+    Judgement(Judgement),
     /// A QUIC sender holds a packet for lost.
     QuicLost(QuicLost),
 }

@@ -101,14 +101,30 @@ impl Reader {
 
     /// The answer to a request with this method, body included. Interim answers (1xx) are skipped.
     pub async fn response(&mut self, stream: &impl Stream, asked: Method) -> Result<Whole<Response>, ReadError> {
+        let head = self.response_head(stream).await?;
+        let body = self.body(stream, head.framing(asked)?).await?;
+        Ok(Whole { head, body, arrival: self.arrival })
+    }
+
+    /// The head of the next answer that is not interim (1xx); its body must be read next, by [`Reader::body`] or [`Reader::part`].
+    pub async fn response_head(&mut self, stream: &impl Stream) -> Result<Response, ReadError> {
         loop {
             let head = Response::decode(&self.head(stream).await?)?;
-            if matches!(head.status, 100..=199) && head.status != 101 {
-                continue;
+            if !matches!(head.status, 100..=199) || head.status == 101 {
+                return Ok(head);
             }
-            let body = self.body(stream, head.framing(asked)?).await?;
-            return Ok(Whole { head, body, arrival: self.arrival });
         }
+    }
+
+    /// What has come of a body of known length, at least one byte and at most `max`: for those who pass it on.
+    pub async fn part(&mut self, stream: &impl Stream, max: u64) -> Result<Payload, ReadError> {
+        if self.buffer.is_empty() {
+            match self.fill(stream, max).await {
+                Err(ReadError::Closed) => return Err(ReadError::Cut),
+                other => other?,
+            }
+        }
+        Ok(self.buffer.split_to(max))
     }
 
     /// Reads a body to its end and returns the number of its bytes.

@@ -1,5 +1,7 @@
 //! Expectations: the law that every scenario states about its own outcome.
 
+mod balancing;
+
 use super::form::{Fields, Form, list, similar};
 use super::nodes::Nodes;
 use super::{Problems, inner, value};
@@ -30,13 +32,16 @@ pub(super) const FORMS: &[&Form] = &[
     &DELIVERED,
     &COUNT,
     &GOODPUT,
-    &LOST_WRITES,
-    &STALE_READS,
     &DROPS,
     &MARKS,
     &DETECTED,
     &RECOVERED,
     &UTILISATION,
+    &balancing::BUSIEST,
+    &balancing::SENT,
+    &balancing::NOTICED,
+    &LOST_WRITES,
+    &STALE_READS,
 ];
 
 /// The phases into which the latencies of each kind of traffic divide, as results name them.
@@ -173,6 +178,7 @@ fn measure(item: &Value, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems
             let (link, way) = link?;
             Some(Measure::Marks { link, way, bounds: bounds? })
         }
+        "Busiest" | "Sent" | "Noticed" => balancing::measure(kind, &fields, nodes, plan, problems),
         _ => {
             let link = link(&fields, nodes, plan, problems);
             let bounds = bounds(&fields, "\"90%\"", value::ratio, problems);

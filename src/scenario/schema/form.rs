@@ -75,6 +75,11 @@ impl<'a> Fields<'a> {
         (!matches!(&value.kind, Kind::Name(none) if none == "None")).then_some(*value)
     }
 
+    /// The value of a field that some forms with the same reader have and others have not.
+    pub(super) fn get_if(&self, name: &str) -> Option<&'a Value> {
+        if self.form.fields.contains(&name) { self.get(name) } else { None }
+    }
+
     /// The value of a field that has no default; its absence is reported with what could be written.
     pub(super) fn need(&self, name: &str, example: &str, problems: &mut Problems) -> Option<&'a Value> {
         let value = self.get(name);

@@ -1,5 +1,6 @@
 //! From the tree of a file to a plan: every field read, every default filled in, every fault collected.
 
+mod balancer;
 mod cluster;
 mod dist;
 mod expect;
@@ -33,6 +34,7 @@ use form::Fields;
 pub const FORMS: &[&[&Form]] = &[
     &[&SCENARIO, &tcp::TCP, &tcp::KEEP_ALIVE],
     nodes::FORMS,
+    balancer::FORMS,
     traffic::CALLS,
     tls::FORMS,
     links::FORMS,
@@ -123,6 +125,7 @@ fn read(root: &Value, name: &str, problems: &mut Problems) -> Option<Plan> {
     // What a link that could not be read would have joined is not known.
     let whole = !problems.has_errors();
     nodes.finish(&mut plan, problems);
+    balancer::read(&nodes, &mut plan, problems);
     zones::read(fields.get("zones"), &nodes, &mut plan, problems);
     let traffic = fields.need("traffic", "{ \"echo\": Ping(from: .., to: ..) }", problems);
     traffic::read(traffic, &nodes, &mut plan, problems);

@@ -10,7 +10,7 @@ use crate::base::Span as Duration;
 use crate::ip::natural_order;
 use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
-use crate::scenario::plan::{Node, NodeKind, Plan, Resolver};
+use crate::scenario::plan::{Balancer, Node, NodeKind, Plan, Resolver};
 use crate::topo::{self, Place};
 
 static HOST: Form = Form { name: "Host", fields: &["at", "count", "access", "resolver", "tcp"] };
@@ -21,7 +21,7 @@ static AUTHORITY: Form = Form { name: "Authority", fields: &["at", "count", "zon
 pub(super) const FORMS: &[&Form] =
     &[&HOST, &ROUTER, &server::SERVER, &server::ROUTE, &server::WARM_UP, &STORE, &CLUSTER, &RESOLVER, &AUTHORITY];
 
-const KINDS: &[&str] = &["Host", "Router", "Server", "Store", "Cluster", "Resolver", "Authority"];
+const KINDS: &[&str] = &["Host", "Router", "Server", "Balancer", "Store", "Cluster", "Resolver", "Authority"];
 
 /// A declared name: one node or a group of them.
 pub(super) struct Group<'a> {
@@ -37,6 +37,8 @@ pub(super) struct Group<'a> {
     mtu: Option<u32>,
     /// Its own `zones:`.
     pub(super) zones: Option<&'a Value>,
+    /// The whole entry of a balancer: its backends may come later in the file.
+    pub(super) balancer: Option<&'a Value>,
     /// What its members ask of others before they answer.
     pub(super) calls: Vec<server::Calls<'a>>,
     /// What a `Store` says of the whole store.
@@ -101,6 +103,7 @@ pub(super) fn read<'a>(value: Option<&'a Value>, tcp: Settings, plan: &mut Plan,
             resolver: template.resolver,
             mtu: template.settings.mtu,
             zones: template.zones,
+            balancer: matches!(template.kind, NodeKind::Balancer(_)).then_some(entry),
             calls: template.calls,
             store: template.store,
         });
@@ -157,6 +160,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         "Host" => &HOST,
         "Router" => &ROUTER,
         "Server" => &server::SERVER,
+        "Balancer" => &super::balancer::BALANCER,
         "Store" => &STORE,
         "Cluster" => &CLUSTER,
         "Resolver" => &RESOLVER,
@@ -169,8 +173,9 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
     // More than 16,777,000 hosts would not fit into 10.0.0.0/8, and none of this size was ever simulated in one run.
     template.count =
         fields.get("count").and_then(|value| value::whole(value, "a count of nodes", 1..=1_000_000, problems));
-    if matches!(kind, "Host" | "Server" | "Store" | "Cluster") {
-        template.access = fields.get("access").and_then(|value| {
+    if matches!(kind, "Host" | "Server" | "Balancer" | "Store" | "Cluster") {
+        let access = fields.get_if("access");
+        template.access = access.and_then(|value| {
             let table = PROFILES.iter().map(|profile| (profile.name, profile));
             value::named(value, "an access profile", table, problems)
         });
@@ -185,6 +190,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
             template.kind = NodeKind::Server(server::read(&fields, problems));
             template.calls = server::calls(&fields);
         }
+        "Balancer" => template.kind = NodeKind::Balancer(Balancer::unread()),
         "Store" => {
             let (node, whole) = store::read(&fields, problems);
             template.kind = NodeKind::Store(node);

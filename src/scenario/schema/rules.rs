@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 pub(super) fn check(plan: &Plan, problems: &mut Problems) {
     let paths = Paths::new(plan);
     reachable(plan, &paths, problems);
+    super::balancer::check(plan, &paths, problems);
     if problems.has_errors() {
         // Doubts about half a plan would be about the errors in it.
         return;
@@ -81,14 +82,20 @@ fn unused(plan: &Plan, problems: &mut Problems) {
             used.insert(node);
         }
     }
+    for node in &plan.nodes {
+        if let NodeKind::Balancer(balancer) = &node.kind {
+            used.extend(balancer.targets().map(|target| target.node));
+        }
+    }
     // Members of a store are asked by each other.
     used.extend(plan.stores.iter().filter(|store| store.members.len() > 1).flat_map(|store| &store.members));
     let ends: BTreeSet<_> = used.iter().map(|&node| plan.nodes[node as usize].declared).collect();
     let mut said = BTreeSet::new();
     for node in &plan.nodes {
-        let idle =
-            matches!(node.kind, NodeKind::Host | NodeKind::Server(_) | NodeKind::Store(_) | NodeKind::Cluster(_))
-                && !ends.contains(&node.declared);
+        let idle = matches!(
+            node.kind,
+            NodeKind::Host | NodeKind::Server(_) | NodeKind::Store(_) | NodeKind::Cluster(_) | NodeKind::Balancer(_)
+        ) && !ends.contains(&node.declared);
         if idle && said.insert(node.declared) {
             problems.add(
                 Diagnostic::warning(

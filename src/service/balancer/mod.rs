@@ -1,3 +1,27 @@
-//! Balancers: one address for many servers.
+//! Balancers: one address for many servers. By requests (L7) or by connections (L4), by a policy, past those that fail.
+//!
+//! A balancer knows its backends by what comes back: answers, their absence, and the results of its own checks.
 
+mod config;
+mod group;
+mod health;
+mod l7;
+mod members;
+pub mod outlier;
 pub mod policy;
+mod slow_start;
+
+pub use config::{Config, Layer, Member, Pool, Return};
+pub use group::Group;
+pub use health::{Check, Probe};
+pub use l7::{Match, Route};
+
+use crate::host::Host;
+
+/// Balances for ever.
+pub async fn run(host: Host, config: Config) {
+    match config.layer {
+        Layer::L7 { idle } => l7::run(host, config, idle).await,
+        Layer::L4 { .. } => {}
+    }
+}

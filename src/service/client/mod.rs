@@ -8,7 +8,7 @@ pub mod budget;
 pub mod bulkhead;
 mod hedge;
 pub mod jitter;
-mod pool;
+pub(in crate::service) mod pool;
 mod request;
 mod retry;
 #[cfg(test)]

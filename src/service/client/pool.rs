@@ -8,23 +8,23 @@ use crate::host::sync::{Permit, Semaphore};
 use std::cell::RefCell;
 
 /// A connection and what has been read from it.
-pub(super) struct Connection {
-    pub(super) stream: Channel,
-    pub(super) reader: Reader,
+pub(in crate::service) struct Connection {
+    pub(in crate::service) stream: Channel,
+    pub(in crate::service) reader: Reader,
     /// Requests that were written to it before.
-    pub(super) exchanges: u32,
+    pub(in crate::service) exchanges: u32,
     /// When its TCP handshake was over, until its first request takes note of it.
-    pub(super) opened: Option<Time>,
+    pub(in crate::service) opened: Option<Time>,
 }
 
 impl Connection {
-    pub(super) fn new(stream: Channel, opened: Time) -> Self {
+    pub(in crate::service) fn new(stream: Channel, opened: Time) -> Self {
         Self { stream, reader: Reader::new(), exchanges: 0, opened: Some(opened) }
     }
 }
 
 /// The pool. A permit is held for as long as a request has a connection or is making one.
-pub(super) struct Pool {
+pub(in crate::service) struct Pool {
     slots: Semaphore,
     idle_limit: Span,
     /// Connections without a request and since when; the one used last comes last.
@@ -33,12 +33,12 @@ pub(super) struct Pool {
 
 impl Pool {
     /// An empty pool for at most `max` connections, at least one, each kept for `idle_limit` after its last use.
-    pub(super) fn new(max: usize, idle_limit: Span) -> Self {
+    pub(in crate::service) fn new(max: usize, idle_limit: Span) -> Self {
         Self { slots: Semaphore::new(max.max(1)), idle_limit, idle: RefCell::default() }
     }
 
     /// A permit and an idle connection, if both are there without waiting.
-    pub(super) async fn try_take(&self, host: &Host) -> Option<(Permit, Connection)> {
+    pub(in crate::service) async fn try_take(&self, host: &Host) -> Option<(Permit, Connection)> {
         if self.idle.borrow().is_empty() {
             return None;
         }
@@ -47,13 +47,13 @@ impl Pool {
     }
 
     /// A permit, after those who asked before.
-    pub(super) async fn permit(&self) -> Permit {
+    pub(in crate::service) async fn permit(&self) -> Permit {
         self.slots.acquire().await
     }
 
     /// The connection used last that is fit for use. The peer may have closed one while it was idle: what a program can
     /// know of that without sending anything, it sees here.
-    pub(super) async fn idle_connection(&self, host: &Host) -> Option<Connection> {
+    pub(in crate::service) async fn idle_connection(&self, host: &Host) -> Option<Connection> {
         loop {
             let (connection, since) = self.idle.borrow_mut().pop()?;
             if host.now().since(since) >= self.idle_limit {
@@ -69,7 +69,7 @@ impl Pool {
     }
 
     /// Takes a connection back whose last answer has been read to its end.
-    pub(super) fn give_back(&self, connection: Connection, now: Time) {
+    pub(in crate::service) fn give_back(&self, connection: Connection, now: Time) {
         if !connection.reader.has_more() {
             self.idle.borrow_mut().push((connection, now));
         }

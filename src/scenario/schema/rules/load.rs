@@ -102,15 +102,17 @@ fn streams(traffic: &Traffic, plan: &Plan) -> Vec<Stream> {
         TrafficKind::Http(http) => {
             let Some(gap) = gap(&http.arrivals) else { return Vec::new() };
             let asks = http.asks.iter().filter(|ask| ask.targets.len() == 1);
-            asks.map(|ask| {
+            asks.filter_map(|ask| {
                 let to = ask.targets[0];
                 let bytes = match &plan.nodes[to as usize].kind {
                     NodeKind::Server(server) => answer(server, http).0,
                     NodeKind::Store(store) if http.method == "GET" => store.value,
-                    _ => 0,
+                    NodeKind::Store(_) => 0,
+                    // What stands behind a balancer may answer in different lengths.
+                    _ => return None,
                 };
                 let bits = (bytes + bytes.div_ceil(1_448).max(1) * TCP_HEADERS) * 8;
-                Stream { from: to, to: ask.from, bps: bits as f64 / gap.as_secs_f64() }
+                Some(Stream { from: to, to: ask.from, bps: bits as f64 / gap.as_secs_f64() })
             })
             .collect()
         }

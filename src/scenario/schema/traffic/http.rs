@@ -5,7 +5,7 @@ use crate::app::dns::Name;
 use crate::base::{Dist, Span as Duration, Time};
 use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
-use crate::scenario::plan::{Ask, Data, Http, NodeKind, Origin, Plan};
+use crate::scenario::plan::{Ask, Balancer, Data, Http, NodeKind, Origin, Plan};
 use crate::scenario::schema::form::{Fields, Form, list, similar};
 use crate::scenario::schema::tcp::congestion_of;
 use crate::scenario::schema::{Problems, dist, inner, server, tls, value};
@@ -294,11 +294,15 @@ fn asks(
             );
             return None;
         }
+        if let NodeKind::Balancer(balancer) = &node.kind {
+            balanced(balancer, &node.name, target, reading, inner(to), problems)?;
+            continue;
+        }
         let Some(port) = listens(&node.kind) else {
             problems.add(
                 Diagnostic::error(Code::WrongRole, inner(to), format!("`{}` answers no HTTP requests", node.name))
                     .also(node.declared, format!("a `{}`", node.kind.name()))
-                    .help("requests are answered by a `Server` or a `Store`"),
+                    .help("requests are answered by a `Server`, a `Balancer` or a `Store`"),
             );
             return None;
         };
@@ -353,6 +357,42 @@ fn asks(
     }
     let ask = |(from, to)| Ask { from, origin: Origin::Node(to), targets: vec![to] };
     Some(pairs.into_iter().map(ask).collect())
+}
+
+/// Whether users and a balancer, or those behind one that passes TLS through, speak the same.
+fn balanced(
+    balancer: &Balancer,
+    name: &str,
+    target: &Target,
+    reading: &Reading<'_, '_>,
+    span: Span,
+    problems: &mut Problems,
+) -> Option<()> {
+    let scheme = if target.tls.is_some() { "https" } else { "http" };
+    if balancer.port != target.port {
+        problems.add(
+            Diagnostic::error(
+                Code::Contradiction,
+                span,
+                format!("`{name}` listens on port {}, not {}", balancer.port, target.port),
+            )
+            .help(format!(
+                "write the port: `{scheme}://name:{}/`, or give the balancer `port: {}`",
+                balancer.port, target.port
+            )),
+        );
+        return None;
+    }
+    let behind = balancer.targets().next().map(|backend| &reading.plan.nodes[backend.node as usize].kind);
+    let tls = match behind {
+        Some(NodeKind::Server(server)) if !balancer.layer.sees_requests() => server.tls.as_ref(),
+        _ => None,
+    };
+    if let Some((message, help)) = tls::mismatch(name, target.tls, tls) {
+        problems.add(Diagnostic::error(Code::Contradiction, span, message).help(help));
+        return None;
+    }
+    Some(())
 }
 
 pub(super) fn arrivals(value: &Value, problems: &mut Problems) -> Option<Arrivals> {

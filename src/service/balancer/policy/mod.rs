@@ -30,6 +30,7 @@ pub use two_choices::TwoChoices;
 pub use weighted::Weighted;
 
 use crate::base::{Rng, Span, Time};
+use std::fmt;
 
 /// One line about each policy: its name in a scenario, and what it does.
 pub const TABLE: &[(&str, &str)] = &[
@@ -196,6 +197,34 @@ impl Algorithm {
             Self::ConsistentHash { key, .. } | Self::Maglev { key, .. } => Some(key),
             Self::Subset { of, .. } => of.hash_key(),
             _ => None,
+        }
+    }
+}
+
+impl fmt::Display for HashKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address => f.write_str("address"),
+            Self::Connection => f.write_str("connection"),
+            Self::Path => f.write_str("path"),
+            Self::Header(name) => write!(f, "header {name}"),
+            Self::Cookie(name) => write!(f, "cookie {name}"),
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        match self {
+            Self::PeakEwma { decay } => write!(f, ", decay {decay}"),
+            Self::ConsistentHash { key, points, load } => {
+                write!(f, " of {key}, {points} points")?;
+                load.map_or(Ok(()), |load| write!(f, ", at most {load}% of the mean"))
+            }
+            Self::Maglev { key, table } => write!(f, " of {key}, {table} entries"),
+            Self::Subset { size, of } => write!(f, " of {size}, {of}"),
+            _ => Ok(()),
         }
     }
 }

@@ -1,0 +1,65 @@
+//! What a balancer's fields mean together: those without effect, and ways that do not exist.
+
+use crate::scenario::diagnostic::{Code, Diagnostic};
+use crate::scenario::plan::{NodeKind, Plan};
+use crate::scenario::schema::Problems;
+use crate::scenario::schema::form::Fields;
+use crate::scenario::schema::paths::Paths;
+use crate::service::balancer::policy::Algorithm;
+use crate::service::balancer::{Layer, Pool};
+
+/// Warns of what changes nothing in a pool of so many members.
+pub(super) fn sensible(fields: &Fields<'_>, pool: &Pool, layer: Layer, members: usize, problems: &mut Problems) {
+    let algorithm = &pool.algorithm;
+    if members == 1 {
+        fields.no_effect("policy", "there is one member to choose from", problems);
+    }
+    if !algorithm.uses_weights() {
+        fields.no_effect("weights", &format!("`{}` does not look at weights", algorithm.name()), problems);
+    }
+    let comes_back = pool.check.is_some() || pool.outliers.is_some();
+    if !comes_back {
+        fields.no_effect(
+            "slow_start",
+            "nobody goes and comes back: there is neither `health` nor `outliers`",
+            problems,
+        );
+        if fields.get("drain").is_none() {
+            fields.no_effect("panic", "nobody is ever out: there is neither `health` nor `outliers`", problems);
+        }
+    } else if !algorithm.starts_slowly() {
+        let why = format!("`{}` cannot give one less than its place", algorithm.name());
+        fields.no_effect("slow_start", &why, problems);
+    }
+    if !layer.sees_requests() && pool.outliers.is_some() {
+        fields.no_effect("outliers", "an L4 balancer sees no answers", problems);
+    }
+    if pool.retries == 0 {
+        fields.no_effect("retry_errors", "no other backend is tried: `retries` is 0", problems);
+    }
+    if let Algorithm::Subset { size, .. } = algorithm
+        && *size as usize >= members
+    {
+        fields.no_effect("policy", "the subset is the whole pool; write what it is `of`", problems);
+    }
+}
+
+/// Every balancer needs a way to its backends.
+pub(in crate::scenario::schema) fn check(plan: &Plan, paths: &Paths<'_>, problems: &mut Problems) {
+    let parts = paths.parts();
+    for (index, node) in (0u32..).zip(&plan.nodes) {
+        let NodeKind::Balancer(balancer) = &node.kind else { continue };
+        let Some(cut) = balancer.targets().find(|target| !parts.reaches(index, target.node)) else { continue };
+        let backend = &plan.nodes[cut.node as usize];
+        problems.add(
+            Diagnostic::error(
+                Code::Unreachable,
+                node.declared,
+                format!("there is no route from `{}` to `{}`", node.name, backend.name),
+            )
+            .label("this balancer could not reach it")
+            .also(backend.declared, "declared here")
+            .help("join them with a link, or with routers between them: hosts and servers do not forward packets"),
+        );
+    }
+}
