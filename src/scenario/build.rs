@@ -121,7 +121,7 @@ pub fn world(plan: &Plan, network: &Network, seed: u64, mask: Mask) -> World {
             }
             NodeKind::Balancer(plan) => {
                 let config = programs.balancer(plan);
-                world.spawn(index, |host| balancer::run(host, config));
+                world.install(index, move |host| balancer::run(host, config.clone()));
             }
             NodeKind::Authority { zones } => {
                 let zones = zones.iter().map(|&zone| programs.zone(&plan.zones[zone as usize])).collect();
