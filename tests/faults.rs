@@ -237,6 +237,81 @@ fn name_servers_fall_silent_lie_and_remember_too_long() {
     assert_eq!(lied.traffic["pages"].counts.failed, 0);
 }
 
+/// What is wrong with a fault is said at its place, everything at once.
+#[test]
+fn wrong_faults_are_told_all_at_once() {
+    let source = r#"Scenario(run_for: "20s",
+        nodes: { "user": Host(at: "Paris"), "r": Router(at: "Paris"), "shop": Server(at: "Lyon"), "dns": Resolver(at: "Paris"), "ns": Authority(at: "Paris") },
+        links: [(between: ("user", "r")), (between: ("r", "shop")), (between: ("dns", "r")), (between: ("ns", "r"))],
+        zones: { "shop.example": (A: ["shop"]) },
+        traffic: { "pages": Http(from: "user", to: "http://shop.example/") },
+        faults: [
+            Cut(link: "r-shopp", at: "1s"),
+            Cut(between: ("user", "shop"), at: "1s"),
+            Cut(link: "r-shop", toward: "user", at: "1s"),
+            Cut(link: "r-shop"),
+            Cut(link: "r-shop", at: "5s", until: "4s"),
+            Cut(link: "r-shop", at: "5s", for: "1s", until: "7s"),
+            Cut(link: "r-shop", at: "5s", every: "1s", for: "1s"),
+            Cut(link: "r-shop", at: "5s", every: "1s"),
+            Cut(link: "r-shop", mtbf: "5s"),
+            Crash(node: "r", at: "1s"),
+            RouterFailure(node: "shop", at: "1s"),
+            DnsOutage(node: "shop", at: "1s"),
+            StaleDns(node: "ns", at: "1s"),
+            Slow(node: "user", factor: 5, at: "1s"),
+            Slow(node: "shop", factor: 1, at: "1s"),
+            Partition(of: ["user"], from: ["user"], at: "1s"),
+            Partition(of: ["user", "r", "shop", "dns", "ns"], at: "1s"),
+            Partition(place: "London", at: "1s"),
+            Cut(link: "r-shop", name: "mine", at: "1s"),
+            Cut(link: "user-r", name: "mine", at: "1s"),
+            Crush(node: "shop", at: "1s"),
+        ])"#;
+    let codes = |source: &str| -> Vec<&'static str> {
+        let all = match parse(source, "test") {
+            Ok((_, warnings)) => warnings,
+            Err(errors) => errors,
+        };
+        all.iter().map(|diagnostic| diagnostic.code.name()).collect()
+    };
+    let expected = [
+        "unknown-link",
+        "unknown-link",
+        "contradiction",
+        "missing-field",
+        "contradiction",
+        "contradiction",
+        "contradiction",
+        "missing-field",
+        "missing-field",
+        "wrong-role",
+        "wrong-role",
+        "wrong-role",
+        "wrong-role",
+        "wrong-role",
+        "out-of-range",
+        "contradiction",
+        "no-effect",
+        "unknown-place",
+        "duplicate-name",
+        "unknown-variant",
+    ];
+    assert_eq!(codes(source), expected);
+    let doubtful = r#"Scenario(run_for: "20s", nodes: { "user": Host(), "shop": Server() }, links: [(between: ("user", "shop"), delay: "1ms", rate: "1Gbps")],
+        traffic: { "pages": Http(from: "user", to: "http://shop/") },
+        faults: [
+            Cut(link: "user-shop", at: "30s"),
+            Cut(link: "user-shop", at: "15s", for: "10s"),
+            BandwidthDrop(link: "user-shop", to: "2Gbps", at: "1s"),
+            Crash(node: "user", at: "1s", for: "1s"),
+        ])"#;
+    assert_eq!(codes(doubtful), ["never-starts", "run-too-short", "no-effect", "unsupported"]);
+    let idle = r#"Scenario(nodes: { "user": Host(), "shop": Server() }, links: [(between: ("user", "shop"), delay: "1ms")],
+        traffic: { "pages": Http(from: "user", to: "http://shop/") }, routing: (reconverge: "1s"))"#;
+    assert_eq!(codes(idle), ["no-effect"]);
+}
+
 /// A fault of any kind at any time, once, at an interval or by chance.
 fn any_fault() -> impl Strategy<Value = String> {
     let what = prop_oneof![

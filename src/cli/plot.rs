@@ -149,7 +149,8 @@ fn time(results: &[Results], args: &PlotArgs, subtitle: &str) -> Result<String, 
         )));
     };
     let simulated = results.iter().map(|results| results.outcome.simulated_ns).max().unwrap_or(0);
-    drawn(figure::over_time(one, simulated, subtitle))
+    let strikes: Vec<_> = results.iter().flat_map(|results| results.outcome.timeline.iter().cloned()).collect();
+    drawn(figure::over_time(one, &strikes, simulated, subtitle))
 }
 
 fn goodput(results: &[Results], args: &PlotArgs, subtitle: &str) -> Result<String, Failure> {

@@ -57,7 +57,7 @@ pub struct Notice {
 /// Evidence of a fault.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum What {
-    /// A retransmission timer expired without an acknowledgment.
+    /// A retransmission timer (TCP) or probe timer (QUIC) expired without an acknowledgment.
     Rto,
     /// A connection was reset.
     Reset,
@@ -69,7 +69,7 @@ pub enum What {
     Unreachable,
     /// A name server did not answer in time, or that it could not.
     NoName,
-    /// A health check failed.
+    /// A health check failed, or heartbeats stopped.
     Probe,
     /// A request failed at its asker: its deadline passed, or the answer was an error.
     Request,

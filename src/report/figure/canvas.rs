@@ -28,6 +28,7 @@ const PALETTE: [RGBColor; 7] = [
 ];
 const GREY: RGBColor = RGBColor(105, 105, 105);
 const FAINT: RGBColor = RGBColor(225, 225, 225);
+const SHADE: RGBColor = RGBColor(250, 232, 224);
 
 /// How a curve is drawn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -85,6 +86,17 @@ pub(super) struct Sheet {
     pub(super) curves: Vec<Curve>,
     /// Upright lines.
     pub(super) landmarks: Vec<Landmark>,
+    /// Stretches of the x axis in another shade, behind everything.
+    pub(super) shades: Vec<Shade>,
+}
+
+/// A stretch of the x axis during which something was the case.
+#[derive(Clone, Debug)]
+pub(super) struct Shade {
+    /// Where it begins and ends.
+    pub(super) between: (f64, f64),
+    /// What was the case.
+    pub(super) label: String,
 }
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -102,7 +114,13 @@ impl Sheet {
             area.fill(&WHITE)?;
             let top = self.heading(&area)?;
             let frame = Frame { left: 84, right: WIDTH - 36, top, bottom: HEIGHT - 62 };
+            for shade in &self.shades {
+                self.shade(&area, &frame, shade)?;
+            }
             self.axes(&area, &frame)?;
+            for shade in &self.shades {
+                self.name_shade(&area, &frame, shade)?;
+            }
             for landmark in &self.landmarks {
                 self.landmark(&area, &frame, landmark)?;
             }
@@ -157,6 +175,23 @@ impl Sheet {
         write(area, &self.x_name, (middle, frame.bottom + 42), &words)?;
         write(area, &self.y_name, (18, i32::midpoint(frame.top, frame.bottom)), &Words { upright: true, ..words })?;
         Ok(())
+    }
+
+    /// At least a pixel wide: what was short is seen too.
+    fn shade(&self, area: &Area<'_>, frame: &Frame, shade: &Shade) -> Result<(), DrawError> {
+        let (from, to) = shade.between;
+        let left = frame.x(self.x.place(from));
+        let right = frame.x(self.x.place(to)).max(left + 1);
+        let corners = [(left * FINE, frame.top * FINE), (right * FINE, frame.bottom * FINE)];
+        area.draw(&Rectangle::new(corners, SHADE.filled()))?;
+        Ok(())
+    }
+
+    fn name_shade(&self, area: &Area<'_>, frame: &Frame, shade: &Shade) -> Result<(), DrawError> {
+        let at = self.x.place(shade.between.0);
+        let (gap, across) = if at > 0.7 { (-4, HPos::Right) } else { (4, HPos::Left) };
+        let words = Words { size: 11, colour: GREY, across, ..Words::default() };
+        write(area, &shade.label, (frame.x(at) + gap, frame.top + 10), &words)
     }
 
     fn landmark(&self, area: &Area<'_>, frame: &Frame, landmark: &Landmark) -> Result<(), DrawError> {

@@ -9,8 +9,9 @@ pub use states::{depths, windows};
 
 use crate::base::Span;
 use crate::observe::{Percentile, Sample, Samples};
+use crate::run::timeline::StrikeOutcome;
 use axis::{Scale, Unit};
-use canvas::{Curve, Landmark, Pen, Sheet};
+use canvas::{Curve, Landmark, Pen, Shade, Sheet};
 
 /// Latencies of one thing.
 #[derive(Clone, Debug)]
@@ -71,6 +72,7 @@ pub fn distribution(series: &[Series], shape: Shape, subtitle: &str) -> Result<S
         x,
         y,
         curves: curves.collect(),
+        shades: Vec::new(),
         landmarks: floor
             .map(|floor| Landmark { at: floor as f64, label: format!("light: {}", Span::from_nanos(floor)) })
             .into_iter()
@@ -113,8 +115,13 @@ fn staircase(sorted: &[Span], shape: Shape, x: &Scale, y: &Scale) -> Vec<(f64, f
     points
 }
 
-/// Percentiles of one series over the run.
-pub fn over_time(series: &Series, simulated_ns: u64, subtitle: &str) -> Result<String, DrawError> {
+/// Percentiles of one series over the run, with the strikes of faults in another shade.
+pub fn over_time(
+    series: &Series,
+    strikes: &[StrikeOutcome],
+    simulated_ns: u64,
+    subtitle: &str,
+) -> Result<String, DrawError> {
     let sorted_by_time = {
         let mut all = series.samples.clone();
         all.sort_unstable();
@@ -141,6 +148,15 @@ pub fn over_time(series: &Series, simulated_ns: u64, subtitle: &str) -> Result<S
         longest.extend(sorted.max().map(|span| (middle, span.as_nanos() as f64)));
     }
     let y = Scale::fitting(Unit::Latency, series.samples.iter().map(|&(_, latency)| latency as f64));
+    // A fault is named where it strikes first: the names of its later strikes would lie over each other.
+    let mut shades: Vec<Shade> = Vec::new();
+    for strike in strikes {
+        let mut shade = shade(strike, simulated_ns);
+        if shades.iter().any(|before| before.label == shade.label) {
+            shade.label.clear();
+        }
+        shades.push(shade);
+    }
     let mut curves: Vec<Curve> = lines
         .into_iter()
         .enumerate()
@@ -168,8 +184,15 @@ pub fn over_time(series: &Series, simulated_ns: u64, subtitle: &str) -> Result<S
         y,
         curves,
         landmarks: Vec::new(),
+        shades,
     }
     .draw()
+}
+
+/// The time of a strike.
+fn shade(strike: &StrikeOutcome, simulated_ns: u64) -> Shade {
+    let end = strike.healed_ns.unwrap_or(simulated_ns).min(simulated_ns);
+    Shade { between: (strike.struck_ns as f64, end as f64), label: strike.fault.clone() }
 }
 
 /// Useful bytes of one thing over the run.
@@ -212,6 +235,7 @@ pub fn goodput(flows: &[Flow], simulated_ns: u64, subtitle: &str) -> Result<Stri
         y: Scale::linear(Unit::Rate, 0.0, high),
         curves,
         landmarks: Vec::new(),
+        shades: Vec::new(),
     }
     .draw()
 }
@@ -259,6 +283,7 @@ pub fn against_loss(lines: &[LossLine], measure: Measure, subtitle: &str) -> Res
         y: Scale::fitting(unit, ys),
         curves: curves.collect(),
         landmarks: Vec::new(),
+        shades: Vec::new(),
     }
     .draw()
 }

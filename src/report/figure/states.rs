@@ -154,6 +154,7 @@ fn draw(
         y: Scale::linear(Unit::Bytes, 0.0, high),
         curves,
         landmarks: Vec::new(),
+        shades: Vec::new(),
     }
     .draw()
 }

@@ -35,7 +35,7 @@ fn all() -> Vec<(&'static str, String)> {
     vec![
         ("cdf", distribution(&both, Shape::Cumulative, subtitle).unwrap()),
         ("tail", distribution(&both, Shape::Tail, subtitle).unwrap()),
-        ("time", over_time(&both[1], 60_000_000_000, subtitle).unwrap()),
+        ("time", over_time(&both[1], &[], 60_000_000_000, subtitle).unwrap()),
         ("goodput", goodput(&flows, 30_000_000_000, subtitle).unwrap()),
         ("loss", against_loss(&lines, Measure::Latency, subtitle).unwrap()),
     ]
@@ -60,7 +60,7 @@ fn a_figure_of_nothing_or_of_one_thing_is_still_a_figure() {
     for series in [one, none] {
         distribution(std::slice::from_ref(&series), Shape::Cumulative, "").unwrap();
         distribution(std::slice::from_ref(&series), Shape::Tail, "").unwrap();
-        over_time(&series, 0, "").unwrap();
+        over_time(&series, &[], 0, "").unwrap();
     }
     goodput(&[], 0, "").unwrap();
     against_loss(&[], Measure::Goodput, "").unwrap();

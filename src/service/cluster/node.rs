@@ -9,7 +9,7 @@ use crate::base::{Rng, Span, Time};
 use crate::host::sync::{Queue, Semaphore};
 use crate::host::{Host, NetError, TcpStream};
 use crate::service::store::log::{Entry, Log, Place};
-use crate::trace::{Arrival, Exchange, Record, StoreEvent, StoreRecord};
+use crate::trace::{Arrival, Exchange, Notice, Record, StoreEvent, StoreRecord, What};
 use crate::wire::Payload;
 use bytes::Bytes;
 use std::cell::{RefCell, RefMut};
@@ -96,6 +96,8 @@ impl Node {
         for news in news {
             match news {
                 News::Failed(node) => {
+                    let (time, at, peer) = (self.host.now(), self.host.node(), self.config.members[node]);
+                    self.host.record(Record::Notice(Notice { time, node: at, flow: 0, peer, what: What::Probe }));
                     let message = self.view().message(Kind::Fail, node);
                     if self.view().orphaned().is_some() {
                         self.record(StoreEvent::Doubted { epoch: message.epoch });

@@ -8,7 +8,7 @@ use super::{Node, within};
 use crate::base::Span;
 use crate::host::sync::Queue;
 use crate::host::{Host, NetError, TcpStream};
-use crate::trace::StoreEvent;
+use crate::trace::{Notice, Record, StoreEvent, What};
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -152,6 +152,10 @@ async fn look_around(node: &Node) -> Option<usize> {
 /// Stands for election. Whatever comes of it, the next try waits its turn.
 async fn stand(node: &Rc<Node>) {
     let end = node.member().log.end();
+    if let Role::Follower(Some(leader)) = node.member().role {
+        let (time, at, peer) = (node.host.now(), node.host.node(), node.config.members[leader]);
+        node.host.record(Record::Notice(Notice { time, node: at, flow: 0, peer, what: What::Probe }));
+    }
     let epoch = node.member().stand();
     node.record(StoreEvent::Doubted { epoch });
     let others: Vec<usize> = (0..node.config.members.len()).filter(|&other| other != node.config.me).collect();

@@ -540,6 +540,12 @@ impl Connection {
         self.path.validated = true;
     }
 
+    /// Probe timeouts since something was acknowledged last (RFC 9002 6.2).
+    #[must_use]
+    pub const fn timeouts(&self) -> u32 {
+        self.pto_count
+    }
+
     /// What observers may know.
     #[must_use]
     pub fn info(&self) -> Info {

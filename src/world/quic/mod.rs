@@ -9,7 +9,7 @@ use super::sockets::{Reading, Socket};
 use super::{Event, World};
 use crate::base::{BitRate, Digest, Id, Time};
 use crate::host::{Answer, NetError, Opened, Ticket};
-use crate::trace::{Mask, QuicLost, Record, Recovery, Series};
+use crate::trace::{Mask, Notice, QuicLost, Record, Recovery, Series, What};
 use crate::transport::congestion::Phase;
 use crate::transport::quic::{self, Accepting, LostPacket, Reason, Secrets, Wake};
 use crate::wire::quic::{ConnectionId, Header, Item, LongKind, MIN_INITIAL, Packet as QuicPacket, Side, StreamId};
@@ -236,9 +236,23 @@ impl World {
         match connection.machine.wake() {
             Wake::At(time) if time > self.now => {}
             Wake::OnInput => return,
-            Wake::At(_) => connection.machine.handle_wake(self.now),
+            Wake::At(_) => {
+                let timeouts = connection.machine.timeouts();
+                connection.machine.handle_wake(self.now);
+                if connection.machine.timeouts() > timeouts {
+                    self.quic_notice(id, What::Rto);
+                }
+            }
         }
         self.quic_drain(id);
+    }
+
+    /// A connection has evidence that something is wrong.
+    #[cold]
+    fn quic_notice(&mut self, id: QuicId, what: What) {
+        let Some(connection) = self.quic.get(id) else { return };
+        let (node, flow, peer) = (connection.node, connection.flow, *connection.machine.remote().ip());
+        self.notice(Notice { time: self.now, node, flow, peer, what });
     }
 
     /// Drain: what the machine sends, what it tells, what programs waited for, when it wants to be woken.
@@ -426,6 +440,15 @@ impl World {
             _ => NetError::Reset,
         };
         connection.error = Some(error);
+        let what = match error {
+            NetError::TimedOut => What::GaveUp,
+            NetError::Refused => What::Refused,
+            _ => What::Reset,
+        };
+        if error != NetError::Closed {
+            self.quic_notice(id, what);
+        }
+        let Some(connection) = self.quic.get_mut(id) else { return };
         connection.listener = None;
         let node = connection.node;
         let waiting: Vec<Ticket> = connection.accepts.drain(..).chain(connection.opens.drain(..)).collect();
