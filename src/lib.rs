@@ -8,6 +8,7 @@ pub mod base;
 pub mod cli;
 pub mod drill;
 pub mod engine;
+pub mod fault;
 pub mod host;
 pub mod ip;
 pub mod link;

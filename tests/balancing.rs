@@ -12,7 +12,7 @@ use lightlag::service::client::{self, Arrivals, Connections, Origin};
 use lightlag::service::server;
 use lightlag::service::stub::{self, Stub};
 use lightlag::topo::Role;
-use lightlag::trace::{BalancedEvent, Mask, Notice, Record, What};
+use lightlag::trace::{BalancedEvent, Judged, Judgement, Mask, Record};
 use lightlag::transport::tcp;
 use lightlag::world::{Blueprint, World};
 use std::cell::RefCell;
@@ -127,14 +127,14 @@ impl Lab {
         });
     }
 
-    fn notices(&self) -> Vec<Notice> {
+    fn notices(&self) -> Vec<Judgement> {
         self.pick(|record| match record {
-            Record::Notice(notice) => Some(*notice),
+            Record::Judgement(notice) => Some(*notice),
             _ => None,
         })
     }
 
-    fn noticed(&self, what: What, n: u32) -> Option<Span> {
+    fn noticed(&self, what: Judged, n: u32) -> Option<Span> {
         let found = self.notices().into_iter().find(|notice| notice.what == what && notice.subject == FIRST + n - 1);
         found.map(|notice| notice.time - Time::ZERO)
     }
@@ -181,9 +181,9 @@ fn a_closed_port_is_noticed_after_as_many_checks_as_it_takes() {
         // The first of two members is checked at 0.5 s and every second from then on.
         let first = (crash - 500).div_ceil(1_000) * 1_000 + 500;
         let want = MS * first + SECOND * 2 + MS * 4;
-        let got = lab.noticed(What::Down, 1).unwrap();
+        let got = lab.noticed(Judged::Down, 1).unwrap();
         assert!(got >= want && got < want + MS, "{got}, want {want}");
-        assert_eq!(lab.noticed(What::Down, 2), None);
+        assert_eq!(lab.noticed(Judged::Down, 2), None);
     }
 }
 
@@ -196,7 +196,7 @@ fn silence_is_noticed_by_timeouts_and_only_by_those_who_ask() {
         lab.serve(2, None, server::Config::new());
         lab.balance(|pool| pool.check = Some(Check { probe, ..http(SECOND, MS * 700) }));
         lab.run(SECOND * 15);
-        lab.noticed(What::Down, 1)
+        lab.noticed(Judged::Down, 1)
     };
     assert_eq!(run(Probe::Http { path: "/".into() }), Some(MS * 4_500 + SECOND * 2 + MS * 700));
     assert_eq!(run(Probe::Tcp), None);
@@ -215,7 +215,7 @@ fn one_that_is_back_is_noticed_after_as_many_checks_as_it_takes() {
     lab.balance(|pool| pool.check = Some(http(SECOND, MS * 500)));
     lab.ask(|config| config.arrivals = Arrivals::Every(MS * 20));
     lab.run(SECOND * 15);
-    let (down, up) = (lab.noticed(What::Down, 1).unwrap(), lab.noticed(What::Up, 1).unwrap());
+    let (down, up) = (lab.noticed(Judged::Down, 1).unwrap(), lab.noticed(Judged::Up, 1).unwrap());
     assert!(down >= MS * 6_504 && down < MS * 6_510, "{down}");
     assert!(up >= MS * 10_508 && up < MS * 10_520, "{up}");
     let sent = lab.sent();
@@ -279,17 +279,17 @@ fn an_outlier_is_ejected_for_longer_each_time() {
     lab.balance(|pool| pool.outliers = Some(rules));
     lab.ask(|config| config.arrivals = Arrivals::Every(MS * 10));
     lab.run(SECOND * 200);
-    let times: Vec<(What, u64)> =
+    let times: Vec<(Judged, u64)> =
         lab.notices().iter().map(|notice| (notice.what, notice.time.as_nanos() / 1_000_000_000)).collect();
     // Ejected in the first second, back at the look at 40 s (30 s have not passed at the look at 30 s); then 60 s, then 90 s.
     assert_eq!(
         times,
         [
-            (What::Ejected, 0),
-            (What::Readmitted, 40),
-            (What::Ejected, 40),
-            (What::Readmitted, 110),
-            (What::Ejected, 110),
+            (Judged::Ejected, 0),
+            (Judged::Readmitted, 40),
+            (Judged::Ejected, 40),
+            (Judged::Readmitted, 110),
+            (Judged::Ejected, 110),
         ]
     );
     let tried = lab.sent().iter().filter(|(_, n)| *n == 4).count();
@@ -335,8 +335,8 @@ fn nobody_is_sent_to_one_who_drains() {
         assert!(sent.len() > 1_500, "{algorithm:?}: {}", sent.len());
         let last = sent.iter().filter(|(_, n)| *n == 1).map(|(when, _)| *when).max();
         assert!(last.is_none_or(|last| last < at), "{algorithm:?}: sent at {last:?}, taken out at {at}");
-        assert_eq!(lab.noticed(What::Draining, 1), Some(at), "{algorithm:?}");
-        let drained = lab.noticed(What::Drained, 1).unwrap();
+        assert_eq!(lab.noticed(Judged::Draining, 1), Some(at), "{algorithm:?}");
+        let drained = lab.noticed(Judged::Drained, 1).unwrap();
         assert!(drained >= at && drained < at + SECOND, "{algorithm:?}: drained at {drained}");
     }
 }

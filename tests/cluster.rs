@@ -71,3 +71,51 @@ fn replicas_follow_their_masters() {
     }
     assert_eq!(writes, 500);
 }
+
+/// A master falls silent. Its peers suspect it after the node timeout, a majority makes that a failure, and half a second to one and a half
+/// later its replica has the votes (specification, "Replica election and promotion"). Commands are tried until then and none fails.
+#[test]
+fn a_silent_master_is_replaced_by_its_replica() {
+    let outcome = run(r#"Scenario(run_for: "40s",
+            nodes: { "web": Host(), "core": Router(), "cache": Cluster(count: 6, replicas: 1, node_timeout: "2s") },
+            links: [
+                (between: ("web", "core"), rate: "10Gbps", delay: "1ms"),
+                (between: ("cache", "core"), rate: "10Gbps", delay: "1ms"),
+            ],
+            traffic: { "l": Lookups(from: "web", to: "cache", keys: 500, writes: "30%", arrivals: Every("5ms"), until: "30s") },
+            faults: [ Crash(node: "cache/1", how: Silence, at: "10s", for: "12s") ])"#);
+    let changes = &outcome.stores["cache/1"].changes;
+    let of =
+        |what: &str| changes.iter().find(|change| change.what == what).map(|change| (&*change.member, change.at_ns));
+    let (member, at) = of("promoted").unwrap();
+    assert_eq!(member, "cache/4");
+    // The last ping before the crash may be two seconds and a half timeout old, the first unanswered one a second later; ticks are
+    // 100 ms apart.
+    assert!((12_500_000_000..15_000_000_000).contains(&at), "{at}");
+    let (back, learnt) = of("stepped_down").unwrap();
+    assert_eq!(back, "cache/1");
+    assert!((22_000_000_000..26_000_000_000).contains(&learnt), "{learnt}");
+    let lookups = &outcome.traffic["l"].counts;
+    assert_eq!((lookups.failed, lookups.ok), (0, lookups.started), "{lookups:?}");
+    // What the master had acknowledged and not yet sent when its power went: a packet or two.
+    assert!(outcome.stores["cache/1"].writes.lost <= 2);
+}
+
+/// Two masters of three are gone: there is no majority, nothing is served, and every command ends in a counted failure.
+#[test]
+fn without_a_majority_nothing_is_served() {
+    let outcome = run(r#"Scenario(run_for: "60s",
+            nodes: { "web": Host(), "core": Router(), "cache": Cluster(count: 6, replicas: 1, node_timeout: "2s") },
+            links: [
+                (between: ("web", "core"), rate: "10Gbps", delay: "1ms"),
+                (between: ("cache", "core"), rate: "10Gbps", delay: "1ms"),
+            ],
+            traffic: { "l": Lookups(from: "web", to: "cache", keys: 500, arrivals: Every("20ms"), start: "10s", until: "30s", timeout: "5s") },
+            faults: [
+                Crash(node: "cache/1", how: Silence, at: "5s"),
+                Crash(node: "cache/2", how: Silence, at: "5s"),
+            ])"#);
+    let lookups = &outcome.traffic["l"].counts;
+    assert_eq!((lookups.ok, lookups.failed, lookups.unfinished), (0, 1_000, 0), "{lookups:?}");
+    assert!(outcome.stores.values().all(|store| store.changes.iter().all(|change| change.what != "promoted")));
+}

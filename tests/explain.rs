@@ -91,6 +91,7 @@ fn an_echo_without_an_answer_has_no_budget() {
         number: 0,
         sent: at(0),
         ttl: 3,
+        ended: at(0),
         answer: None,
         reached: false,
         spent: (Span::ZERO, Span::ZERO, Span::ZERO),

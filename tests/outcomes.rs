@@ -133,6 +133,41 @@ fn token_bucket() {
 }
 
 #[test]
+fn cable_cut() {
+    pinned("cable-cut");
+}
+
+#[test]
+fn router_failure() {
+    pinned("router-failure");
+}
+
+#[test]
+fn flapping_link() {
+    pinned("flapping-link");
+}
+
+#[test]
+fn one_way_partition() {
+    pinned("one-way-partition");
+}
+
+#[test]
+fn gray_failure() {
+    pinned("gray-failure");
+}
+
+#[test]
+fn crash_and_restart() {
+    pinned("crash-and-restart");
+}
+
+#[test]
+fn dns_outage() {
+    pinned("dns-outage");
+}
+
+#[test]
 fn balanced_shop() {
     pinned("balanced-shop");
 }
@@ -200,4 +235,19 @@ fn retried_payment() {
 #[test]
 fn backoff_and_jitter() {
     pinned("backoff-and-jitter");
+}
+
+#[test]
+fn region_loss() {
+    pinned("region-loss");
+}
+
+#[test]
+fn cache_failover() {
+    pinned("cache-failover");
+}
+
+#[test]
+fn ride_hailing() {
+    pinned("ride-hailing");
 }

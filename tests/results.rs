@@ -96,6 +96,7 @@ fn outcome(traffic: &[Traffic], lose: u64) -> Outcome {
         packets_in_flight: 0,
         nodes: vec![("london".into(), [0; Cause::ALL.len()])],
         links: vec![link],
+        timeline: vec![],
         expect: vec![],
         warnings: vec![],
     };

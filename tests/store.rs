@@ -93,3 +93,87 @@ fn followers_pass_writes_on() {
     let p50 = write.latency_ns.unwrap().p50.unwrap();
     assert!((120_000_000..121_000_000).contains(&p50), "{p50}");
 }
+
+/// Writers beside the primary and beside a follower, while something happens to the primary; `primary` is what it says besides.
+fn failing(primary: &str, fault: &str) -> Outcome {
+    run(&format!(
+        r#"Scenario(run_for: "40s",
+            nodes: {{
+                "user": Host(), "far": Host(), "core": Router(), "edge": Router(),
+                "db": Store(failover: "3s", {primary}), "f": Store(count: 2, follows: "db"),
+            }},
+            links: [
+                (between: ("user", "core"), rate: "10Gbps", delay: "1ms"), (between: ("db", "core"), rate: "10Gbps", delay: "1ms"),
+                (between: ("far", "edge"), rate: "10Gbps", delay: "1ms"), (between: ("f", "edge"), rate: "10Gbps", delay: "1ms"),
+                (between: ("core", "edge"), rate: "10Gbps", delay: "10ms"),
+            ],
+            traffic: {{
+                "near": Http(from: "user", to: "http://db/a", method: "PUT", body: "100B", arrivals: Every("50ms"), timeout: "4s", until: "30s"),
+                "far": Http(from: "far", to: "http://f/1/b", method: "PUT", body: "100B", arrivals: Every("50ms"), timeout: "4s", until: "30s"),
+            }},
+            faults: [{fault}])"#
+    ))
+}
+
+fn changes<'a>(outcome: &'a Outcome, what: &str) -> Vec<(&'a str, u64)> {
+    let changes = outcome.stores["db"].changes.iter().filter(|change| change.what == what);
+    changes.map(|change| (&*change.member, change.at_ns)).collect()
+}
+
+/// The primary falls silent: the first follower doubts it after the silence that it was told to wait for, from the last sign of life
+/// at most a heartbeat before, and the second waits a heartbeat longer. Writes go on.
+#[test]
+fn a_silent_primary_is_replaced_when_its_time_is_up() {
+    let outcome = failing("", r#"Crash(node: "db", how: Silence, at: "10s")"#);
+    let doubted = changes(&outcome, "doubted");
+    let promoted = changes(&outcome, "promoted");
+    assert_eq!((doubted.len(), promoted.len()), (1, 1), "{:?}", outcome.stores["db"].changes);
+    // The last heartbeat left between 9.5 and 10 s, the first follower waits 3 s and a heartbeat for its rank.
+    assert!((13_000_000_000..13_520_000_000).contains(&doubted[0].1), "{doubted:?}");
+    // Its own vote and one more: a connection and a question among neighbours.
+    assert_eq!(promoted[0].0, "f/1");
+    assert!(promoted[0].1 - doubted[0].1 < 10_000_000);
+    let far = &outcome.traffic["far"].counts;
+    assert!(far.ok > 400 && far.failed > 0, "{far:?}");
+    assert_eq!(far.started, far.ok + far.failed + far.unfinished);
+}
+
+/// Two primaries in a partition: what the old one acknowledged meanwhile is lost, all of it and nothing else.
+#[test]
+fn what_the_isolated_primary_took_is_what_is_lost() {
+    let outcome = failing("", r#"Cut(link: "core-edge", at: "10s", for: "10s")"#);
+    let store = &outcome.stores["db"];
+    let stepped_down = changes(&outcome, "stepped_down")[0].1;
+    // Every 50 ms from the cut to the day of reckoning, within what was under way at its beginning.
+    let expected = (stepped_down - 10_000_000_000) / 50_000_000;
+    assert!(store.writes.lost.abs_diff(expected) <= 2, "{} lost, {expected} expected", store.writes.lost);
+    assert_eq!(store.members["db"].discarded, store.writes.lost, "it threw away what it alone had");
+    assert_eq!(changes(&outcome, "promoted").len(), 1);
+}
+
+/// Whatever happens to whom and when: a write that waited for a follower is in the log of every later primary, as those are elected by
+/// majorities that have it.
+#[test]
+fn what_waited_for_a_follower_is_never_lost() {
+    for at in ["9.9s", "10.013s", "12.7s"] {
+        for fault in [
+            format!(r#"Crash(node: "db", how: Silence, at: "{at}", for: "8s")"#),
+            format!(r#"Crash(node: "db", how: Reset, at: "{at}", for: "500ms")"#),
+            format!(r#"Cut(link: "core-edge", at: "{at}", for: "9s")"#),
+            format!(r#"Cut(link: "core-edge", at: "{at}", for: "2s", every: "4s", until: "28s")"#),
+            format!(
+                r#"Crash(node: "f/1", how: Silence, at: "{at}", for: "5s"), Cut(link: "core-edge", at: "15s", for: "6s")"#
+            ),
+            format!(r#"LossBurst(link: "core-edge", loss: "30%", at: "{at}", for: "10s")"#),
+        ] {
+            let outcome = failing("acks: 1", &fault);
+            let store = &outcome.stores["db"];
+            assert_eq!(store.writes.lost, 0, "{fault}: {:?}", store.changes);
+            assert!(store.writes.acknowledged > 300, "{fault}");
+            for traffic in outcome.traffic.values() {
+                let counts = &traffic.counts;
+                assert_eq!(counts.started, counts.ok + counts.failed + counts.unfinished, "{fault}");
+            }
+        }
+    }
+}

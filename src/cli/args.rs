@@ -228,6 +228,8 @@ pub(crate) enum Listing {
     Queues,
     /// Loss models of links
     Losses,
+    /// Kinds of faults
+    Faults,
     /// What servers share, and what askers do about those that fail or are slow
     Resilience,
     /// How balancers choose among servers

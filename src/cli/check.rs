@@ -42,7 +42,7 @@ fn describe(loaded: &Loaded, style: Style) -> String {
         counted(plan.links.len() as u64, "link", "links"),
         counted(plan.traffic.len() as u64, "kind", "kinds"),
     );
-    for part in [nodes(loaded), balancers(plan), links(loaded), zones(loaded)] {
+    for part in [nodes(loaded), balancers(&loaded.plan), links(loaded), zones(loaded), faults(loaded)] {
         if !part.is_empty() {
             let _ = write!(text, "\n{}", part.render(style));
         }
@@ -72,6 +72,21 @@ fn nodes(loaded: &Loaded) -> Table {
             tcp(node).into(),
             asks.join(", ").into(),
         ]);
+    }
+    table
+}
+
+fn faults(loaded: &Loaded) -> Table {
+    let plan = &loaded.plan;
+    let mut table = left(&["fault", "is", "when"]);
+    for &index in &plan.written.faults {
+        let plan::Fault { kind, fault, .. } = &plan.faults[index as usize];
+        table.row([fault.name.as_str().into(), (*kind).into(), fault.schedule.to_string().into()]);
+    }
+    if !table.is_empty() {
+        let plan::Routing { reconverge, stagger } = plan.routing;
+        let spread = if stagger.is_zero() { String::new() } else { format!(", each router up to {stagger} later") };
+        table.row(["routing".into(), "follows".into(), format!("after {reconverge}{spread}").into()]);
     }
     table
 }

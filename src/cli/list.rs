@@ -7,7 +7,7 @@ use crate::link::{loss, queue};
 use crate::report::Style;
 use crate::report::table::{Align, Table};
 use crate::scenario::Code;
-use crate::scenario::schema::{FORMS, PROFILES};
+use crate::scenario::schema::{FORMS, PROFILES, faults};
 use crate::service::balancer::policy;
 use crate::service::client::{Policy, backoff, jitter};
 use crate::service::server;
@@ -21,6 +21,7 @@ pub(crate) fn run(list: &List, style: Style) -> Result<Status, Failure> {
         Listing::Controllers => named("controller", congestion::TABLE.iter().map(|&(name, line, _)| (name, line))),
         Listing::Queues => named("queue", queue::TABLE.iter().copied()),
         Listing::Losses => named("loss", loss::TABLE.iter().copied()),
+        Listing::Faults => named("fault", faults::kinds()),
         Listing::Resilience => named("policy", resilience()),
         Listing::Policies => named("policy", policy::TABLE.iter().copied()),
         Listing::Profiles => profiles(),

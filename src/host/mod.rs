@@ -7,6 +7,7 @@
 //! Dropping a future cancels what it waits for, as a timeout should; dropping a socket closes it.
 
 mod call;
+mod condition;
 mod executor;
 mod inbox;
 mod quic;
@@ -15,6 +16,7 @@ pub mod sync;
 mod task;
 
 pub use call::{Answer, Call, Echoed, NetError, Opened, Place, Received, SocketId, Ticket, Want};
+pub use condition::{Condition, Dns};
 pub use executor::Executor;
 pub use inbox::Inbox;
 pub use quic::{QuicCall, QuicConnection, QuicEndpoint, QuicOptions, QuicStream};

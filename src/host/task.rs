@@ -1,13 +1,14 @@
 //! The handle that a program is given: its clock, its timers, its tasks, its chance.
 
 use super::call::{Answer, Call, NetError, Place, Ticket};
+use super::condition::Condition;
 use super::executor::{Shared, TaskId};
 use super::quic::{QuicConnection, QuicEndpoint, QuicOptions};
 use super::sockets::{EchoSocket, TcpListener, TcpStream, UdpSocket};
 use crate::base::{Rng, Span, Time};
 use crate::trace::Record;
 use crate::wire::Dscp;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -25,6 +26,9 @@ struct Local {
     name: String,
     addr: Ipv4Addr,
     dscp: Dscp,
+    /// How often the machine has started again.
+    boots: u32,
+    condition: Rc<Cell<Condition>>,
 }
 
 /// Time was up before the future was ready.
@@ -33,7 +37,35 @@ pub struct Elapsed;
 
 impl Host {
     pub(super) fn new(shared: Rc<Shared>, node: u32, name: &str, addr: Ipv4Addr) -> Self {
-        Self(Rc::new(Local { shared, node, name: name.to_owned(), addr, dscp: Dscp::DEFAULT }))
+        let (dscp, condition) = (Dscp::DEFAULT, Rc::default());
+        Self(Rc::new(Local { shared, node, name: name.to_owned(), addr, dscp, boots: 0, condition }))
+    }
+
+    /// The same machine after it has started again: programs that start on it now do not draw the same chance again.
+    #[must_use]
+    pub fn rebooted(&self) -> Self {
+        let Local { shared, node, name, addr, condition, boots, .. } = &*self.0;
+        let (shared, name, condition) = (Rc::clone(shared), name.clone(), Rc::clone(condition));
+        Self(Rc::new(Local {
+            shared,
+            node: *node,
+            name,
+            addr: *addr,
+            dscp: Dscp::DEFAULT,
+            boots: boots + 1,
+            condition,
+        }))
+    }
+
+    /// What ails the machine.
+    #[must_use]
+    pub fn condition(&self) -> Condition {
+        self.0.condition.get()
+    }
+
+    /// Changes what ails the machine.
+    pub fn set_condition(&self, condition: Condition) {
+        self.0.condition.set(condition);
     }
 
     /// The present instant.
@@ -64,8 +96,9 @@ impl Host {
     /// handle and its clones carry the code point, and so do the answers to the connections and echoes that it begins.
     #[must_use]
     pub fn with_dscp(&self, dscp: Dscp) -> Self {
-        let Local { shared, node, name, addr, .. } = &*self.0;
-        Self(Rc::new(Local { shared: Rc::clone(shared), node: *node, name: name.clone(), addr: *addr, dscp }))
+        let Local { shared, node, name, addr, boots, condition, .. } = &*self.0;
+        let (shared, name, condition) = (Rc::clone(shared), name.clone(), Rc::clone(condition));
+        Self(Rc::new(Local { shared, node: *node, name, addr: *addr, dscp, boots: *boots, condition }))
     }
 
     /// The code point of packets sent through this handle.
@@ -74,10 +107,16 @@ impl Host {
         self.0.dscp
     }
 
-    /// The machine's stream of chance for one purpose; the same purpose twice is the same stream from its start.
+    /// The machine's stream of chance for one purpose; the same purpose twice is the same stream from its start, unless the machine
+    /// has started again in between: from its second start on the streams are `host/<name>/boot<n>/<purpose>`.
     #[must_use]
     pub fn rng(&self, purpose: &str) -> Rng {
-        Rng::stream(self.0.shared.seed, &format!("host/{}/{purpose}", self.0.name))
+        let name = &self.0.name;
+        let stream = match self.0.boots {
+            0 => format!("host/{name}/{purpose}"),
+            boots => format!("host/{name}/boot{}/{purpose}", boots + 1),
+        };
+        Rng::stream(self.0.shared.seed, &stream)
     }
 
     /// Hands the observers a record.

@@ -46,6 +46,12 @@ impl Router {
         self.address
     }
 
+    /// Whether it forwards what is not for it.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
     /// Its routes.
     #[must_use]
     pub const fn fib(&self) -> &Fib {

@@ -4,6 +4,7 @@
 //! put on, and arrives one propagation later. So a packet costs one event per hop, at its arrival; the queue is those
 //! packets that have not departed yet. Only links whose delay varies keep their flights sorted.
 
+mod faulty;
 mod fifo;
 pub mod loss;
 pub mod queue;
@@ -13,12 +14,14 @@ mod shifting;
 use crate::base::{BitRate, Dist, Ratio, Rng, Serialiser, Span, Time};
 use crate::trace::Cause;
 use crate::wire::{Ecn, Packet, Transit};
+use faulty::Faults;
+pub use faulty::{Changed, Spent, Trouble};
 use fifo::Fifo;
 use loss::Loss;
 use queue::{Found, Gate, Label, Limit, Place, Verdict};
 pub use scheduled::Left;
 use scheduled::Scheduled;
-use shifting::Shifting;
+use shifting::{Course, Shifting};
 
 /// Everything about one direction of a link.
 #[derive(Clone, PartialEq, Debug)]
@@ -112,7 +115,8 @@ impl Counters {
     #[must_use]
     pub const fn offered(&self) -> u64 {
         let [full, early, policed] = [Cause::QueueFull, Cause::EarlyDrop, Cause::Policed];
-        self.sent + self.dropped[full as usize] + self.dropped[early as usize] + self.dropped[policed as usize]
+        let refused = self.dropped[full as usize] + self.dropped[early as usize] + self.dropped[policed as usize];
+        self.sent + refused + self.dropped[Cause::Partitioned as usize]
     }
 }
 
@@ -152,6 +156,33 @@ struct Special<P> {
     gate: Gate,
     /// The packets that wait, where the discipline decides at departure.
     scheduled: Option<Scheduled<P>>,
+    /// The faults that may strike it.
+    faults: Option<Faults>,
+}
+
+impl<P: Copy> Special<P> {
+    fn new(config: &Config, seed: u64, name: &str) -> Self {
+        let stream = |purpose: &str| stream_of(seed, name, purpose);
+        let mut chance = stream;
+        let mut place = Place { mtu: config.mtu, rate: config.rate, chance: &mut chance };
+        let queue = &config.queue;
+        Self {
+            config: config.clone(),
+            jitter: stream("jitter"),
+            reorder: stream("reorder"),
+            duplicate: stream("duplicate"),
+            corrupt: stream("corrupt"),
+            shifting: config.shifts().then(Shifting::new),
+            gate: Gate::new(queue, &mut place),
+            scheduled: queue.decides_at_departure().then(|| Scheduled::new(queue, &mut place)),
+            faults: None,
+        }
+    }
+}
+
+/// The stream of chance of the direction called `name` for one purpose.
+fn stream_of(seed: u64, name: &str, purpose: &str) -> Rng {
+    Rng::stream(seed, &format!("link/{name}/{purpose}"))
 }
 
 /// One direction of a link. `P` names a packet and is carried, never looked at.
@@ -173,28 +204,13 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
     /// The direction called `name` (its streams of chance are `link/<name>/...` under `seed`).
     #[must_use]
     pub fn new(config: &Config, seed: u64, name: &str) -> Self {
-        let stream = |purpose: &str| Rng::stream(seed, &format!("link/{name}/{purpose}"));
-        let special = (!config.is_plain()).then(|| {
-            let mut chance = stream;
-            let mut place = Place { mtu: config.mtu, rate: config.rate, chance: &mut chance };
-            let queue = &config.queue;
-            Box::new(Special {
-                config: config.clone(),
-                jitter: stream("jitter"),
-                reorder: stream("reorder"),
-                duplicate: stream("duplicate"),
-                corrupt: stream("corrupt"),
-                shifting: config.shifts().then(Shifting::new),
-                gate: Gate::new(queue, &mut place),
-                scheduled: queue.decides_at_departure().then(|| Scheduled::new(queue, &mut place)),
-            })
-        });
+        let special = (!config.is_plain()).then(|| Box::new(Special::new(config, seed, name)));
         Self {
             line: Serialiser::new(config.rate),
             delay: config.delay,
             free: Time::ZERO,
             limit: config.queue.limit(),
-            loss: Loss::new(&config.loss, stream("loss")),
+            loss: Loss::new(&config.loss, stream_of(seed, name, "loss")),
             fifo: Fifo::new(),
             special,
             counters: Counters::default(),
@@ -294,6 +310,10 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
     #[inline(never)]
     fn offer_special(&mut self, name: P, size: u16, packet: &mut Packet, now: Time) -> Offered {
         let Some(mut special) = self.special.take() else { return Offered::Behind };
+        if special.faults.as_mut().is_some_and(|faults| faults.blocks(packet)) {
+            self.special = Some(special);
+            return self.refuse(Cause::Partitioned);
+        }
         if special.scheduled.is_none() {
             let accepted = self.offer_to(&mut special, name, size, packet, now);
             self.special = Some(special);
@@ -321,13 +341,15 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
             self.counters.marked += 1;
         }
         let transit = &mut packet.transit;
+        let before = transit.serialisation;
         let departure = self.line_up(size, backlog, transit, now);
+        let serialisation = transit.serialisation - before;
         let mut fate = self.loss.fate();
-        let delay = special.trouble(&mut fate, self.delay, departure);
+        let (delay, blame) = special.trouble(&mut fate, self.delay, departure);
         transit.propagation += delay;
         let arrival = departure + delay;
         let first = match &mut special.shifting {
-            Some(shifting) => shifting.push(departure, arrival, name, size, fate),
+            Some(shifting) => shifting.push(Course { departure, serialisation, arrival, fate, blame }, name, size),
             None => self.fifo.push(arrival, name, size, fate),
         };
         if first { Offered::First(arrival) } else { Offered::Behind }
@@ -378,8 +400,13 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
         {
             return None;
         }
-        let (packet, fate) = match self.special.as_mut().and_then(|special| special.shifting.as_mut()) {
-            Some(shifting) => shifting.pop()?,
+        let special = self.special.as_mut()?;
+        let (packet, fate) = match &mut special.shifting {
+            Some(shifting) => {
+                let flight = shifting.pop()?;
+                let fate = special.faults.as_mut().map_or(flight.fate, |faults| faults.judge(&flight));
+                (flight.packet, fate)
+            }
             None => self.fifo.pop().map(|(packet, fate, _)| (packet, fate))?,
         };
         self.count_fate(fate);
@@ -409,10 +436,10 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
 }
 
 impl<P> Special<P> {
-    /// The rare things that may happen to a packet beside plain loss; returns its delay.
-    fn trouble(&mut self, fate: &mut Fate, delay: Span, departure: Time) -> Span {
-        let Self { config, jitter, reorder, duplicate, corrupt, shifting, .. } = self;
-        let mut delay = delay;
+    /// The rare things that may happen to a packet beside plain loss; returns its delay, and the fault that it is lost to.
+    fn trouble(&mut self, fate: &mut Fate, delay: Span, departure: Time) -> (Span, u32) {
+        let Self { config, jitter, reorder, duplicate, corrupt, shifting, faults, .. } = self;
+        let mut delay = delay + faults.as_ref().map_or(Span::ZERO, Faults::delay);
         if let Some(spread) = &config.jitter {
             delay += spread.sample(jitter);
         }
@@ -439,7 +466,8 @@ impl<P> Special<P> {
         if *fate == Fate::Arrives && duplicated {
             *fate = Fate::ArrivesTwice;
         }
-        delay
+        let blame = faults.as_mut().map_or(faulty::NOBODY, |faults| faults.spoil(fate));
+        (delay, blame)
     }
 }
 

@@ -4,7 +4,7 @@
 //! the turn of [`Link::serve`], to be asked until it has nothing more.
 
 use super::queue::{Config, Gone, Label, Place, Scheduler, Waiting};
-use super::{Link, Offered, Special};
+use super::{Course, Link, Offered, Special};
 use crate::base::{Span, Time};
 use crate::trace::Cause;
 use crate::wire::{Ecn, Packet};
@@ -62,6 +62,20 @@ impl<P: Copy> Scheduled<P> {
     /// Packets that wait, and those that are to be told gone.
     pub(super) fn len(&self) -> usize {
         self.scheduler.len() + self.gone.len()
+    }
+
+    /// Takes everything out that waits; `fresh` waits for what comes after.
+    pub(super) fn empty(&mut self, fresh: Scheduler<P>, now: Time) -> Vec<P> {
+        let mut old = std::mem::replace(&mut self.scheduler, fresh);
+        let mut out = Vec::new();
+        let mut at = now;
+        while let Some(ready) = old.ready(at) {
+            // A shaper has to be asked when it has tokens: nothing else depends on the clock of a queue that is thrown away.
+            at = at.max(ready);
+            out.extend(old.dequeue(at, &mut self.gone).map(|waiting| waiting.packet));
+        }
+        out.extend(self.gone.drain(..).map(|(waiting, _)| waiting.packet));
+        out
     }
 }
 
@@ -138,7 +152,7 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
         let departure = now + serialisation;
         self.free = departure;
         let mut fate = self.loss.fate();
-        let propagation = special.trouble(&mut fate, self.delay, departure);
+        let (propagation, blame) = special.trouble(&mut fate, self.delay, departure);
         let counters = &mut self.counters;
         counters.sent += 1;
         counters.sent_bytes += u64::from(bytes);
@@ -148,7 +162,7 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
         let (arrival, packet) = (departure + propagation, waiting.packet);
         let size = u16::try_from(bytes).unwrap_or(u16::MAX);
         match &mut special.shifting {
-            Some(shifting) => shifting.push(departure, arrival, packet, size, fate),
+            Some(shifting) => shifting.push(Course { departure, serialisation, arrival, fate, blame }, packet, size),
             None => self.fifo.push(arrival, packet, size, fate),
         };
         Left::Departs { packet, marked: waiting.marked, queueing: now.since(waiting.since), serialisation, propagation }

@@ -2,17 +2,34 @@
 //! those that wait for the line are kept apart.
 
 use super::{Backlog, Fate};
-use crate::base::Time;
+use crate::base::{Span, Time};
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, VecDeque};
 
+/// What is to become of a packet that has been accepted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Course {
+    /// When its last bit is on the line.
+    pub(super) departure: Time,
+    /// How long its bits take.
+    pub(super) serialisation: Span,
+    pub(super) arrival: Time,
+    pub(super) fate: Fate,
+    /// The fault that it is lost to.
+    pub(super) blame: u32,
+}
+
 /// A packet on its way, ordered by (arrival, order of acceptance).
 #[derive(Debug)]
-struct Flight<P> {
-    arrival: Time,
+pub(super) struct Flight<P> {
+    pub(super) arrival: Time,
     accepted: u64,
-    packet: P,
-    fate: Fate,
+    pub(super) packet: P,
+    pub(super) fate: Fate,
+    pub(super) departure: Time,
+    pub(super) serialisation: Span,
+    pub(super) size: u16,
+    pub(super) blame: u32,
 }
 
 impl<P> Ord for Flight<P> {
@@ -77,9 +94,12 @@ impl<P> Shifting<P> {
     }
 
     /// Adds a packet. True if it is the first to arrive.
-    pub(super) fn push(&mut self, departure: Time, arrival: Time, packet: P, size: u16, fate: Fate) -> bool {
+    pub(super) fn push(&mut self, course: Course, packet: P, size: u16) -> bool {
+        let Course { departure, serialisation, arrival, fate, blame } = course;
         let first = self.first_arrival().is_none_or(|first| arrival < first);
-        self.flights.push(Reverse(Flight { arrival, accepted: self.accepted, packet, fate }));
+        let accepted = self.accepted;
+        let flight = Flight { arrival, accepted, packet, fate, departure, serialisation, size, blame };
+        self.flights.push(Reverse(flight));
         self.accepted += 1;
         self.last_arrival = arrival;
         self.waiting.push_back((departure, size));
@@ -87,12 +107,30 @@ impl<P> Shifting<P> {
         first
     }
 
+    /// Changes flights in the order of their acceptance; those for which `change` says false are gone.
+    pub(super) fn change(&mut self, mut change: impl FnMut(&mut Flight<P>) -> bool) {
+        let flights = std::mem::take(&mut self.flights);
+        let mut flights: Vec<Flight<P>> = flights.into_iter().map(|Reverse(flight)| flight).collect();
+        flights.sort_unstable_by_key(|flight| flight.accepted);
+        flights.retain_mut(&mut change);
+        // Those that have departed are found to have when somebody looks.
+        self.waiting = flights.iter().map(|flight| (flight.departure, flight.size)).collect();
+        self.waiting_bytes = flights.iter().map(|flight| u64::from(flight.size)).sum();
+        self.last_arrival = flights.last().map_or(Time::ZERO, |flight| flight.arrival);
+        self.flights = flights.into_iter().map(Reverse).collect();
+    }
+
+    /// When the first bit of anything under way was put on the line.
+    pub(super) fn oldest_start(&self) -> Option<Time> {
+        self.flights.iter().map(|Reverse(flight)| flight.departure - flight.serialisation).min()
+    }
+
     pub(super) fn first_arrival(&self) -> Option<Time> {
         self.flights.peek().map(|Reverse(flight)| flight.arrival)
     }
 
     /// Takes the first packet out, which has arrived.
-    pub(super) fn pop(&mut self) -> Option<(P, Fate)> {
-        self.flights.pop().map(|Reverse(flight)| (flight.packet, flight.fate))
+    pub(super) fn pop(&mut self) -> Option<Flight<P>> {
+        self.flights.pop().map(|Reverse(flight)| flight)
     }
 }

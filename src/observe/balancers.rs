@@ -1,6 +1,6 @@
 //! What balancers did: to whom they sent, what failed there, what their checks found, what was noticed.
 
-use crate::trace::{Balanced, BalancedEvent, Failure, Notice, Probed, Refusal, Refused};
+use crate::trace::{Balanced, BalancedEvent, Failure, Judgement, Probed, Refusal, Refused};
 use std::collections::BTreeMap;
 
 /// What is known of one backend of one balancer.
@@ -39,7 +39,7 @@ pub struct Balancing {
     /// Balancers.
     pub balancers: BTreeMap<u32, Balancer>,
     /// Notices.
-    pub notices: Vec<Notice>,
+    pub judgements: Vec<Judgement>,
 }
 
 impl Balancing {

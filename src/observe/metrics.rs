@@ -522,11 +522,18 @@ impl Metrics {
             Record::Message(message) => self.of(message.traffic).message(message),
             Record::Echo(echo) => self.of(echo.traffic).echo(echo),
             Record::Progress(progress) => self.of(progress.traffic).progress(progress),
+            Record::Lookup(_)
+            | Record::Store(_)
+            | Record::Series(_)
+            | Record::QuicLost(_)
+            | Record::Fault(_)
+            | Record::Lost(_)
+            | Record::Rerouted(_)
+            | Record::Notice(_) => {}
             Record::Balanced(balanced) => self.balancing.balanced(balanced),
             Record::Probed(probed) => self.balancing.probed(probed),
             Record::Refused(refused) => self.balancing.refused(refused),
-            Record::Notice(notice) => self.balancing.notices.push(*notice),
-            Record::Lookup(_) | Record::Store(_) | Record::Series(_) | Record::QuicLost(_) => {}
+            Record::Judgement(judgement) => self.balancing.judgements.push(*judgement),
         }
     }
 

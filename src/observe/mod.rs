@@ -16,6 +16,7 @@ pub mod series;
 pub mod stores;
 #[cfg(test)]
 mod tests;
+pub mod timeline;
 pub mod waterfall;
 
 pub use cases::{Case, Cases, Pick, Story};

@@ -118,6 +118,7 @@ fn an_echo_is_divided_as_its_packets_spent_their_time() {
         number: 0,
         sent: at(0),
         ttl: 64,
+        ended: at(60),
         answer: Some((Ipv4Addr::LOCALHOST, at(60))),
         reached: true,
         spent: (ms(1), ms(2), ms(56)),
@@ -272,7 +273,8 @@ fn a_route_is_the_addresses_that_let_the_ttl_run_out() {
     let mut metrics = metrics(Kind::Route);
     let echo = |number, ttl, answer: Option<u8>, reached| {
         let answer = answer.map(|last| (Ipv4Addr::new(10, 0, 0, last), at(5 + number)));
-        Record::Echo(Echo { traffic: 0, number, sent: at(number), ttl, answer, reached, spent: Default::default() })
+        let (sent, ended) = (at(number), at(5 + number));
+        Record::Echo(Echo { traffic: 0, number, sent, ttl, ended, answer, reached, spent: Default::default() })
     };
     for record in
         [echo(0, 1, Some(1), false), echo(1, 1, Some(1), false), echo(2, 2, None, false), echo(3, 3, Some(9), true)]

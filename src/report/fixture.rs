@@ -1,6 +1,6 @@
 //! Outcomes made by hand, for the tests of every rendering.
 
-use crate::run::balancing::{BackendOutcome, BalancerOutcome, TimelineEntry};
+use crate::run::balancing::{BackendOutcome, BalancerOutcome, JudgementOutcome};
 use crate::run::outcome::{
     BreakerChange, Counts, DirectionOutcome, Expectation, HopOutcome, Latency, LinkOutcome, MODEL_VERSION, Outcome,
     Packets, Performance, QueueOutcome, Resilience, ServerOutcome, Share, Slowest, Specimen, TrafficKind,
@@ -8,6 +8,7 @@ use crate::run::outcome::{
 };
 use crate::run::series::{QueueSeries, SenderSeries, SeriesOutcome};
 use crate::run::stores::{ChangeOutcome, MemberOutcome, Reads, StoreOutcome, Writes};
+use crate::run::timeline::{NoticeOutcome, StrikeOutcome, TouchedOutcome};
 use indexmap::IndexMap;
 
 fn named(pairs: &[(&str, u64)]) -> IndexMap<String, u64> {
@@ -122,7 +123,7 @@ pub(crate) fn outcome(traffic: impl IntoIterator<Item = (&'static str, TrafficOu
         .map(|(name, a, b, a_to_b, b_to_a)| (name.to_owned(), LinkOutcome { a: a.into(), b: b.into(), a_to_b, b_to_a }))
         .collect(),
         balancers: balancers(),
-        timeline: vec![TimelineEntry {
+        judgements: vec![JudgementOutcome {
             at_ns: 12_500_000_000,
             who: "lb".into(),
             what: "down".into(),
@@ -131,6 +132,7 @@ pub(crate) fn outcome(traffic: impl IntoIterator<Item = (&'static str, TrafficOu
         servers: [("origin".to_owned(), ServerOutcome::default())].into_iter().collect(),
         node_drops: [("origin".to_owned(), named(&[("no_listener", 4)]))].into_iter().collect(),
         stores: IndexMap::new(),
+        timeline: Vec::new(),
         series: Some(SeriesOutcome {
             every_ns: 10_000_000,
             senders: vec![SenderSeries {
@@ -163,6 +165,27 @@ pub(crate) fn outcome(traffic: impl IntoIterator<Item = (&'static str, TrafficOu
             Expectation { text: "pages success >= 99.5%".into(), ok: true, measured: "99.7%".into() },
         ],
         warnings: vec!["the run ended before origin/2 was back".into()],
+    }
+}
+
+/// A cut that a user noticed after 204 ms.
+pub(crate) fn strike() -> StrikeOutcome {
+    let touched = TouchedOutcome {
+        failed: 2,
+        first_failure_ns: Some(11_000_000_000),
+        last_failure_ns: Some(12_000_000_000),
+        recovered_ns: Some(12_100_000_000),
+    };
+    StrikeOutcome {
+        fault: "cut edge-origin".into(),
+        kind: "Cut".into(),
+        struck_ns: 10_000_000_000,
+        healed_ns: Some(15_000_000_000),
+        lost: named(&[("down", 17)]),
+        rerouted_ns: Some(11_000_000_000),
+        restored_ns: Some(16_000_000_000),
+        noticed: vec![NoticeOutcome { node: "user".into(), at_ns: 10_204_000_000, by: "rto".into() }],
+        traffic: [("pages".to_owned(), touched)].into_iter().collect(),
     }
 }
 

@@ -15,5 +15,6 @@ pub mod snapshot;
 pub mod style;
 pub mod table;
 pub mod text;
+mod timeline;
 
 pub use style::Style;

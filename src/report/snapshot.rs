@@ -62,7 +62,7 @@ pub fn snapshot(outcome: &Outcome) -> String {
             lines.add(0, &format!("refused by {name}"), &refused.join(", "));
         }
     }
-    for entry in &outcome.timeline {
+    for entry in &outcome.judgements {
         lines.add(0, &format!("at {}", entry.at_ns), &format!("{} {} {}", entry.who, entry.what, entry.subject));
     }
     for (node, drops) in &outcome.node_drops {

@@ -4,6 +4,7 @@ mod stores;
 
 use super::style::Style;
 use super::table::{Align, Cell, Table, counted, grouped};
+use super::timeline::timeline;
 use crate::base::{BitRate, Bytes, Span};
 use crate::run::outcome::{
     DirectionOutcome, Latency, LinkOutcome, Outcome, PaymentsOutcome, Resilience, Share, TrafficKind, TrafficOutcome,
@@ -18,7 +19,7 @@ const SERVERS: usize = 3;
 /// Link directions shown.
 const DIRECTIONS: usize = 6;
 /// Notices shown; of more, the rest is counted.
-const NOTICES: usize = 4;
+const JUDGEMENTS: usize = 4;
 /// Columns of the longest bar.
 const BAR: usize = 32;
 
@@ -52,7 +53,8 @@ pub fn summary(outcome: &Outcome, options: Options<'_>) -> String {
     for (name, traffic) in &outcome.traffic {
         section(&mut text, &route(name, traffic, style));
     }
-    section(&mut text, &noticed(outcome, style));
+    section(&mut text, &timeline(&outcome.timeline, style));
+    section(&mut text, &judgements(outcome, style));
     section(&mut text, &stores::stores(outcome, style));
     section(&mut text, &links(outcome, style));
     section(&mut text, &warnings(outcome, style));
@@ -420,14 +422,14 @@ fn drops(drops: &IndexMap<String, u64>) -> String {
 }
 
 /// The first notices of the timeline.
-fn noticed(outcome: &Outcome, style: Style) -> String {
+fn judgements(outcome: &Outcome, style: Style) -> String {
     let mut text = String::new();
-    for entry in outcome.timeline.iter().take(NOTICES) {
+    for entry in outcome.judgements.iter().take(JUDGEMENTS) {
         let at = Span::from_nanos(entry.at_ns);
         let _ = writeln!(text, "{at}  {}: {} {}", entry.who, entry.subject, entry.what);
     }
-    if outcome.timeline.len() > NOTICES {
-        let more = counted((outcome.timeline.len() - NOTICES) as u64, "more notice", "more notices");
+    if outcome.judgements.len() > JUDGEMENTS {
+        let more = counted((outcome.judgements.len() - JUDGEMENTS) as u64, "more judgement", "more judgements");
         let _ = writeln!(text, "{}", style.dim(&format!("{more}: --format json shows all")));
     }
     text

@@ -1,4 +1,4 @@
-//! What balancers did and what anybody noticed, as parts of an outcome.
+//! What balancers did and thought, as parts of an outcome.
 
 use crate::observe::balancers::{Backend, Balancing};
 use indexmap::IndexMap;
@@ -32,12 +32,12 @@ pub struct BackendOutcome {
     pub probes_failed: u64,
 }
 
-/// Something that somebody noticed.
+/// What a balancer came to think of a node.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct TimelineEntry {
+pub struct JudgementOutcome {
     /// When, in nanoseconds from the start of the run.
     pub at_ns: u64,
-    /// Name of the node that noticed.
+    /// Name of the balancer.
     pub who: String,
     /// What: `down`, `up`, `ejected`...
     pub what: String,
@@ -45,24 +45,24 @@ pub struct TimelineEntry {
     pub subject: String,
 }
 
-/// Balancers by name and the timeline, given the names of nodes.
+/// Balancers by name and their judgements, given the names of nodes.
 #[must_use]
 pub fn outcome(
     balancing: &Balancing,
     name: impl Fn(u32) -> String,
-) -> (IndexMap<String, BalancerOutcome>, Vec<TimelineEntry>) {
+) -> (IndexMap<String, BalancerOutcome>, Vec<JudgementOutcome>) {
     let balancers = balancing.balancers.iter().map(|(&node, balancer)| {
         let backends = balancer.backends.iter().map(|(&node, known)| (name(node), backend(known))).collect();
         let refused = balancer.refused.iter().map(|(why, &n)| (why.name().to_owned(), n)).collect();
         (name(node), BalancerOutcome { backends, refused })
     });
-    let timeline = balancing.notices.iter().map(|notice| TimelineEntry {
+    let judgements = balancing.judgements.iter().map(|notice| JudgementOutcome {
         at_ns: notice.time.as_nanos(),
         who: name(notice.node),
         what: notice.what.name().to_owned(),
         subject: name(notice.subject),
     });
-    (balancers.collect(), timeline.collect())
+    (balancers.collect(), judgements.collect())
 }
 
 fn backend(known: &Backend) -> BackendOutcome {

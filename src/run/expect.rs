@@ -2,6 +2,7 @@
 
 use super::outcome::{Expectation, Share};
 use super::summarise::LinkCounters;
+use super::timeline::StrikeOutcome;
 use crate::base::{BitRate, Ratio, Span, Time};
 use crate::link::Counters;
 use crate::observe::balancers::Balancing;
@@ -18,6 +19,8 @@ pub struct Evidence<'a> {
     pub traffic: &'a [Traffic],
     /// What the links counted, in the plan's order.
     pub links: &'a [LinkCounters],
+    /// The strikes of faults.
+    pub timeline: &'a [StrikeOutcome],
     /// What balancers did and what was noticed.
     pub balancing: &'a Balancing,
     /// The plan's nodes.
@@ -106,7 +109,7 @@ fn judge_whole(measure: &Measure, evidence: &Evidence<'_>) -> Expectation {
         }
         Measure::Noticed { by, what, of, bounds } => {
             let name = |node: u32| &evidence.nodes[node as usize].name;
-            let mut notices = evidence.balancing.notices.iter();
+            let mut notices = evidence.balancing.judgements.iter();
             let first = notices.find(|notice| (notice.node, notice.what, notice.subject) == (*by, *what, *of));
             let verdict = first.map_or((false, "never".into()), |notice| {
                 let at = notice.time - Time::ZERO;
@@ -118,6 +121,15 @@ fn judge_whole(measure: &Measure, evidence: &Evidence<'_>) -> Expectation {
             let link = &evidence.links[*link as usize];
             let verdict = utilisation(link, *way, evidence.simulated, *bounds);
             (format!("{} utilisation {bounds}", place(link, *way)), verdict)
+        }
+        Measure::Detected { fault, by, bounds } => {
+            let who = by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
+            (format!("{fault} detected{who} {bounds}"), detected(evidence.timeline, fault, by.as_deref(), *bounds))
+        }
+        Measure::Recovered { of, fault, from_heal, bounds } => {
+            let from = if *from_heal { "heals" } else { "strikes" };
+            let text = format!("{} back after {fault} {from} {bounds}", name(*of));
+            (text, recovered(evidence.timeline, fault, name(*of), *from_heal, *bounds))
         }
     };
     Expectation { text, ok, measured }
@@ -250,6 +262,39 @@ fn utilisation(link: &LinkCounters, way: Option<Way>, simulated: Span, bounds: B
     share(busiest.min(simulated).as_nanos(), simulated.as_nanos(), bounds)
 }
 
+/// The latest first evidence over all strikes of a fault.
+fn detected(timeline: &[StrikeOutcome], fault: &str, by: Option<&str>, bounds: Bounds<Span>) -> Verdict {
+    let first = |strike: &StrikeOutcome| {
+        let mut evidence = strike.noticed.iter().filter(|notice| by.is_none_or(|by| notice.node == by));
+        evidence.next().map(|notice| Span::from_nanos(notice.at_ns - strike.struck_ns))
+    };
+    judge_strikes(timeline.iter().filter(|strike| strike.fault == fault).map(first), "not detected", bounds)
+}
+
+/// The latest recovery of a traffic over all strikes of a fault that touched it.
+fn recovered(timeline: &[StrikeOutcome], fault: &str, traffic: &str, from_heal: bool, bounds: Bounds<Span>) -> Verdict {
+    let strikes = timeline.iter().filter(|strike| strike.fault == fault);
+    let back = strikes.filter_map(|strike| {
+        let touched = strike.traffic.get(traffic)?;
+        let from = if from_heal { strike.healed_ns } else { Some(strike.struck_ns) };
+        // Service that is back before the fault is over needs no time after it.
+        Some(touched.recovered_ns.zip(from).map(|(at, from)| Span::from_nanos(at.saturating_sub(from))))
+    });
+    judge_strikes(back, "never", bounds)
+}
+
+/// Judges the longest of the spans, one for each strike.
+fn judge_strikes(spans: impl Iterator<Item = Option<Span>>, missing: &str, bounds: Bounds<Span>) -> Verdict {
+    let spans: Vec<Option<Span>> = spans.collect();
+    match spans.iter().copied().collect::<Option<Vec<Span>>>() {
+        None => (false, missing.into()),
+        Some(spans) => match spans.into_iter().max() {
+            None => (false, "nothing happened".into()),
+            Some(longest) => (bounds.hold(longest), longest.to_string()),
+        },
+    }
+}
+
 /// A ratio in whole parts per million.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a ratio lies between 0 and 1")]
 fn ppm(ratio: Ratio) -> u32 {
@@ -306,6 +351,7 @@ mod tests {
             stores: &[],
             traffic: std::slice::from_ref(traffic),
             links: std::slice::from_ref(&link),
+            timeline: &[],
             simulated: Span::from_secs(1),
         };
         judge(&Expect { declared: crate::scenario::ast::Span::default(), window: None, measure }, &evidence)

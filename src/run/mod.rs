@@ -7,6 +7,7 @@ pub mod series;
 mod simulation;
 pub mod stores;
 mod summarise;
+pub mod timeline;
 
 pub use outcome::Outcome;
 pub use simulation::{Observer, Simulation, observed};

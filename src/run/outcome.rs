@@ -2,9 +2,10 @@
 //!
 //! `docs/results.md` describes every field of its JSON form; a test compares the two.
 
-use super::balancing::{BalancerOutcome, TimelineEntry};
+use super::balancing::{BalancerOutcome, JudgementOutcome};
 use super::series::SeriesOutcome;
 use super::stores::StoreOutcome;
+use super::timeline::StrikeOutcome;
 use indexmap::IndexMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -94,9 +95,9 @@ pub struct Outcome {
     /// What balancers did, by name of the node; left out where there are none.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub balancers: IndexMap<String, BalancerOutcome>,
-    /// What nodes noticed about each other, in its order; left out where there is nothing.
+    /// What balancers came to think of nodes, in order; left out where there is nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub timeline: Vec<TimelineEntry>,
+    pub judgements: Vec<JudgementOutcome>,
     /// What servers did, by name of the node.
     #[serde(default)]
     pub servers: IndexMap<String, ServerOutcome>,
@@ -104,6 +105,9 @@ pub struct Outcome {
     pub links: IndexMap<String, LinkOutcome>,
     /// Packets that nodes themselves dropped, by name of the node, then by cause; nodes without any are left out.
     pub node_drops: IndexMap<String, IndexMap<String, u64>>,
+    /// The strikes of faults in the order of time; left out where nothing breaks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timeline: Vec<StrikeOutcome>,
     /// What became of writes and reads of stores, by name of the store; left out where there are none.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub stores: IndexMap<String, StoreOutcome>,

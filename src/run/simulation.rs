@@ -4,16 +4,20 @@ use super::balancing;
 use super::expect::{self, Evidence};
 use super::outcome::{Outcome, Performance};
 use super::summarise::{Ended, LinkCounters, summarise};
+use super::timeline::timeline;
 use crate::base::{Id, Span, Time};
+use crate::fault::Effect;
 use crate::observe::metrics::Served;
 use crate::observe::stores::{self, Stores};
+use crate::observe::timeline::{FaultPlan, Timeline};
 use crate::observe::{self, Kind, Metrics, Traffic};
 use crate::scenario::build::{self, Network};
-use crate::scenario::plan::{Bulk, NodeKind, Plan, TrafficKind};
+use crate::scenario::plan::{self, Bulk, NodeKind, Plan, TrafficKind};
 use crate::service::bulk::Amount;
 use crate::topo::Egress;
 use crate::trace::{Mask, PacketRecord, Record};
 use crate::world::World;
+use std::net::Ipv4Addr;
 
 /// A reader of everything that happens, beside the metrics.
 pub trait Observer {
@@ -37,6 +41,7 @@ pub struct Simulation<'a> {
     seed: u64,
     world: World,
     metrics: Option<Metrics>,
+    timeline: Timeline,
     stores: Stores,
     until: Time,
 }
@@ -67,8 +72,9 @@ impl<'a> Simulation<'a> {
     ) -> Self {
         let seed = seed.unwrap_or(plan.seed);
         let world = build::world(plan, network, seed, mask);
+        let timeline = Timeline::new(breaking(plan, network));
         let stores = Stores::new(of_stores(plan));
-        Self { plan, seed, world, metrics, stores, until: Time::ZERO + plan.run_for }
+        Self { plan, seed, world, metrics, timeline, stores, until: Time::ZERO + plan.run_for }
     }
 
     /// The world, to look at between steps.
@@ -83,13 +89,14 @@ impl<'a> Simulation<'a> {
         if !more {
             self.world.finish(self.until);
         }
-        let (metrics, stores) = (&mut self.metrics, &mut self.stores);
+        let (metrics, timeline, stores) = (&mut self.metrics, &mut self.timeline, &mut self.stores);
         // Observers are taken in turn by two closures: a cell lends them to one at a time.
         let observers = std::cell::RefCell::new(observers);
         self.world.trace().drain(
             |record| {
                 if let Some(metrics) = metrics {
                     metrics.record(record);
+                    timeline.record(record);
                 }
                 if let Record::Store(record) = record {
                     stores.record(record);
@@ -98,6 +105,7 @@ impl<'a> Simulation<'a> {
             },
             |packet| observers.borrow_mut().iter_mut().for_each(|observer| observer.packet(packet)),
         );
+        self.timeline.sort();
         more
     }
 
@@ -112,18 +120,21 @@ impl<'a> Simulation<'a> {
         let tally = self.world.tally();
         let simulated = self.world.now() - Time::ZERO;
         let links = self.links();
-        let nodes = (0u32..)
+        let nodes: Vec<_> = (0u32..)
             .zip(&self.plan.nodes)
             .map(|(index, node)| (node.name.clone(), *self.world.node_drops(index)))
             .collect();
         let servers = self.servers();
         let balancing = self.metrics.as_mut().map(Metrics::take_balancing).unwrap_or_default();
         let traffic = self.metrics.map(Metrics::finish).unwrap_or_default();
-        let name = |node: u32| self.plan.nodes[node as usize].name.clone();
+        let names: Vec<&str> = traffic.iter().map(|traffic| &*traffic.plan.name).collect();
+        let timeline = timeline(&self.timeline.finish(), &nodes, &names);
         let stores = self.stores.finish();
+        let name = |node: u32| self.plan.nodes[node as usize].name.clone();
         let evidence = Evidence {
             traffic: &traffic,
             links: &links,
+            timeline: &timeline,
             stores: &stores,
             balancing: &balancing,
             nodes: &self.plan.nodes,
@@ -148,11 +159,12 @@ impl<'a> Simulation<'a> {
             nodes,
             servers,
             links,
+            timeline,
             expect,
             warnings,
         };
         let mut outcome = summarise(ended, &traffic);
-        (outcome.balancers, outcome.timeline) = balancing::outcome(&balancing, name);
+        (outcome.balancers, outcome.judgements) = balancing::outcome(&balancing, name);
         super::summarise::breakers(&mut outcome);
         outcome.stores = super::stores::outcomes(&stores);
         (outcome, traffic)
@@ -185,6 +197,27 @@ impl<'a> Simulation<'a> {
             })
             .collect()
     }
+}
+
+/// What the timeline must know of each fault before the run.
+fn breaking(plan: &Plan, network: &Network) -> Vec<FaultPlan> {
+    let machine = |effect: &Effect| match *effect {
+        Effect::Crash { node, .. } | Effect::Slow { node, .. } | Effect::Dns { node, .. } => Some(node),
+        Effect::Link { .. } | Effect::Block { .. } => None,
+    };
+    let asks = |traffic: &plan::Traffic, on: &[Ipv4Addr]| {
+        traffic.pairs().iter().any(|&(_, to)| on.contains(&network.address(to)))
+    };
+    let known = |fault: &plan::Fault| {
+        let nodes: Vec<u32> = fault.fault.effects.iter().filter_map(machine).collect();
+        let machines: Vec<Ipv4Addr> = nodes.iter().map(|&node| network.address(node)).collect();
+        let touched = (0u32..).zip(&plan.traffic).filter(|(_, traffic)| asks(traffic, &machines));
+        let touched: Vec<u32> = touched.map(|(index, _)| index).collect();
+        // A machine that nobody asks directly may be behind any traffic: a router, a name server, a store.
+        let traffic = (!touched.is_empty()).then_some(touched);
+        FaultPlan { name: fault.fault.name.clone(), kind: fault.kind, machines, nodes, traffic }
+    };
+    plan.faults.iter().map(known).collect()
 }
 
 /// What the observer of stores must know before the run.

@@ -1,11 +1,12 @@
 //! From what the observers saw and the links counted to an [`Outcome`].
 
-use super::balancing::TimelineEntry;
+use super::balancing::JudgementOutcome;
 use super::outcome::{
     BreakerChange, Counts, DirectionOutcome, Expectation, FlowOutcome, HopOutcome, Latency, LimitOutcome, LinkOutcome,
     MODEL_VERSION, Outcome, Packets, PaymentsOutcome, Performance, QueueOutcome, Resilience, ServerOutcome, Share,
     Slowest, Specimen, TrafficKind, TrafficOutcome,
 };
+use super::timeline::StrikeOutcome;
 use crate::base::{Digest, Span};
 use crate::link::Counters;
 use crate::observe::metrics::{Efforts, Flow, Hop, Served, bits_per_second};
@@ -49,6 +50,8 @@ pub struct Ended {
     pub servers: Vec<(String, usize, Served)>,
     /// What its links counted, in the plan's order.
     pub links: Vec<LinkCounters>,
+    /// The strikes of its faults.
+    pub timeline: Vec<StrikeOutcome>,
     /// The expectations, judged.
     pub expect: Vec<Expectation>,
     /// What a reader should know.
@@ -104,7 +107,7 @@ pub fn summarise(ended: Ended, traffic: &[Traffic]) -> Outcome {
             .map(|(name, workers, served)| (name.clone(), server(served, *workers, simulated)))
             .collect(),
         balancers: IndexMap::new(),
-        timeline: Vec::new(),
+        judgements: Vec::new(),
         links: ended
             .links
             .into_iter()
@@ -119,6 +122,7 @@ pub fn summarise(ended: Ended, traffic: &[Traffic]) -> Outcome {
             .map(|(name, drops)| (name, by_cause(&drops)))
             .filter(|(_, drops)| !drops.is_empty())
             .collect(),
+        timeline: ended.timeline,
         stores: IndexMap::new(),
         series: None,
         expect: ended.expect,
@@ -189,18 +193,18 @@ fn resilience(traffic: &Traffic, names: &[&str]) -> Option<Resilience> {
     })
 }
 
-/// Puts the changes of circuit breakers into the timeline.
-pub fn breakers(outcome: &mut Outcome) {
+/// Puts the changes of circuit breakers among what was judged.
+pub(super) fn breakers(outcome: &mut Outcome) {
     for (name, traffic) in &outcome.traffic {
         let changes = traffic.resilience.iter().flat_map(|resilience| &resilience.breaker);
-        outcome.timeline.extend(changes.map(|change| TimelineEntry {
+        outcome.judgements.extend(changes.map(|change| JudgementOutcome {
             at_ns: change.at_ns,
             who: change.node.clone(),
             what: format!("breaker_{}", change.state),
             subject: name.clone(),
         }));
     }
-    outcome.timeline.sort_by_key(|entry| entry.at_ns);
+    outcome.judgements.sort_by_key(|entry| entry.at_ns);
 }
 
 /// What was paid, where anything was to be paid.

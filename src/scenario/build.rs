@@ -12,7 +12,9 @@ use crate::service::{
 use crate::topo::{NANOS_PER_METRE, NodeId, Role, distance};
 use crate::trace::Mask;
 use crate::transport::tcp;
+use crate::wire::Dscp;
 use crate::world::{Blueprint, Layout, World};
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::rc::Rc;
@@ -92,25 +94,30 @@ fn tcp_config(tcp: &plan::Tcp) -> tcp::Config {
 pub fn world(plan: &Plan, network: &Network, seed: u64, mask: Mask) -> World {
     let mut world = World::new(&network.blueprint, network.layout.clone(), seed, mask);
     let programs = Programs { plan, network };
+    let faults = plan.faults.iter().map(|fault| fault.fault.clone()).collect();
+    world.break_by(faults, &network.blueprint, &network.layout.addresses, plan.routing);
     for (index, node) in (0u32..).zip(&plan.nodes) {
         match &node.kind {
             NodeKind::Host | NodeKind::Router => {}
             NodeKind::Server(config) => {
                 let config = config.clone();
-                let callers = programs.callers(&world, index);
-                world.spawn(index, |host| server::run_calling(host, config, callers));
+                let callers = programs.callers(index);
+                world.install(index, move |host| {
+                    let callers = callers(&host);
+                    server::run_calling(host, config.clone(), callers)
+                });
             }
             NodeKind::Store(node) => {
                 let config = programs.store(index, node);
-                world.spawn(index, |host| store::run(host, config));
+                world.install(index, move |host| store::run(host, config.clone()));
             }
             NodeKind::Cluster(node) => {
                 let config = programs.cluster(index, node);
-                world.spawn(index, |host| cluster::run(host, config));
+                world.install(index, move |host| cluster::run(host, config.clone()));
             }
             NodeKind::Resolver(config) => {
                 let config = programs.resolver(*config);
-                world.spawn(index, |host| resolver::run(host, config));
+                world.install(index, move |host| resolver::run(host, config.clone()));
             }
             NodeKind::Balancer(plan) => {
                 let config = programs.balancer(plan);
@@ -118,7 +125,8 @@ pub fn world(plan: &Plan, network: &Network, seed: u64, mask: Mask) -> World {
             }
             NodeKind::Authority { zones } => {
                 let zones = zones.iter().map(|&zone| programs.zone(&plan.zones[zone as usize])).collect();
-                world.spawn(index, |host| authority::run(host, authority::Config::new(zones)));
+                let config = authority::Config::new(zones);
+                world.install(index, move |host| authority::run(host, config.clone()));
             }
         }
     }
@@ -128,6 +136,9 @@ pub fn world(plan: &Plan, network: &Network, seed: u64, mask: Mask) -> World {
     }
     world
 }
+
+/// How a caller asks, and how often it has asked so far.
+type Recipe = (client::Config, Rc<Cell<u64>>);
 
 /// Makes the configurations of programs from a plan's numbers.
 struct Programs<'a> {
@@ -311,9 +322,12 @@ impl Programs<'_> {
     }
 
     fn stub(&self, host: &Host, node: u32) -> stub::Stub {
+        stub::Stub::new(host, self.stub_config(node))
+    }
+
+    fn stub_config(&self, node: u32) -> stub::Config {
         let resolvers = &self.plan.nodes[node as usize].resolvers;
-        let config = stub::Config::new(resolvers.iter().map(|&node| self.at(node, DNS)).collect());
-        stub::Stub::new(host, config)
+        stub::Config::new(resolvers.iter().map(|&node| self.at(node, DNS)).collect())
     }
 
     fn client(
@@ -350,29 +364,36 @@ impl Programs<'_> {
         }
     }
 
-    /// Everybody whom the server on `node` asks. All its calls share one memory of names.
-    fn callers(&self, world: &World, node: u32) -> server::Callers {
-        let host = world.host(node);
-        let mut stub = None;
-        let mut callers = server::Callers::new();
+    /// Everybody whom the server on `node` asks, made anew whenever it starts. All its calls share one memory of names.
+    fn callers(&self, node: u32) -> impl Fn(&Host) -> server::Callers + 'static {
+        let mut recipes: Vec<(u32, Dscp, Vec<Recipe>)> = Vec::new();
         for (index, traffic) in (0u32..).zip(&self.plan.traffic) {
             let TrafficKind::Http(http) = &traffic.kind else { continue };
             if http.arrivals != client::Arrivals::Called {
                 continue;
             }
             let asks = (0..).zip(&http.asks).filter(|(_, ask)| ask.from == node);
-            let all: Vec<Rc<client::Caller>> = asks
-                .map(|(maker, ask)| {
-                    let stub = stub.get_or_insert_with(|| self.stub(&host, node)).clone();
-                    let config = self.client(index, traffic, http, maker, ask);
-                    Rc::new(client::Caller::new(host.with_dscp(traffic.dscp), stub, config))
-                })
-                .collect();
+            let all: Vec<Recipe> =
+                asks.map(|(maker, ask)| (self.client(index, traffic, http, maker, ask), Rc::default())).collect();
             if !all.is_empty() {
-                callers.push((index, all));
+                recipes.push((index, traffic.dscp, all));
             }
         }
-        callers
+        let names = self.stub_config(node);
+        move |host| {
+            if recipes.is_empty() {
+                return server::Callers::new();
+            }
+            let stub = stub::Stub::new(host, names.clone());
+            let made = recipes.iter().map(|(index, dscp, all)| {
+                let caller = |(config, asked): &Recipe| {
+                    let (host, stub) = (host.with_dscp(*dscp), stub.clone());
+                    Rc::new(client::Caller::counting(host, stub, config.clone(), Rc::clone(asked)))
+                };
+                (*index, all.iter().map(caller).collect())
+            });
+            made.collect()
+        }
     }
 
     fn start_bulk(&self, world: &mut World, index: u32, traffic: &plan::Traffic, bulk: &plan::Bulk) {
@@ -385,7 +406,7 @@ impl Programs<'_> {
                 congestion: bulk.congestion,
                 progress_every: bulk::PROGRESS_EVERY,
             };
-            world.spawn(node, |host| bulk::server(host, config));
+            world.install(node, move |host| bulk::server(host, config.clone()));
         }
         for (maker, &(from, to)) in (0u32..).zip(&bulk.pairs) {
             let first_flow = maker * bulk.flows;
@@ -415,7 +436,7 @@ impl Programs<'_> {
         let receivers: BTreeSet<u32> = plan.pairs.iter().map(|pair| pair.1).collect();
         for node in receivers {
             let config = messages::Receiver { traffic: index, port: plan.port, carrier, bytes: plan.bytes };
-            world.spawn(node, |host| messages::receive(host, config));
+            world.install(node, move |host| messages::receive(host, config.clone()));
         }
         for (maker, &(from, to)) in (0..).zip(&plan.pairs) {
             let config = messages::Sender {
@@ -438,7 +459,7 @@ impl Programs<'_> {
         let plan::Objects { port, over, objects, bytes, every, limit, congestion, .. } = *plan;
         let servers: BTreeSet<u32> = plan.pairs.iter().map(|pair| pair.1).collect();
         for node in servers {
-            world.spawn(node, |host| objects::server(host, objects::Server { port, over, congestion }));
+            world.install(node, move |host| objects::server(host, objects::Server { port, over, congestion }));
         }
         for (maker, &(from, to)) in (0..).zip(&plan.pairs) {
             let config = objects::Client {

@@ -160,6 +160,7 @@ codes! {
     UnknownPlace "unknown-place" "A place is neither a known city nor a pair of coordinates."
     UnknownLink "unknown-link" "A reference names a link that is not declared."
     UnknownTraffic "unknown-traffic" "A reference names traffic that is not declared."
+    UnknownFault "unknown-fault" "A reference names a fault that is not declared."
     UnknownPool "unknown-pool" "A reference names a pool that its balancer does not have."
     UnknownHost "unknown-host" "A domain name is in no zone, so nobody could resolve it."
     WrongRole "wrong-role" "A reference names a node whose role cannot do what is asked of it."

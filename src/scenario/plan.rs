@@ -9,15 +9,17 @@ pub use balancer::{BackendPool, Balancer, Target};
 
 use super::ast;
 use crate::base::{BitRate, Ratio, Span, Time};
+use crate::fault;
 use crate::link;
 use crate::service::bulk::{Amount, Direction};
 use crate::service::carrier::Over;
 use crate::service::client::{Arrivals, Connections, Policy, Tls};
 use crate::service::{Limit, Numbering, server};
 use crate::topo::{Place, Stretch};
-use crate::trace::{Cause, What};
+use crate::trace::{Cause, Judged};
 use crate::transport::tcp::EcnMode;
 use crate::wire::Dscp;
+pub use crate::world::Routing;
 use std::fmt;
 
 mod store;
@@ -43,6 +45,10 @@ pub struct Plan {
     pub zones: Vec<Zone>,
     /// Who asks whom for what.
     pub traffic: Vec<Traffic>,
+    /// How routing follows what fails and what comes back.
+    pub routing: Routing,
+    /// What breaks, in the natural order of names.
+    pub faults: Vec<Fault>,
     /// What must hold, in the order of the file.
     pub expect: Vec<Expect>,
     /// The order of the file.
@@ -58,6 +64,21 @@ pub struct Written {
     pub links: Vec<u32>,
     /// Traffic.
     pub traffic: Vec<u32>,
+    /// Faults.
+    pub faults: Vec<u32>,
+}
+
+/// Something that breaks.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Fault {
+    /// Where the scenario says so.
+    pub declared: ast::Span,
+    /// Its kind as a scenario says it.
+    pub kind: &'static str,
+    /// Whether the scenario gives it a name; otherwise it is called after its kind and what it strikes.
+    pub named: bool,
+    /// What it does and when, under its name.
+    pub fault: fault::Fault,
 }
 
 /// A machine.
@@ -598,6 +619,26 @@ pub enum Measure {
         /// Bounds.
         bounds: Bounds<BitRate>,
     },
+    /// From a fault's strike to the first evidence that a machine has of it; the longest of all strikes.
+    Detected {
+        /// Name of the fault.
+        fault: String,
+        /// Name of the machine; the first of any if `None`.
+        by: Option<String>,
+        /// Bounds.
+        bounds: Bounds<Span>,
+    },
+    /// From a fault's strike or end to the first success of a traffic after its last failure or loss; the longest of all strikes.
+    Recovered {
+        /// Which traffic.
+        of: u32,
+        /// Name of the fault.
+        fault: String,
+        /// Whether the time counts from the fault's end.
+        from_heal: bool,
+        /// Bounds.
+        bounds: Bounds<Span>,
+    },
     /// Packets that a link dropped.
     Drops {
         /// Which link.
@@ -641,7 +682,7 @@ pub enum Measure {
         /// Who.
         by: u32,
         /// What.
-        what: What,
+        what: Judged,
         /// About whom.
         of: u32,
         /// Bounds, as instants of the run.

@@ -1,8 +1,9 @@
 //! An authoritative name server: answers for its zones and refuses everything else.
 
+use super::resolver::overridden;
 use crate::app::dns::{Data, Kind, Message, Name, Question, Rcode, Record, Soa};
 use crate::base::Rng;
-use crate::host::Host;
+use crate::host::{Dns, Host};
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 
@@ -212,7 +213,13 @@ pub async fn run(host: Host, config: Config) {
     loop {
         let Ok(datagram) = socket.receive().await else { continue };
         let Ok(query) = Message::from_payload(&datagram.payload) else { continue };
-        if let Some(reply) = zones.answer(&query) {
+        let condition = host.condition();
+        let reply = match condition.dns {
+            Dns::Silent => None,
+            Dns::ServFail => Some(query.reply(Rcode::ServFail)),
+            _ => zones.answer(&query).map(|reply| overridden(reply, condition.ttl)),
+        };
+        if let Some(reply) = reply {
             socket.send_in_flow(datagram.from, reply.to_payload(query.udp_limit()), datagram.flow);
         }
     }

@@ -1,9 +1,9 @@
 //! A recursive resolver: follows delegations from its hints down to the answer, and remembers everything while its TTL lasts.
 
-use super::stub::exchange;
+use super::stub::{exchange, no_name};
 use crate::app::dns::{Cache, Data, Kind, Known, Message, Name, Question, Rcode, Record};
 use crate::base::{Rng, Span};
-use crate::host::{Host, Received, UdpSocket};
+use crate::host::{Dns, Host, Received, UdpSocket};
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 use std::cell::{Cell, RefCell};
@@ -72,9 +72,15 @@ pub async fn run(host: Host, config: Config) {
     loop {
         let Ok(datagram) = socket.receive().await else { continue };
         let Ok(query) = Message::from_payload(&datagram.payload) else { continue };
-        if query.flags.response {
+        let ailment = host.condition().dns;
+        if query.flags.response || ailment == Dns::Silent {
             continue;
         }
+        if ailment == Dns::ServFail {
+            send(&socket, &datagram, &query, &Outcome::FAILED.reply(&query));
+            continue;
+        }
+        resolver.cache.borrow_mut().believe_stale(ailment == Dns::Stale);
         let [question] = &query.questions[..] else {
             send(&socket, &datagram, &query, &query.reply(Rcode::FormErr));
             continue;
@@ -296,11 +302,20 @@ impl Resolver {
                 && matches!(answer.flags.rcode, Rcode::NoError | Rcode::NxDomain)
                 && !answer.flags.truncated
             {
-                return Some(answer);
+                return Some(overridden(answer, self.host.condition().ttl));
             }
+            no_name(&self.host, *server.ip());
         }
         None
     }
+}
+
+/// The answer with this TTL, if there is one to override the true one.
+pub(super) fn overridden(mut answer: Message, ttl: Option<u32>) -> Message {
+    if let Some(ttl) = ttl {
+        answer.answers.iter_mut().for_each(|record| record.ttl = ttl);
+    }
+    answer
 }
 
 fn addr(record: &Record) -> Option<Ipv4Addr> {

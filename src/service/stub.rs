@@ -3,7 +3,7 @@
 use crate::app::dns::{Cache, Data, Kind, Known, MAX_MESSAGE, Message, Name, Question, Rcode, Record};
 use crate::base::{Rng, Span};
 use crate::host::{Host, NetError};
-use crate::trace::{self, Failure, Lookup};
+use crate::trace::{self, Failure, Lookup, Notice, What};
 use std::cell::RefCell;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::rc::Rc;
@@ -106,6 +106,7 @@ impl State {
                 {
                     return Some((answer, flow));
                 }
+                no_name(&self.host, *resolver.ip());
             }
         }
         None
@@ -137,6 +138,12 @@ pub(super) async fn exchange(host: &Host, server: SocketAddrV4, query: &Message)
             return Ok((answer, datagram.flow));
         }
     }
+}
+
+/// Tells the observers that a name server has given no answer.
+pub(super) fn no_name(host: &Host, server: Ipv4Addr) {
+    let (time, node) = (host.now(), host.node());
+    host.record(trace::Record::Notice(Notice { time, node, flow: 0, peer: server, what: What::NoName }));
 }
 
 fn resolved(records: &[Record], flow: u64) -> Result<Resolved, Failure> {

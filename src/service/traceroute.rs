@@ -65,18 +65,20 @@ pub async fn run(host: Host, config: Config) {
 
 /// The record of an echo that has been sent and not answered.
 pub(super) fn asked(traffic: u32, number: u64, sent: Time, ttl: u8) -> Echo {
-    Echo { traffic, number, sent, ttl, answer: None, reached: false, spent: (Span::ZERO, Span::ZERO, Span::ZERO) }
+    let spent = (Span::ZERO, Span::ZERO, Span::ZERO);
+    Echo { traffic, number, sent, ttl, ended: sent, answer: None, reached: false, spent }
 }
 
 /// Sends one echo request as `asked` describes it, and completes the record with what came back before the timeout.
 pub(super) async fn probe(host: &Host, to: Ipv4Addr, data_len: u32, timeout: Span, asked: Echo) -> Echo {
     match host.timeout(timeout, host.echo().probe(to, asked.ttl, data_len)).await {
         Ok(echoed) => Echo {
+            ended: host.now(),
             answer: Some((echoed.from, asked.sent + echoed.rtt)),
             reached: echoed.reached,
             spent: echoed.spent,
             ..asked
         },
-        Err(_) => asked,
+        Err(_) => Echo { ended: host.now(), ..asked },
     }
 }

@@ -78,22 +78,22 @@ impl Refusal {
     }
 }
 
-/// Somebody has noticed something about a node, by packets or their absence.
+/// A balancer thinks otherwise of a node than before, because of packets or their absence.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Notice {
+pub struct Judgement {
     /// When.
     pub time: Time,
-    /// Who noticed: number of the node in the plan.
+    /// Who judges: number of the node in the plan.
     pub node: u32,
-    /// What.
-    pub what: What,
-    /// About which node.
+    /// What it thinks now.
+    pub what: Judged,
+    /// Of which node.
     pub subject: u32,
 }
 
-/// What can be noticed.
+/// What a balancer may think of a node.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum What {
+pub enum Judged {
     /// Health checks failed as often in a row as it takes.
     Down,
     /// Health checks succeeded as often in a row as it takes.
@@ -112,7 +112,7 @@ pub enum What {
     Calm,
 }
 
-impl What {
+impl Judged {
     /// Every one.
     pub const ALL: [Self; 8] =
         [Self::Down, Self::Up, Self::Ejected, Self::Readmitted, Self::Draining, Self::Drained, Self::Panic, Self::Calm];

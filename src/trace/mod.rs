@@ -5,9 +5,11 @@
 //! nothing but speed.
 
 mod balancing;
+mod notice;
 mod record;
 
-pub use balancing::{Balanced, BalancedEvent, Notice, Probed, Refusal, Refused, What};
+pub use balancing::{Balanced, BalancedEvent, Judged, Judgement, Probed, Refusal, Refused};
+pub use notice::{FaultChange, Lost, Notice, Rerouted, What};
 pub use record::{
     Arrival, Cause, Charge, Circuit, Echo, Exchange, Failure, Limited, Lookup, Message, MessageSent, PacketEvent,
     PacketRecord, Progress, QuicKind, QuicLost, Record, Recovery, Request, RequestStarted, Series, StoreEvent,

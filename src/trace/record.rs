@@ -1,6 +1,6 @@
 //! The records: what users felt, and what happened to packets.
 
-use super::{Balanced, Mask, Notice, Probed, Refused};
+use super::{Balanced, FaultChange, Judgement, Lost, Mask, Notice, Probed, Refused, Rerouted};
 use crate::base::{Span, Time};
 use crate::wire::Packet;
 use std::net::SocketAddrV4;
@@ -65,11 +65,13 @@ pub enum Cause {
     EarlyDrop,
     /// It exceeded the rate of a policer.
     Policed,
+    /// A partition keeps its sender and its receiver apart.
+    Partitioned,
 }
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::QueueFull,
         Self::Loss,
         Self::Corrupted,
@@ -81,6 +83,7 @@ impl Cause {
         Self::BufferFull,
         Self::EarlyDrop,
         Self::Policed,
+        Self::Partitioned,
     ];
 
     /// The name used in results: `queue_full`, `loss`...
@@ -98,6 +101,7 @@ impl Cause {
             Self::BufferFull => "buffer_full",
             Self::EarlyDrop => "early_drop",
             Self::Policed => "policed",
+            Self::Partitioned => "partitioned",
         }
     }
 }
@@ -506,6 +510,8 @@ pub struct Echo {
     pub sent: Time,
     /// TTL that it was sent with.
     pub ttl: u8,
+    /// When it was answered, or given up.
+    pub ended: Time,
     /// Address that answered and when; `None` if nothing came before the deadline.
     pub answer: Option<(std::net::Ipv4Addr, Time)>,
     /// Whether the answer came from the destination itself.
@@ -756,6 +762,14 @@ pub enum Record {
     Store(StoreRecord),
     /// A connection's state.
     Series(Series),
+    /// A fault strikes or is over.
+    Fault(FaultChange),
+    /// A packet was lost to a fault.
+    Lost(Lost),
+    /// Routers use other routes.
+    Rerouted(Rerouted),
+    /// A machine has evidence of a fault.
+    Judgement(Judgement),
     /// A QUIC sender holds a packet for lost.
     QuicLost(QuicLost),
 }

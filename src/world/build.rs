@@ -45,6 +45,8 @@ impl World {
                 Direction { link, from, to }
             })
             .collect();
+        let nodes: Vec<Node> = nodes;
+        let nodes_count = nodes.len();
         let mut waits: Vec<Span> = directions.iter().map(|direction| direction.link.usual_wait()).collect();
         waits.sort_unstable();
         let median = waits.get(waits.len() / 2).copied().unwrap_or_default();
@@ -69,6 +71,8 @@ impl World {
             hops: 0,
             tally: Tally::default(),
             answered: true,
+            programs: vec![Vec::new(); nodes_count],
+            faults: super::fault::Faults::default(),
         }
     }
 
@@ -87,7 +91,7 @@ impl World {
 }
 
 /// The name of a link direction, as its streams of chance know it: `a>b`, and `a>b#2` for the second of parallel links.
-fn direction_name(graph: &Graph, egress: Egress) -> String {
+pub(super) fn direction_name(graph: &Graph, egress: Egress) -> String {
     let (from, to) = (graph.source(egress), graph.target(egress));
     let link = egress.link();
     let before = (0..link.index())

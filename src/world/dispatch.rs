@@ -14,7 +14,7 @@ use crate::host::{Answer, Echoed};
 use crate::ip::{self, Verdict};
 use crate::link::{Fate, Offered};
 use crate::topo::Egress;
-use crate::trace::{Cause, Mask, PacketEvent, PacketRecord};
+use crate::trace::{Cause, Mask, Notice, PacketEvent, PacketRecord, What};
 use crate::wire::{Body, Icmp, Packet, Quote};
 
 impl World {
@@ -26,6 +26,9 @@ impl World {
             Event::Quic(id) => self.quic_event(id),
             Event::Timer(ticket) => self.answer(ticket, Answer::Slept),
             Event::Loopback { node, packet } => self.arrive(node, packet),
+            Event::Fault(index) => self.fault_event(index),
+            Event::Routes(batch) => self.routes_event(batch),
+            Event::Install { node, batch } => self.use_routes(node, batch),
         }
         if self.answered {
             self.settle();
@@ -95,6 +98,7 @@ impl World {
             }
             Fate::Dropped(cause) => {
                 self.note(to, Some(direction), PacketEvent::Dropped(cause), packet);
+                self.note_if_lost(direction, packet, cause);
                 self.packets.free(packet);
             }
         }
@@ -220,6 +224,9 @@ impl World {
     #[inline(never)]
     fn refused(&mut self, node: u32, direction: u32, id: PacketId, cause: Cause) {
         self.note(node, Some(direction), PacketEvent::Dropped(cause), id);
+        if cause == Cause::Partitioned {
+            self.note_if_lost(direction, id, cause);
+        }
         self.packets.free(id);
     }
 
@@ -230,6 +237,11 @@ impl World {
         self.note(node, None, PacketEvent::Dropped(cause), id);
         self.nodes[node as usize].dropped[cause as usize] += 1;
         self.tally.dropped[cause as usize] += 1;
+        if matches!(cause, Cause::NoRoute | Cause::TtlExpired)
+            && let Some(fault) = self.faults.convergence.as_ref().and_then(super::converge::Convergence::last)
+        {
+            self.note_lost(fault, id, cause);
+        }
         self.packets.free(id);
     }
 
@@ -266,6 +278,10 @@ impl World {
 
     /// An ICMP error goes to whoever sent the packet that it quotes.
     fn icmp_error(&mut self, node: u32, packet: &Packet, quote: &Quote) {
+        if matches!(packet.body, Body::Icmp(Icmp::Unreachable(..))) {
+            let (flow, peer) = (packet.transit.flow, quote.dst);
+            self.notice(Notice { time: self.now, node, flow, peer, what: What::Unreachable });
+        }
         let word = |at: usize| u16::from_be_bytes([quote.head[at], quote.head[at + 1]]);
         match quote.protocol {
             // An echo request's sequence number is in its bytes 6 and 7.

@@ -6,7 +6,10 @@
 mod blueprint;
 mod build;
 mod calls;
+mod converge;
+mod crash;
 mod dispatch;
+mod fault;
 mod node;
 mod pool;
 mod quic;
@@ -16,6 +19,7 @@ mod tcp;
 mod udp;
 
 pub use blueprint::{Blueprint, Layout};
+pub use converge::Routing;
 
 use crate::base::{Arena, Digest, Id, Span, Time};
 use crate::engine::{Key, Queue, Wheel};
@@ -38,6 +42,12 @@ enum Event {
     Timer(Ticket),
     /// A packet that a machine sent to itself.
     Loopback { node: u32, packet: PacketId },
+    /// A fault strikes or is over.
+    Fault(u32),
+    /// A change of the topology has become known: its routes are computed.
+    Routes(u32),
+    /// A machine uses new routes.
+    Install { node: u32, batch: u32 },
 }
 
 /// One direction of a link, whose queue it is and where it leads.
@@ -97,6 +107,9 @@ pub struct World {
     tally: Tally,
     /// Whether a program may have been woken since programs last ran.
     answered: bool,
+    /// What runs on each machine whenever it starts.
+    programs: Vec<Vec<crash::Program>>,
+    faults: fault::Faults,
 }
 
 impl World {

@@ -102,6 +102,14 @@ impl Stack {
         }
     }
 
+    /// Forgets all sockets and what was remembered of peers, as a machine does that loses its power. Numbers of flows go on, as
+    /// they name conversations for observers.
+    pub(super) fn forget(&mut self) {
+        let fresh = Self::new(self.host.clone(), Rc::clone(&self.tcp));
+        let Self { flows, next_port, next_echo, next_ident, .. } = *self;
+        *self = Self { flows, next_port, next_echo, next_ident, ..fresh };
+    }
+
     /// A number for a new conversation that this machine begins: unique in the run, never 0.
     pub(super) fn next_flow(&mut self) -> u64 {
         self.flows += 1;

@@ -7,7 +7,7 @@ use super::sockets::{Connection, Listener, Reading, Socket};
 use super::{Event, World};
 use crate::base::{BitRate, Id, Time};
 use crate::host::{Answer, NetError, Opened, Ticket, Want};
-use crate::trace::{Arrival, Mask, Record, Recovery, Series};
+use crate::trace::{Arrival, Mask, Notice, Record, Recovery, Series, What};
 use crate::transport::congestion::Phase;
 use crate::transport::tcp::{self, Wake};
 use crate::wire::{Body, Cookie, Dscp, Ecn, Flags, Icmp, Packet, Payload, Segment, Seq, Transit, UnreachableCode};
@@ -247,9 +247,24 @@ impl World {
         match connection.machine.wake() {
             Wake::At(time) if time > self.now => {}
             Wake::OnInput => return,
-            _ => connection.machine.handle_wake(self.now),
+            _ => {
+                let backoff = connection.machine.backoff();
+                connection.machine.handle_wake(self.now);
+                if connection.machine.backoff() > backoff {
+                    self.tcp_notice(id, What::Rto);
+                }
+            }
         }
         self.tcp_drain(id);
+    }
+
+    /// A connection has evidence that something is wrong.
+    #[cold]
+    #[inline(never)]
+    fn tcp_notice(&mut self, id: ConnectionId, what: What) {
+        let Some(connection) = self.connections.get(id) else { return };
+        let (node, flow, peer) = (connection.node, connection.flow, *connection.remote.ip());
+        self.notice(Notice { time: self.now, node, flow, peer, what });
     }
 
     /// Does what the machine's events ask for; true if it may have more to send.
@@ -391,6 +406,15 @@ impl World {
 
     /// The connection is over with an error: everything that waits for it is told.
     fn tcp_fail(&mut self, id: ConnectionId, error: NetError) {
+        let what = match error {
+            NetError::Reset => What::Reset,
+            NetError::Refused => What::Refused,
+            NetError::Unreachable => What::Unreachable,
+            _ => What::GaveUp,
+        };
+        if error != NetError::Closed {
+            self.tcp_notice(id, what);
+        }
         let Some(connection) = self.connections.get_mut(id) else { return };
         connection.error = Some(error);
         let connecting = connection.connecting.take();

@@ -61,13 +61,23 @@ pub struct Cache {
     ends: BTreeMap<(Time, u64), Key>,
     capacity: usize,
     serials: u64,
+    /// Whether what has expired is believed all the same.
+    stale: bool,
 }
+
+/// TTL of what is believed though it has expired, in seconds (RFC 8767 4).
+const STALE_TTL: u32 = 30;
 
 impl Cache {
     /// A cache for at most `capacity` record sets; with 0 it remembers nothing.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self { entries: IndexMap::default(), ends: BTreeMap::new(), capacity, serials: 0 }
+        Self { entries: IndexMap::default(), ends: BTreeMap::new(), capacity, serials: 0, stale: false }
+    }
+
+    /// Whether what has expired is believed all the same, with a TTL of 30 s (RFC 8767), until newer answers come.
+    pub const fn believe_stale(&mut self, stale: bool) {
+        self.stale = stale;
     }
 
     /// Record sets remembered, expired ones included until they are next looked for or make room.
@@ -85,9 +95,10 @@ impl Cache {
     /// What is known of `name` and `kind` at `now`; aliases are not followed. TTLs count down in whole seconds, rounded down.
     #[must_use]
     pub fn get(&self, name: &Name, kind: Kind, now: Time) -> Option<Known> {
-        let fresh = |kind| self.entries.get(&(name.clone(), kind)).filter(|entry| now < entry.expires);
+        let fresh = |kind| self.entries.get(&(name.clone(), kind)).filter(|entry| self.stale || now < entry.expires);
         let entry = fresh(None).or_else(|| fresh(Some(kind)))?;
         let left = u32::try_from(entry.expires.since(now).as_nanos() / 1_000_000_000).unwrap_or(u32::MAX);
+        let left = if now < entry.expires { left } else { STALE_TTL };
         let aged = |record: &Record| Record { ttl: left, ..record.clone() };
         Some(match &entry.known {
             Known::Records(records) => Known::Records(records.iter().map(aged).collect()),

@@ -23,6 +23,8 @@ static CHARGED_AGAIN: Form = Form { name: "ChargedAgain", fields: &["of", "at_mo
 static COUNT: Form = Form { name: "Count", fields: &["of", "at_most", "at_least"] };
 static GOODPUT: Form = Form { name: "Goodput", fields: &["of", "at_most", "at_least"] };
 static DROPS: Form = Form { name: "Drops", fields: &["link", "from", "cause", "at_most", "at_least"] };
+static DETECTED: Form = Form { name: "Detected", fields: &["fault", "by", "at_most", "at_least"] };
+static RECOVERED: Form = Form { name: "Recovered", fields: &["of", "fault", "after", "at_most", "at_least"] };
 static MARKS: Form = Form { name: "Marks", fields: &["link", "from", "at_most", "at_least"] };
 static LOST_WRITES: Form = Form { name: "LostWrites", fields: &["store", "at_most", "at_least"] };
 static STALE_READS: Form = Form { name: "StaleReads", fields: &["store", "at_most", "at_least"] };
@@ -39,6 +41,8 @@ pub(super) const FORMS: &[&Form] = &[
     &GOODPUT,
     &DROPS,
     &MARKS,
+    &DETECTED,
+    &RECOVERED,
     &UTILISATION,
     &balancing::BUSIEST,
     &balancing::SENT,
@@ -204,6 +208,20 @@ fn whole(kind: &str, fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, proble
             let (link, way) = link?;
             Some(Measure::Drops { link, way, cause, bounds: bounds? })
         }
+        "Detected" => {
+            let fault = fault(fields, plan, problems);
+            let by = fields.get("by").map(|value| machine(value, nodes, plan, problems));
+            let bounds = bounds(fields, "\"1s\"", value::span, problems);
+            Some(Measure::Detected { fault: fault?, by: by.map_or(Some(None), |by| by.map(Some))?, bounds: bounds? })
+        }
+        "Recovered" => {
+            let of = traffic(fields, plan, problems);
+            let fault = fault(fields, plan, problems);
+            let after = fields.get("after").map(|value| value::choice(value, "`after`", &["Strike", "Heal"], problems));
+            let from_heal = after.map_or(Some(false), |after| after.map(|after| after == "Heal"));
+            let bounds = bounds(fields, "\"3s\"", value::span, problems);
+            Some(Measure::Recovered { of: of?, fault: fault?, from_heal: from_heal?, bounds: bounds? })
+        }
         "Marks" => {
             let link = link(fields, nodes, plan, problems);
             let bounds = bounds(fields, "100", quantity, problems);
@@ -331,6 +349,42 @@ fn payments(fields: &Fields<'_>, plan: &Plan, problems: &mut Problems) -> Option
     None
 }
 
+/// The name of a fault.
+fn fault(fields: &Fields<'_>, plan: &Plan, problems: &mut Problems) -> Option<String> {
+    let known = || plan.faults.iter().map(|fault| &*fault.fault.name);
+    let example = known().next().map_or("\"cut a-b\"".to_owned(), |name| format!("\"{name}\""));
+    let value = fields.need("fault", &example, problems)?;
+    let name = value::text(value, "`fault`", problems)?;
+    if known().any(|known| known == name) {
+        return Some(name.to_owned());
+    }
+    let diagnostic = Diagnostic::error(Code::UnknownFault, inner(value), format!("no fault is called `{name}`"));
+    let near = similar(name, known());
+    problems.add(match plan.faults.iter().find(|fault| Some(&*fault.fault.name) == near) {
+        Some(fault) => diagnostic
+            .also(fault.declared, "a fault with a similar name is declared here")
+            .help(format!("did you mean `{}`?", fault.fault.name)),
+        None if plan.faults.is_empty() => diagnostic.help("nothing breaks: there are no `faults`"),
+        None => diagnostic.help(format!("the faults are {}", list(&known().collect::<Vec<_>>()))),
+    });
+    None
+}
+
+/// The name of one machine.
+fn machine(value: &Value, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems) -> Option<String> {
+    match nodes.find(value, problems)? {
+        [node] => Some(plan.nodes[*node as usize].name.clone()),
+        several => {
+            let first = several.first().map_or("", |&node| &*plan.nodes[node as usize].name);
+            problems.add(
+                Diagnostic::error(Code::WrongShape, inner(value), "one machine is meant, and this is a group")
+                    .help(format!("name one of them: `{first}`")),
+            );
+            None
+        }
+    }
+}
+
 fn statistic(fields: &Fields<'_>, problems: &mut Problems) -> Option<Statistic> {
     if !fields.at_most_one(&["percentile", "statistic"], "each says which latency is meant", problems) {
         return None;
@@ -368,24 +422,31 @@ fn phase(fields: &Fields<'_>, of: Option<u32>, plan: &Plan, problems: &mut Probl
     value::named(value, "a phase of this traffic", known.iter().map(|&phase| (phase, phase)), problems)
 }
 
+/// The index of the link that a value names.
+pub(super) fn find_link(value: &Value, plan: &Plan, problems: &mut Problems) -> Option<usize> {
+    let known = || plan.links.iter().map(|link| &*link.name);
+    let name = value::text(value, "a link", problems)?;
+    if let Some(index) = known().position(|known| known == name) {
+        return Some(index);
+    }
+    let diagnostic = Diagnostic::error(Code::UnknownLink, inner(value), format!("no link is called `{name}`"));
+    let near = similar(name, known());
+    problems.add(match plan.links.iter().find(|link| Some(&*link.name) == near) {
+        Some(link) => diagnostic
+            .also(link.declared, "a link with a similar name is declared here")
+            .help(format!("did you mean `{}`?", link.name)),
+        None if plan.links.len() > 12 => diagnostic.help("a link is called `a-b` after its ends, or by its `name`"),
+        None => diagnostic.help(format!("the links are {}", list(&known().collect::<Vec<_>>()))),
+    });
+    None
+}
+
 /// The link, and the direction if `from` names one of its ends.
 fn link(fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems) -> Option<(u32, Option<Way>)> {
-    let known = || plan.links.iter().map(|link| &*link.name);
-    let example = known().next().map_or("\"a-b\"".to_owned(), |name| format!("\"{name}\""));
+    let example = plan.links.first().map_or("\"a-b\"".to_owned(), |link| format!("\"{}\"", link.name));
     let value = fields.need("link", &example, problems)?;
-    let name = value::text(value, "`link`", problems)?;
-    let Some(index) = known().position(|known| known == name) else {
-        let diagnostic = Diagnostic::error(Code::UnknownLink, inner(value), format!("no link is called `{name}`"));
-        let near = similar(name, known());
-        problems.add(match plan.links.iter().find(|link| Some(&*link.name) == near) {
-            Some(link) => diagnostic
-                .also(link.declared, "a link with a similar name is declared here")
-                .help(format!("did you mean `{}`?", link.name)),
-            None if plan.links.len() > 12 => diagnostic.help("a link is called `a-b` after its ends, or by its `name`"),
-            None => diagnostic.help(format!("the links are {}", list(&known().collect::<Vec<_>>()))),
-        });
-        return None;
-    };
+    let index = find_link(value, plan, problems)?;
+    let name = &plan.links[index].name;
     let link = &plan.links[index];
     let way = match fields.get("from") {
         None => None,
@@ -411,8 +472,16 @@ fn link(fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Prob
 
 fn cause(value: &Value, problems: &mut Problems) -> Option<Cause> {
     // Those that links themselves have.
-    const KNOWN: [Cause; 7] =
-        [Cause::QueueFull, Cause::EarlyDrop, Cause::Policed, Cause::Loss, Cause::Corrupted, Cause::Down, Cause::TooBig];
+    const KNOWN: [Cause; 8] = [
+        Cause::Partitioned,
+        Cause::QueueFull,
+        Cause::EarlyDrop,
+        Cause::Policed,
+        Cause::Loss,
+        Cause::Corrupted,
+        Cause::Down,
+        Cause::TooBig,
+    ];
     value::named(value, "a cause", KNOWN.iter().map(|&cause| (cause.name(), cause)), problems)
 }
 

@@ -271,7 +271,7 @@ fn stretch(value: &Value, problems: &mut Problems) -> Option<Stretch> {
     Stretch::new(factor)
 }
 
-fn loss(value: &Value, problems: &mut Problems) -> Option<loss::Config> {
+pub(super) fn loss(value: &Value, problems: &mut Problems) -> Option<loss::Config> {
     if value.variant().is_none() {
         let ratio = value::ratio(value, "`loss`", problems)?;
         return Some(if ratio.is_zero() { loss::Config::None } else { loss::Config::Iid(ratio) });

@@ -4,6 +4,7 @@ mod balancer;
 mod cluster;
 mod dist;
 mod expect;
+pub mod faults;
 mod form;
 mod links;
 mod nodes;
@@ -25,7 +26,7 @@ pub use profile::{PROFILES, Profile};
 
 use super::ast::{Kind, Span, Value};
 use super::diagnostic::{Code, Diagnostic, sort};
-use super::plan::{Plan, Written};
+use super::plan::{Plan, Routing, Written};
 use crate::base::Span as Duration;
 use form::Fields;
 
@@ -40,6 +41,7 @@ pub const FORMS: &[&[&Form]] = &[
     queue::FORMS,
     zones::FORMS,
     traffic::FORMS,
+    faults::FORMS,
     traffic::POLICY,
     dist::FORMS,
     expect::FORMS,
@@ -47,7 +49,7 @@ pub const FORMS: &[&[&Form]] = &[
 
 static SCENARIO: Form = Form {
     name: "Scenario",
-    fields: &["name", "seed", "run_for", "tcp", "nodes", "links", "zones", "traffic", "expect"],
+    fields: &["name", "seed", "run_for", "tcp", "nodes", "links", "routing", "zones", "traffic", "faults", "expect"],
 };
 
 /// How long a run is that does not say so.
@@ -109,6 +111,8 @@ fn read(root: &Value, name: &str, problems: &mut Problems) -> Option<Plan> {
         stores: Vec::new(),
         zones: Vec::new(),
         traffic: Vec::new(),
+        routing: Routing::default(),
+        faults: Vec::new(),
         expect: Vec::new(),
         written: Written::default(),
     };
@@ -125,6 +129,15 @@ fn read(root: &Value, name: &str, problems: &mut Problems) -> Option<Plan> {
     zones::read(fields.get("zones"), &nodes, &mut plan, problems);
     let traffic = fields.need("traffic", "{ \"echo\": Ping(from: .., to: ..) }", problems);
     traffic::read(traffic, &nodes, &mut plan, problems);
+    if let Some(value) = fields.get("faults") {
+        faults::read(value, &nodes, &mut plan, problems);
+    }
+    if let Some(value) = fields.get("routing") {
+        plan.routing = faults::routing(value, problems).unwrap_or_default();
+        if fields.get("faults").is_none() {
+            fields.no_effect("routing", "nothing fails that routes could lead around", problems);
+        }
+    }
     if let Some(value) = fields.get("expect") {
         expect::read(value, &nodes, &mut plan, problems);
     }

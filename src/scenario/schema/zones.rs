@@ -127,7 +127,7 @@ fn name_in_zone(
 }
 
 /// A TTL in whole seconds, at most 2^31 - 1 (RFC 2181 8).
-fn ttl(value: &Value, problems: &mut Problems) -> Option<u32> {
+pub(super) fn ttl(value: &Value, problems: &mut Problems) -> Option<u32> {
     let span = value::span(value, "a TTL", problems)?;
     let second = Duration::from_secs(1).as_nanos();
     let seconds = u32::try_from(span.as_nanos() / second).ok().filter(|&seconds| seconds <= i32::MAX.unsigned_abs());

@@ -5,7 +5,7 @@ use super::outlier::{Outliers, Record as Standing};
 use super::policy::{Asked, Candidate, Policy};
 use super::slow_start;
 use crate::base::{Rng, Span, Time};
-use crate::trace::What;
+use crate::trace::Judged;
 
 /// The members' state and the policy. Nothing here knows of packets: checks, answers and instants are told to it.
 pub struct Group {
@@ -14,7 +14,7 @@ pub struct Group {
     policy: Box<dyn Policy>,
     rng: Rng,
     panicking: bool,
-    notices: Vec<(What, usize)>,
+    notices: Vec<(Judged, usize)>,
     among: Vec<Candidate>,
 }
 
@@ -74,7 +74,7 @@ impl Group {
     }
 
     /// What was noticed since the last call, and about whom.
-    pub fn notices(&mut self) -> Vec<(What, usize)> {
+    pub fn notices(&mut self) -> Vec<(Judged, usize)> {
         std::mem::take(&mut self.notices)
     }
 
@@ -113,7 +113,7 @@ impl Group {
         let member = &mut self.members[id];
         member.active -= 1;
         if member.draining && member.active == 0 {
-            self.notices.push((What::Drained, id));
+            self.notices.push((Judged::Drained, id));
         }
     }
 
@@ -125,7 +125,7 @@ impl Group {
             let ejected = self.members.iter().filter(|member| member.standing.is_ejected()).count();
             if rules.allows(ejected, self.members.len()) {
                 self.members[id].standing.eject(now);
-                self.notices.push((What::Ejected, id));
+                self.notices.push((Judged::Ejected, id));
                 self.judge();
             }
         }
@@ -136,7 +136,7 @@ impl Group {
         for (id, member) in self.members.iter_mut().enumerate() {
             if member.standing.look(now, rules) {
                 member.since = Some(now);
-                self.notices.push((What::Readmitted, id));
+                self.notices.push((Judged::Readmitted, id));
             }
         }
         self.judge();
@@ -157,16 +157,16 @@ impl Group {
         if well {
             member.since = Some(now);
         }
-        self.notices.push((if well { What::Up } else { What::Down }, id));
+        self.notices.push((if well { Judged::Up } else { Judged::Down }, id));
         self.judge();
     }
 
     /// A member gets nothing new from now on.
     pub fn drain(&mut self, id: usize) {
         self.members[id].draining = true;
-        self.notices.push((What::Draining, id));
+        self.notices.push((Judged::Draining, id));
         if self.members[id].active == 0 {
-            self.notices.push((What::Drained, id));
+            self.notices.push((Judged::Drained, id));
         }
         self.judge();
     }
@@ -179,7 +179,7 @@ impl Group {
         let panicking = f64::from(usable) < self.config.panic.get() * f64::from(all);
         if panicking != self.panicking {
             self.panicking = panicking;
-            self.notices.push((if panicking { What::Panic } else { What::Calm }, 0));
+            self.notices.push((if panicking { Judged::Panic } else { Judged::Calm }, 0));
         }
     }
 }
@@ -225,9 +225,9 @@ mod tests {
         assert_eq!(check(true), (true, vec![]), "not in a row");
         assert_eq!(check(false), (true, vec![]));
         assert_eq!(check(false), (true, vec![]));
-        assert_eq!(check(false), (false, vec![(What::Down, 1)]));
+        assert_eq!(check(false), (false, vec![(Judged::Down, 1)]));
         assert_eq!(check(true), (false, vec![]));
-        assert_eq!(check(true), (true, vec![(What::Up, 1)]));
+        assert_eq!(check(true), (true, vec![(Judged::Up, 1)]));
     }
 
     #[test]
@@ -237,10 +237,10 @@ mod tests {
         group.checked(1, false, (1, 1), Time::ZERO);
         assert_eq!(chosen(&mut group, 4), [2, 3, 2, 3], "half are healthy: that is enough");
         group.drain(3);
-        assert_eq!(group.notices().last(), Some(&(What::Panic, 0)));
+        assert_eq!(group.notices().last(), Some(&(Judged::Panic, 0)));
         assert_eq!(chosen(&mut group, 4), [0, 1, 2, 0]);
         group.checked(0, true, (1, 1), Time::ZERO);
-        assert_eq!(group.notices(), [(What::Up, 0), (What::Calm, 0)]);
+        assert_eq!(group.notices(), [(Judged::Up, 0), (Judged::Calm, 0)]);
         assert_eq!(chosen(&mut group, 3), [2, 0, 2]);
     }
 
@@ -250,11 +250,11 @@ mod tests {
         group.began(0);
         group.began(0);
         group.drain(0);
-        assert_eq!(group.notices(), [(What::Draining, 0)]);
+        assert_eq!(group.notices(), [(Judged::Draining, 0)]);
         group.ended(0);
         assert_eq!(group.notices(), []);
         group.ended(0);
-        assert_eq!(group.notices(), [(What::Drained, 0)]);
+        assert_eq!(group.notices(), [(Judged::Drained, 0)]);
     }
 
     #[test]
@@ -275,11 +275,11 @@ mod tests {
         for _ in 0..5 {
             group.answered(2, false, Span::ZERO, Time::ZERO);
         }
-        assert_eq!(group.notices(), [(What::Ejected, 2)]);
+        assert_eq!(group.notices(), [(Judged::Ejected, 2)]);
         assert!(!chosen(&mut group, 8).contains(&2));
         let back = Time::ZERO + Span::from_secs(30);
         group.look(&rules, back);
-        assert_eq!(group.notices(), [(What::Readmitted, 2)]);
+        assert_eq!(group.notices(), [(Judged::Readmitted, 2)]);
         let n = (0..310).filter(|_| group.choose(asked(back), &[]) == Some(2)).count();
         assert_eq!(n, 10, "a tenth of a share beside three whole ones");
     }

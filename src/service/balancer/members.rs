@@ -6,7 +6,7 @@ use super::health;
 use super::policy::Asked;
 use crate::base::{Span, Time};
 use crate::host::Host;
-use crate::trace::{Balanced, BalancedEvent, Failure, Notice, Record};
+use crate::trace::{Balanced, BalancedEvent, Failure, Judgement, Record};
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddrV4;
 use std::rc::Rc;
@@ -98,7 +98,7 @@ impl Members {
         };
         for (what, id) in notices {
             let (node, subject) = (self.host.node(), self.nodes[id]);
-            self.host.record(Record::Notice(Notice { time: now, node, what, subject }));
+            self.host.record(Record::Judgement(Judgement { time: now, node, what, subject }));
         }
     }
 

@@ -241,15 +241,21 @@ pub async fn run(host: Host, stub: Stub, config: Config) {
 pub struct Caller {
     asker: Asker,
     user: User,
-    asked: Cell<u64>,
+    asked: Rc<Cell<u64>>,
 }
 
 impl Caller {
     /// All calls share one pool of connections, one breaker, one bulkhead and one budget.
     #[must_use]
     pub fn new(host: Host, stub: Stub, config: Config) -> Self {
+        Self::counting(host, stub, config, Rc::default())
+    }
+
+    /// As [`Caller::new`], for a machine that may have asked before it started again: `asked` counts on.
+    #[must_use]
+    pub fn counting(host: Host, stub: Stub, config: Config, asked: Rc<Cell<u64>>) -> Self {
         let user = User::new(config.connections);
-        Self { asker: Asker::new(host, stub, config), user, asked: Cell::new(0) }
+        Self { asker: Asker::new(host, stub, config), user, asked }
     }
 
     /// Asks once for the sake of the exchange `cause`.

@@ -180,7 +180,7 @@ fn hear(node: &Node, message: &Message) {
 async fn link(node: Rc<Node>, other: usize) {
     let to = SocketAddrV4::new(node.config.members[other], node.config.port + BUS_OFFSET);
     loop {
-        let connected = node.host.timeout(node.config.node_timeout / 2, node.host.connect(to)).await;
+        let connected = node.host.timeout(node.config.node_timeout / 2, node.host.connect_with(to, None, true)).await;
         let Ok(Ok(stream)) = connected else {
             node.host.sleep(TICK).await;
             continue;
@@ -309,7 +309,7 @@ async fn answer(
     let started = node.host.now();
     let work = node.config.service.sample(&mut node.work.borrow_mut());
     if !work.is_zero() {
-        node.host.sleep(work).await;
+        node.host.sleep(node.host.condition().stretch(work)).await;
     }
     drop(processor);
     let value = command(node, name, words);

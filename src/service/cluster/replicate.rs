@@ -39,7 +39,7 @@ pub(super) async fn copy(node: Rc<Node>) {
 }
 
 async fn follow(node: &Node, master: usize) -> Result<(), NetError> {
-    let stream = node.host.connect(node.addr(master)).await?;
+    let stream = node.host.connect_with(node.addr(master), None, true).await?;
     let mut reader = Reader::default();
     let end = node.log().end();
     let (epoch, seq) = (end.epoch.to_string(), end.seq.to_string());

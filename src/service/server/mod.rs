@@ -132,7 +132,7 @@ impl State {
     /// Does work that takes a core of speed 1 `work`; the time for which it shared cores with others.
     async fn compute(&self, work: Span) -> Span {
         let began = self.host.now();
-        let alone = self.pace.stretch(work, began);
+        let alone = self.host.condition().stretch(self.pace.stretch(work, began));
         match &self.cores {
             Some(cores) => cores.work(alone).await,
             None => self.host.sleep(alone).await,
@@ -269,7 +269,7 @@ impl State {
             seen.core_wait = self.compute(work).await;
         }
         if !io.is_zero() {
-            self.host.sleep(io).await;
+            self.host.sleep(self.host.condition().stretch(io)).await;
         }
         if planned.calls.is_empty() {
             return (planned.status, planned.body);

@@ -76,7 +76,7 @@ fn rank(node: &Node) -> Span {
 
 /// Follows `leader` until the connection ends or the role changes.
 async fn follow(node: &Node, leader: usize) -> Result<(), NetError> {
-    let stream = node.host.connect(node.peer(leader)).await?;
+    let stream = node.host.connect_with(node.peer(leader), None, true).await?;
     let (mut place, epoch) = node.standing();
     loop {
         Frame::new(Kind::Follow, epoch, place, 0).write(&stream).await?;
@@ -128,7 +128,7 @@ fn heard(node: &Node, leader: usize, epoch: u64) {
 async fn look_around(node: &Node) -> Option<usize> {
     for other in (0..node.config.members.len()).filter(|&other| other != node.config.me) {
         let asked = async {
-            let stream = node.host.connect(node.peer(other)).await?;
+            let stream = node.host.connect_with(node.peer(other), None, true).await?;
             let (end, epoch) = node.standing();
             Frame::new(Kind::Follow, epoch, end, 0).write(&stream).await?;
             Frame::read(&stream).await
@@ -181,7 +181,7 @@ async fn stand(node: &Rc<Node>) {
 }
 
 async fn ask(node: &Node, other: usize, epoch: u64, end: Place) -> Result<bool, NetError> {
-    let stream = node.host.connect(node.peer(other)).await?;
+    let stream = node.host.connect_with(node.peer(other), None, true).await?;
     Frame::new(Kind::Ask, epoch, end, node.config.me as u64).write(&stream).await?;
     let frame = Frame::read(&stream).await?;
     Ok(frame.kind == Kind::Vote && frame.argument == 1)
@@ -205,7 +205,7 @@ async fn announce(node: Rc<Node>, other: usize, epoch: u64) {
 }
 
 async fn tell(host: &Host, node: &Node, other: usize, epoch: u64) -> Result<(), NetError> {
-    let stream: TcpStream = host.connect(node.peer(other)).await?;
+    let stream: TcpStream = host.connect_with(node.peer(other), None, true).await?;
     Frame::new(Kind::Lead, epoch, Place::default(), node.config.me as u64).write(&stream).await?;
     Frame::read(&stream).await.map(drop)
 }

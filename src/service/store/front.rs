@@ -60,7 +60,7 @@ async fn serve(
     let started = node.host.now();
     let work = node.config.service.sample(&mut node.work.borrow_mut());
     if !work.is_zero() {
-        node.host.sleep(work).await;
+        node.host.sleep(node.host.condition().stretch(work)).await;
     }
     drop(worker);
     let (status, bytes) = answer(node, request, body).await;

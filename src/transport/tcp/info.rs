@@ -62,6 +62,12 @@ pub struct Info {
 }
 
 impl Connection {
+    /// Doublings of the retransmission timeout since something was acknowledged last.
+    #[must_use]
+    pub const fn backoff(&self) -> u32 {
+        self.timers.backoff
+    }
+
     /// The connection's state now.
     #[must_use]
     pub fn info(&self) -> Info {

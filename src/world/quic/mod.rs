@@ -457,6 +457,17 @@ impl World {
         }
     }
 
+    /// Forgets the connections, streams and listeners of the machines for which `of` holds. Nobody is told: QUIC lives in programs.
+    pub(super) fn quic_forget_all(&mut self, of: impl Fn(u32) -> bool) {
+        let ids: Vec<QuicId> = self.quic.iter().filter(|(_, it)| of(it.node)).map(|(id, _)| id).collect();
+        for id in ids {
+            let Some(connection) = self.quic.remove(id) else { continue };
+            connection.streams.values().for_each(|&stream| drop(self.quic_streams.remove(stream)));
+        }
+        let ids: Vec<_> = self.quic_listeners.iter().filter(|(_, it)| of(it.node)).map(|(id, _)| id).collect();
+        ids.into_iter().for_each(|id| drop(self.quic_listeners.remove(id)));
+    }
+
     /// An ICMP error about one of our datagrams.
     pub(super) fn quic_error(&mut self, node: u32, port: u16) {
         if let Some(&Use::Connection(id)) = self.nodes[node as usize].stack.quic.ports.get(&port)

@@ -7,7 +7,7 @@ use crate::scenario::plan::{Measure, NodeKind, Plan};
 use crate::scenario::schema::form::{Fields, Form};
 use crate::scenario::schema::nodes::Nodes;
 use crate::scenario::schema::{Problems, inner, value};
-use crate::trace::What;
+use crate::trace::Judged;
 
 pub(super) static BUSIEST: Form = Form { name: "Busiest", fields: &["of", "at_a_time", "at_most", "at_least"] };
 pub(super) static SENT: Form = Form { name: "Sent", fields: &["by", "to", "at_most", "at_least"] };
@@ -41,7 +41,7 @@ pub(super) fn measure(
             let by = balancer(fields, "by", nodes, plan, problems);
             let what = fields.need("what", "\"down\"", problems);
             let what = what.and_then(|value| {
-                value::named(value, "what is noticed", What::ALL.iter().map(|&what| (what.name(), what)), problems)
+                value::named(value, "what is noticed", Judged::ALL.iter().map(|&what| (what.name(), what)), problems)
             });
             let of = by.and_then(|by| backend(fields, "of", by, nodes, plan, problems));
             let bounds = bounds(fields, "\"12s\"", value::span, problems);

@@ -1,0 +1,93 @@
+//! What faults do and who notices: the words of the timeline.
+
+use super::Cause;
+use crate::base::Time;
+use std::net::Ipv4Addr;
+
+/// A fault strikes or is over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FaultChange {
+    /// Its number in the plan.
+    pub fault: u32,
+    /// When.
+    pub time: Time,
+    /// Whether it strikes; otherwise it is over.
+    pub strikes: bool,
+}
+
+/// A packet was lost to a fault.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lost {
+    /// Number of the fault in the plan.
+    pub fault: u32,
+    /// When it was found lost: when it would have arrived, if it had set out.
+    pub time: Time,
+    /// The flow of the packet.
+    pub flow: u64,
+    /// The cause of its drop.
+    pub cause: Cause,
+}
+
+/// The routes that a fault, or its end, called for are in use at every router.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rerouted {
+    /// Number of the fault in the plan.
+    pub fault: u32,
+    /// When the last router used them.
+    pub time: Time,
+    /// Whether they lead around the fault; otherwise they are those for its end.
+    pub onset: bool,
+}
+
+/// A machine has evidence that something is wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Notice {
+    /// When.
+    pub time: Time,
+    /// The machine's number in the plan.
+    pub node: u32,
+    /// The flow whose packet, or silence, is the evidence; 0 where it belongs to none.
+    pub flow: u64,
+    /// Whom the machine was talking to.
+    pub peer: Ipv4Addr,
+    /// What the evidence is.
+    pub what: What,
+}
+
+/// Evidence of a fault.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum What {
+    /// A retransmission timer expired without an acknowledgment.
+    Rto,
+    /// A connection was reset.
+    Reset,
+    /// A connection was refused.
+    Refused,
+    /// The transport gave a connection up.
+    GaveUp,
+    /// An ICMP error came: unreachable.
+    Unreachable,
+    /// A name server did not answer in time, or that it could not.
+    NoName,
+    /// A health check failed.
+    Probe,
+    /// A request failed at its asker: its deadline passed, or the answer was an error.
+    Request,
+}
+
+impl What {
+    /// The name used in results: `rto`, `reset`...
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rto => "rto",
+            Self::Reset => "reset",
+            Self::Refused => "refused",
+            Self::GaveUp => "gave_up",
+            Self::Unreachable => "unreachable",
+            Self::NoName => "no_name",
+            Self::Probe => "probe",
+            Self::Request => "request",
+        }
+    }
+}
