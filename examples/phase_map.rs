@@ -20,7 +20,7 @@ const CAPACITY: u32 = 100;
 
 /// Share of the requests of the last seconds that were answered in time, long after the crowd has gone.
 #[must_use]
-pub fn served_in_the_end(load: u32, retries: u32) -> f64 {
+pub(crate) fn served_in_the_end(load: u32, retries: u32) -> f64 {
     let retry =
         if retries == 0 { String::new() } else { format!("retry: (attempts: {}, backoff: \"10ms\"),", retries + 1) };
     let source = format!(
@@ -110,6 +110,6 @@ fn figure(loads: &[u32], retries: &[u32]) -> String {
 
 /// Prints the figure.
 #[cfg_attr(test, expect(dead_code, reason = "the test reads single cells"))]
-pub fn main() {
+pub(crate) fn main() {
     print!("{}", figure(&[10, 20, 30, 40, 50, 60, 70, 80, 90], &[0, 1, 2, 3, 4]));
 }

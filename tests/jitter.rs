@@ -51,16 +51,17 @@ const STRATEGIES: [Strategy; 5] = [
     Strategy { name: "none", backoff: "", wait: |_, _, _| 0.0 },
 ];
 
+/// What arrives at the row: a read, or a write of the version that was read.
+#[derive(Clone, Copy)]
+enum Message {
+    Read,
+    Write(u64),
+}
+
 /// Writes per client in the model, and when the last one was done, in milliseconds.
 fn model(strategy: &Strategy, seed: u64) -> (f64, f64) {
     let mut rng = Rng::stream(seed, "model");
-    let mut delay = |rng: &mut Rng| (10.0 + 2.0 * rng.normal()).abs();
-    /// What arrives at the row: a read, or a write of the version that was read.
-    #[derive(Clone, Copy)]
-    enum Message {
-        Read,
-        Write(u64),
-    }
+    let delay = |rng: &mut Rng| (10.0 + 2.0 * rng.normal()).abs();
     let mut clients = vec![(0, 5.0); CLIENTS as usize];
     // Instants in whole nanoseconds order the queue.
     let mut queue: BinaryHeap<Reverse<(u64, usize)>> = BinaryHeap::new();
@@ -134,8 +135,9 @@ fn strategies_need_as_many_calls_as_in_the_published_simulator_and_in_the_same_o
     for strategy in &STRATEGIES {
         let (want, want_ms) = mean(200, |seed| model(strategy, seed));
         let (got, got_ms) = mean(12, |seed| simulated(strategy, seed));
-        println!("{}: {got:.2} calls a client (model {want:.2}), {got_ms:.0} ms (model {want_ms:.0})", strategy.name);
         assert!((got / want - 1.0).abs() < 0.15, "{}: {got:.2} calls a client, the model {want:.2}", strategy.name);
+        // Both end with the last client, whose luck differs more from run to run than the number of calls.
+        assert!((got_ms / want_ms - 1.0).abs() < 0.35, "{}: {got_ms:.0} ms, the model {want_ms:.0}", strategy.name);
         wanted.push((want, strategy.name));
         found.push((got, strategy.name));
     }

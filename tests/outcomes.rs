@@ -203,6 +203,21 @@ fn read_locality() {
 }
 
 #[test]
+fn region_loss() {
+    pinned("region-loss");
+}
+
+#[test]
+fn cache_failover() {
+    pinned("cache-failover");
+}
+
+#[test]
+fn ride_hailing() {
+    pinned("ride-hailing");
+}
+
+#[test]
 fn hedged_requests() {
     pinned("hedged-requests");
 }
@@ -235,19 +250,4 @@ fn retried_payment() {
 #[test]
 fn backoff_and_jitter() {
     pinned("backoff-and-jitter");
-}
-
-#[test]
-fn region_loss() {
-    pinned("region-loss");
-}
-
-#[test]
-fn cache_failover() {
-    pinned("cache-failover");
-}
-
-#[test]
-fn ride_hailing() {
-    pinned("ride-hailing");
 }

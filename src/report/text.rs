@@ -421,7 +421,7 @@ fn drops(drops: &IndexMap<String, u64>) -> String {
     parts.join(", ")
 }
 
-/// The first notices of the timeline.
+/// The first judgements.
 fn judgements(outcome: &Outcome, style: Style) -> String {
     let mut text = String::new();
     for entry in outcome.judgements.iter().take(JUDGEMENTS) {

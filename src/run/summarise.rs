@@ -193,7 +193,7 @@ fn resilience(traffic: &Traffic, names: &[&str]) -> Option<Resilience> {
     })
 }
 
-/// Puts the changes of circuit breakers among what was judged.
+/// Puts the changes of circuit breakers among the judgements.
 pub(super) fn breakers(outcome: &mut Outcome) {
     for (name, traffic) in &outcome.traffic {
         let changes = traffic.resilience.iter().flat_map(|resilience| &resilience.breaker);

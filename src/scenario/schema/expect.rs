@@ -317,38 +317,6 @@ fn traffic(fields: &Fields<'_>, plan: &Plan, problems: &mut Problems) -> Option<
     None
 }
 
-/// The traffic that `of` names, which must consist of HTTP requests: nothing else is tried again.
-fn requests(fields: &Fields<'_>, plan: &Plan, problems: &mut Problems) -> Option<u32> {
-    let of = traffic(fields, plan, problems)?;
-    let traffic = &plan.traffic[of as usize];
-    if matches!(traffic.kind, TrafficKind::Http(_)) {
-        return Some(of);
-    }
-    let at = fields.get("of").map_or(fields.span, inner);
-    problems.add(
-        Diagnostic::error(Code::WrongRole, at, format!("`{}` does not consist of HTTP requests", traffic.name))
-            .also(traffic.declared, "declared here")
-            .help("only HTTP requests have tries"),
-    );
-    None
-}
-
-/// The traffic that `of` names, whose requests must pay something.
-fn payments(fields: &Fields<'_>, plan: &Plan, problems: &mut Problems) -> Option<u32> {
-    let of = requests(fields, plan, problems)?;
-    let traffic = &plan.traffic[of as usize];
-    if matches!(&traffic.kind, TrafficKind::Http(http) if http.pays.is_some()) {
-        return Some(of);
-    }
-    let at = fields.get("of").map_or(fields.span, inner);
-    problems.add(
-        Diagnostic::error(Code::WrongRole, at, format!("the requests of `{}` pay nothing", traffic.name))
-            .also(traffic.declared, "declared here")
-            .help("give it `pays: 1999` (cents)"),
-    );
-    None
-}
-
 /// The name of a fault.
 fn fault(fields: &Fields<'_>, plan: &Plan, problems: &mut Problems) -> Option<String> {
     let known = || plan.faults.iter().map(|fault| &*fault.fault.name);
@@ -383,6 +351,38 @@ fn machine(value: &Value, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problem
             None
         }
     }
+}
+
+/// The traffic that `of` names, which must consist of HTTP requests: nothing else is tried again.
+fn requests(fields: &Fields<'_>, plan: &Plan, problems: &mut Problems) -> Option<u32> {
+    let of = traffic(fields, plan, problems)?;
+    let traffic = &plan.traffic[of as usize];
+    if matches!(traffic.kind, TrafficKind::Http(_)) {
+        return Some(of);
+    }
+    let at = fields.get("of").map_or(fields.span, inner);
+    problems.add(
+        Diagnostic::error(Code::WrongRole, at, format!("`{}` does not consist of HTTP requests", traffic.name))
+            .also(traffic.declared, "declared here")
+            .help("only HTTP requests have tries"),
+    );
+    None
+}
+
+/// The traffic that `of` names, whose requests must pay something.
+fn payments(fields: &Fields<'_>, plan: &Plan, problems: &mut Problems) -> Option<u32> {
+    let of = requests(fields, plan, problems)?;
+    let traffic = &plan.traffic[of as usize];
+    if matches!(&traffic.kind, TrafficKind::Http(http) if http.pays.is_some()) {
+        return Some(of);
+    }
+    let at = fields.get("of").map_or(fields.span, inner);
+    problems.add(
+        Diagnostic::error(Code::WrongRole, at, format!("the requests of `{}` pay nothing", traffic.name))
+            .also(traffic.declared, "declared here")
+            .help("give it `pays: 1999` (cents)"),
+    );
+    None
 }
 
 fn statistic(fields: &Fields<'_>, problems: &mut Problems) -> Option<Statistic> {
