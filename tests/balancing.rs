@@ -7,7 +7,7 @@ use lightlag::host::TcpStream;
 use lightlag::link;
 use lightlag::service::balancer::outlier::Outliers;
 use lightlag::service::balancer::policy::{Algorithm, HashKey};
-use lightlag::service::balancer::{self, Check, Config, Layer, Member, Pool, Probe};
+use lightlag::service::balancer::{self, Check, Config, Layer, Member, Pool, Probe, Return};
 use lightlag::service::client::{self, Arrivals, Connections, Origin};
 use lightlag::service::server;
 use lightlag::service::stub::{self, Stub};
@@ -96,6 +96,10 @@ impl Lab {
     }
 
     fn balance(&mut self, change: impl FnOnce(&mut Pool)) {
+        self.balance_with(Layer::L7 { idle: Layer::IDLE }, change);
+    }
+
+    fn balance_with(&mut self, layer: Layer, change: impl FnOnce(&mut Pool)) {
         let member = |n: u32| Member {
             node: FIRST + n - 1,
             name: format!("shop/{n}"),
@@ -108,11 +112,12 @@ impl Lab {
         let config = Config {
             port: 80,
             backlog: 511,
-            layer: Layer::L7 { idle: Layer::IDLE },
+            layer,
             pools: vec![pool],
             routes: Vec::new(),
             default: Some(0),
             instance: 0,
+            code_point: balancer::l4::code_point(0).unwrap(),
         };
         self.world.spawn(BALANCER, |host| balancer::run(host, config));
     }
@@ -371,4 +376,97 @@ fn a_cookie_keeps_a_client_with_its_server() {
     assert_eq!(seen[0].as_deref(), Some("server=shop/1; Path=/"));
     assert!(seen[1..].iter().all(Option::is_none), "one cookie is enough: {seen:?}");
     assert_eq!(lab.sent().iter().map(|(_, n)| *n).collect::<Vec<_>>(), [1; 6]);
+}
+
+/// What one L4 balancer comes to: answers, requests of each server in the order of serving, bytes that left the balancer.
+fn by_connections(
+    back: Return,
+    algorithm: &Algorithm,
+    connections: Connections,
+    requests: u64,
+) -> (Lab, Vec<u32>, u64) {
+    let mut lab = lab(3, 1);
+    let answer = server::Config { response: 20_000, ..server::Config::new() };
+    (1..=3).for_each(|n| lab.serve(n, None, answer.clone()));
+    lab.balance_with(Layer::L4 { back, idle: Layer::FORGET }, |pool| pool.algorithm = algorithm.clone());
+    let from = lab.at(BALANCER);
+    for server in 0..3 {
+        let dscp = balancer::l4::code_point(0).unwrap();
+        lab.world.spawn(FIRST + server, |host| balancer::l4::answer_directly(host, dscp, *from.ip()));
+    }
+    lab.ask(|config| {
+        config.arrivals = Arrivals::Every(MS * 50);
+        config.limit.count = Some(requests);
+        config.connections = connections;
+    });
+    lab.run(SECOND * 20);
+    assert_eq!(lab.answers(), (usize::try_from(requests).unwrap(), 0));
+    let served = lab.pick(|record| match record {
+        Record::Exchange(exchange) => Some(exchange.node - FIRST + 1),
+        _ => None,
+    });
+    // Links are numbered as they were made: the balancer's is the second, and its second direction leads away from it.
+    let bytes = lab.world.link(3).sent_bytes;
+    (lab, served, bytes)
+}
+
+#[test]
+fn a_connection_stays_where_its_syn_went() {
+    for back in [Return::Nat, Return::Direct] {
+        let kept = Connections::Pool { max: 1, idle: SECOND * 60 };
+        let (lab, served, _) = by_connections(back, &Algorithm::RoundRobin, kept, 20);
+        assert_eq!(lab.sent().len(), 1, "{back:?}: one connection");
+        assert_eq!(served, [1; 20], "{back:?}");
+        let (lab, served, _) = by_connections(back, &Algorithm::RoundRobin, Connections::PerRequest, 6);
+        assert_eq!(lab.sent().len(), 6, "{back:?}: a connection each");
+        assert_eq!(served, [1, 2, 3, 1, 2, 3], "{back:?}");
+        let left = lab.pick(|record| match record {
+            Record::Balanced(balanced) => Some(balanced.active),
+            _ => None,
+        });
+        assert_eq!(left.last(), Some(&0), "{back:?}: what has ended is not counted any more");
+    }
+}
+
+/// Behind a NAT every answer passes the balancer; with direct return only what clients send does.
+#[test]
+fn direct_answers_do_not_pass_the_balancer() {
+    let through = |back| by_connections(back, &Algorithm::RoundRobin, Connections::PerRequest, 30).2;
+    let (nat, direct) = (through(Return::Nat), through(Return::Direct));
+    assert!(nat > 30 * 20_000, "{nat}");
+    assert!(direct < 30 * 2_000, "{direct}");
+}
+
+/// Both ends' records of an exchange have the same flow, whoever rewrote the packets in between: nothing of the latency is unaccounted.
+#[test]
+fn an_exchange_through_an_l4_balancer_is_seen_from_both_ends() {
+    for back in [Return::Nat, Return::Direct] {
+        let (lab, ..) = by_connections(back, &Algorithm::Random, Connections::PerRequest, 10);
+        let exchanges = lab.pick(|record| match record {
+            Record::Exchange(exchange) => Some((exchange.flow, exchange.exchange, exchange.request)),
+            _ => None,
+        });
+        let requests = lab.pick(|record| match record {
+            Record::Request(request) => Some((request.flow, request.exchange, request.written)),
+            _ => None,
+        });
+        for (flow, number, written) in requests {
+            let (.., way) = exchanges.iter().find(|seen| (seen.0, seen.1) == (flow, number)).unwrap();
+            assert_eq!(way.first_sent, written);
+            assert_eq!(way.arrived - way.sent, way.serialisation + way.queueing + way.propagation);
+            // User to balancer to server: four links of a millisecond each.
+            assert_eq!(way.propagation, MS * 4);
+        }
+    }
+}
+
+/// The same address meets the same server, connection after connection.
+#[test]
+fn a_hash_of_the_address_keeps_a_client_with_its_server() {
+    let maglev = Algorithm::Maglev { key: HashKey::Address, table: 251 };
+    let (_, served, _) = by_connections(Return::Direct, &maglev, Connections::PerRequest, 12);
+    assert!(served.iter().all(|&server| server == served[0]), "{served:?}");
+    let by_port = Algorithm::Maglev { key: HashKey::Connection, table: 251 };
+    let (_, served, _) = by_connections(Return::Nat, &by_port, Connections::PerRequest, 12);
+    assert!(served.iter().any(|&server| server != served[0]), "{served:?}");
 }

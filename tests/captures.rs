@@ -9,7 +9,7 @@
 mod tshark;
 
 use lightlag::run::Outcome;
-use lightlag::scenario::plan::{NodeKind, Plan, TrafficKind};
+use lightlag::scenario::plan::{NodeKind, Plan, TrafficKind, Zone};
 use lightlag::service::balancer::Probe;
 use snapbox::cmd::Command;
 use std::fs;
@@ -222,7 +222,25 @@ impl Asked {
         // Balancers ask too: those whom they send requests to, and those whom they check by requests.
         for (name, balancer) in &outcome.balancers {
             let node = plan.nodes.iter().find(|node| node.name == *name).unwrap();
-            let NodeKind::Balancer(settings) = &node.kind else { panic!("{name} is a balancer") };
+            let NodeKind::Balancer(settings) = &node.kind else {
+                // A name server checks what it gives; in this repository by TCP alone, which asks nothing.
+                let http = |zone: &Zone| zone.check.as_ref().is_some_and(|check| check.probe != Probe::Tcp);
+                assert!(!plan.zones.iter().any(http), "{name} checks by requests that nobody counts here");
+                continue;
+            };
+            if !settings.layer.sees_requests() {
+                // What goes through is sent once more, and now and then again.
+                for traffic in &plan.traffic {
+                    let TrafficKind::Http(http) = &traffic.kind else { continue };
+                    let through = |node: &u32| plan.nodes[*node as usize].name == *name;
+                    if http.tls.is_none() && http.asks.iter().any(|ask| ask.targets.iter().any(through)) {
+                        let counts = &outcome.traffic[&traffic.name].counts;
+                        let only = http.asks.iter().all(|ask| ask.targets.iter().all(through));
+                        let least = if only { counts.ok } else { 0 };
+                        clear = clear.start() + least..=clear.end() + counts.started;
+                    }
+                }
+            }
             let probes = settings.pools.iter().filter_map(|pool| pool.settings.check.as_ref());
             let asks = probes.map(|check| &check.probe).any(|probe| matches!(probe, Probe::Http { .. }));
             for backend in balancer.backends.values() {

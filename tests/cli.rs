@@ -32,6 +32,7 @@ fn lists_name_what_scenarios_can_use() {
     lightlag(&["list", "controllers"]).success().stdout_eq("controller\nreno[..]\n...\n");
     lightlag(&["list", "queues"]).success().stdout_eq("queue\nDropTail[..]\n...\n");
     lightlag(&["list", "losses"]).success();
+    lightlag(&["list", "answers"]).success().stdout_eq("answers\nAll [..]\n...\n");
     lightlag(&["list", "policies"]).success().stdout_eq("...\nMaglev [..]\n...\n");
 }
 

@@ -208,6 +208,21 @@ fn read_locality() {
 }
 
 #[test]
+fn l4_long_lived() {
+    pinned("l4-long-lived");
+}
+
+#[test]
+fn l4_direct() {
+    pinned("l4-direct");
+}
+
+#[test]
+fn geo_dns() {
+    pinned("geo-dns");
+}
+
+#[test]
 fn region_loss() {
     pinned("region-loss");
 }

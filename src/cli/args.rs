@@ -234,6 +234,8 @@ pub(crate) enum Listing {
     Resilience,
     /// How balancers choose among servers
     Policies,
+    /// Which of several addresses name servers give
+    Answers,
     /// Access profiles of hosts
     Profiles,
     /// Everything that a scenario can say, with the names of its fields

@@ -239,7 +239,7 @@ fn troubles(config: &link::Config) -> String {
 
 fn zones(loaded: &Loaded) -> Table {
     let plan = &loaded.plan;
-    let mut table = left(&["zone", "name", "stands for", "ttl", "known by"]);
+    let mut table = left(&["zone", "name", "stands for", "ttl", "known by", "given", "checked"]);
     for zone in &plan.zones {
         let name = |node: u32| plan.nodes[node as usize].name.as_str();
         let authorities: Vec<&str> = zone.authorities.iter().map(|&node| name(node)).collect();
@@ -254,10 +254,25 @@ fn zones(loaded: &Loaded) -> Table {
                 data.into(),
                 format!("{} s", record.ttl).into(),
                 authorities.join(", ").into(),
+                given(&zone.answers, record).into(),
+                zone.check.as_ref().map_or_else(|| "-".into(), ToString::to_string).into(),
             ]);
         }
     }
     table
+}
+
+/// When an address is given.
+fn given(answers: &plan::Answers, record: &plan::Record) -> String {
+    match (answers, &record.data) {
+        (plan::Answers::All, _) | (_, Data::Cname(_)) => "always".into(),
+        (plan::Answers::Failover, _) => "if those before it are down".into(),
+        (plan::Answers::Nearest, _) => "where it is nearest".into(),
+        (plan::Answers::Weighted(weights), Data::A(node)) => {
+            let weight = weights.iter().find(|(weighed, _)| weighed == node).map_or(1, |(_, weight)| *weight);
+            format!("by weight {weight}")
+        }
+    }
 }
 
 /// One traffic: what it is, then every pair that talks, with its way and what physics allows.

@@ -8,6 +8,7 @@ use crate::report::Style;
 use crate::report::table::{Align, Table};
 use crate::scenario::Code;
 use crate::scenario::schema::{FORMS, PROFILES, faults};
+use crate::service::answers;
 use crate::service::balancer::policy;
 use crate::service::client::{Policy, backoff, jitter};
 use crate::service::server;
@@ -23,6 +24,7 @@ pub(crate) fn run(list: &List, style: Style) -> Result<Status, Failure> {
         Listing::Losses => named("loss", loss::TABLE.iter().copied()),
         Listing::Faults => named("fault", faults::kinds()),
         Listing::Resilience => named("policy", resilience()),
+        Listing::Answers => named("answers", answers::TABLE.iter().copied()),
         Listing::Policies => named("policy", policy::TABLE.iter().copied()),
         Listing::Profiles => profiles(),
         Listing::Forms => forms(),

@@ -3,9 +3,11 @@
 use super::executor::Waiter;
 use super::inbox::Inbox;
 use super::quic::QuicCall;
+use super::steer::Steer;
 use crate::base::{Id, Span, Time};
 use crate::trace::Arrival;
 use crate::wire::{Dscp, Payload};
+use std::cell::RefCell;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::rc::Rc;
@@ -154,6 +156,18 @@ pub enum Call {
         ticket: Ticket,
         /// When.
         until: Time,
+    },
+    /// Ask this program about TCP segments that are for none of the machine's connections, until another one comes.
+    Steer {
+        /// The program.
+        steer: Rc<RefCell<dyn Steer>>,
+    },
+    /// Answer connections that come with a code point from another address.
+    AnswerFrom {
+        /// The code point.
+        dscp: Dscp,
+        /// The address.
+        address: Ipv4Addr,
     },
     /// Something about QUIC.
     Quic {

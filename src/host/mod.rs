@@ -12,6 +12,7 @@ mod executor;
 mod inbox;
 mod quic;
 mod sockets;
+mod steer;
 pub mod sync;
 mod task;
 
@@ -21,4 +22,5 @@ pub use executor::Executor;
 pub use inbox::Inbox;
 pub use quic::{QuicCall, QuicConnection, QuicEndpoint, QuicOptions, QuicStream};
 pub use sockets::{EchoSocket, TcpListener, TcpStream, UdpSocket};
+pub use steer::{Steer, Steered};
 pub use task::{Elapsed, Host, Sleep, Task};

@@ -5,6 +5,7 @@ use super::condition::Condition;
 use super::executor::{Shared, TaskId};
 use super::quic::{QuicConnection, QuicEndpoint, QuicOptions};
 use super::sockets::{EchoSocket, TcpListener, TcpStream, UdpSocket};
+use super::steer::Steer;
 use crate::base::{Rng, Span, Time};
 use crate::trace::Record;
 use crate::wire::Dscp;
@@ -209,6 +210,16 @@ impl Host {
     /// Opens a UDP socket on `port`, or on an ephemeral port if that is 0.
     pub async fn udp(&self, port: u16) -> Result<UdpSocket, NetError> {
         UdpSocket::bind(self, port).await
+    }
+
+    /// From now on `steer` is asked about TCP segments that are for none of the machine's connections.
+    pub fn steer(&self, steer: Rc<RefCell<dyn Steer>>) {
+        self.call(Call::Steer { steer });
+    }
+
+    /// From now on connections that come with this code point are answered from `address` instead of the machine's own.
+    pub fn answer_from(&self, dscp: Dscp, address: Ipv4Addr) {
+        self.call(Call::AnswerFrom { dscp, address });
     }
 
     /// A socket for ICMP echo.

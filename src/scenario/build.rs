@@ -6,6 +6,7 @@ use crate::app::http1::{HeadSize, Method};
 use crate::base::Span;
 use crate::host::Host;
 use crate::ip::AddressError;
+use crate::service::answers::{Answers, Watched};
 use crate::service::{
     authority, balancer, bulk, client, cluster, messages, objects, ping, resolver, server, store, stub, traceroute,
 };
@@ -120,8 +121,14 @@ pub fn world(plan: &Plan, network: &Network, seed: u64, mask: Mask) -> World {
                 world.install(index, move |host| resolver::run(host, config.clone()));
             }
             NodeKind::Balancer(plan) => {
-                let config = programs.balancer(plan);
-                world.spawn(index, |host| balancer::run(host, config));
+                let config = programs.balancer(index, plan);
+                if plan.answers_directly() {
+                    for target in plan.targets() {
+                        let (dscp, address) = (config.code_point, network.address(index));
+                        world.install(target.node, move |host| balancer::l4::answer_directly(host, dscp, address));
+                    }
+                }
+                world.install(index, move |host| balancer::run(host, config.clone()));
             }
             NodeKind::Authority { zones } => {
                 let zones = zones.iter().map(|&zone| programs.zone(&plan.zones[zone as usize])).collect();
@@ -155,7 +162,9 @@ impl Programs<'_> {
         SocketAddrV4::new(self.network.address(node), port)
     }
 
-    fn balancer(&self, plan: &plan::Balancer) -> balancer::Config {
+    fn balancer(&self, node: u32, plan: &plan::Balancer) -> balancer::Config {
+        let direct = |node: &plan::Node| matches!(&node.kind, NodeKind::Balancer(other) if other.answers_directly());
+        let before = self.plan.nodes[..node as usize].iter().filter(|other| direct(other)).count();
         let pools = plan.pools.iter().map(|pool| {
             let members = pool.targets.iter().map(|target| balancer::Member {
                 node: target.node,
@@ -174,6 +183,7 @@ impl Programs<'_> {
             routes: plan.routes.clone(),
             default: plan.default,
             instance: plan.instance,
+            code_point: u8::try_from(before).ok().and_then(balancer::l4::code_point).unwrap_or_default(),
         }
     }
 
@@ -186,6 +196,8 @@ impl Programs<'_> {
             cache_entries: config.cache_entries,
             timeout: config.timeout,
             attempts: config.attempts,
+            min_ttl: config.min_ttl,
+            max_ttl: config.max_ttl,
             ..resolver::Config::new(hints.collect())
         }
     }
@@ -231,6 +243,26 @@ impl Programs<'_> {
             plan::Rotation::Fixed => authority::Rotation::Fixed,
             plan::Rotation::Random => authority::Rotation::Random,
         };
+        made.answers = match &zone.answers {
+            plan::Answers::All => Answers::All,
+            plan::Answers::Failover => Answers::Failover,
+            plan::Answers::Weighted(weights) => {
+                Answers::Weighted(weights.iter().map(|&(node, weight)| (self.network.address(node), weight)).collect())
+            }
+            plan::Answers::Nearest => Answers::Nearest(self.nearest(zone)),
+        };
+        made.watched = zone.check.as_ref().map(|check| Watched {
+            check: check.clone(),
+            members: zone
+                .nodes()
+                .into_iter()
+                .filter_map(|node| {
+                    let known = &self.plan.nodes[node as usize];
+                    let at = self.at(node, known.kind.port()?);
+                    Some(balancer::Member { node, name: known.name.clone(), at, weight: 1, drain: None })
+                })
+                .collect(),
+        });
         made.records = zone
             .records
             .iter()
@@ -244,6 +276,21 @@ impl Programs<'_> {
             })
             .collect();
         made
+    }
+
+    /// For each resolver the addresses of a zone from near to far, those without a place last.
+    fn nearest(&self, zone: &plan::Zone) -> BTreeMap<Ipv4Addr, Vec<Ipv4Addr>> {
+        let place = |node: u32| self.plan.nodes[node as usize].place.as_ref().map(|place| place.at);
+        let resolvers = (0u32..).zip(&self.plan.nodes).filter(|(_, node)| matches!(node.kind, NodeKind::Resolver(_)));
+        resolvers
+            .map(|(resolver, _)| {
+                let far = |node: &u32| place(resolver).zip(place(*node)).map_or(u64::MAX, |(a, b)| distance(a, b));
+                let mut nodes = zone.nodes();
+                nodes.sort_by_key(far);
+                let addrs = nodes.into_iter().map(|node| self.network.address(node)).collect();
+                (self.network.address(resolver), addrs)
+            })
+            .collect()
     }
 
     fn start(&self, world: &mut World, stubs: &mut BTreeMap<u32, stub::Stub>, index: u32, traffic: &plan::Traffic) {

@@ -11,6 +11,7 @@ use super::ast;
 use crate::base::{BitRate, Ratio, Span, Time};
 use crate::fault;
 use crate::link;
+use crate::service::balancer::Check;
 use crate::service::bulk::{Amount, Direction};
 use crate::service::carrier::Over;
 use crate::service::client::{Arrivals, Connections, Policy, Tls};
@@ -126,6 +127,17 @@ pub enum NodeKind {
 }
 
 impl NodeKind {
+    /// The port on which it answers HTTP requests.
+    #[must_use]
+    pub const fn port(&self) -> Option<u16> {
+        match self {
+            Self::Server(server) => Some(server.port),
+            Self::Store(store) => Some(store.port),
+            Self::Balancer(balancer) => Some(balancer.port),
+            _ => None,
+        }
+    }
+
     /// Whether it forwards packets that are not for it.
     #[must_use]
     pub const fn forwards(&self) -> bool {
@@ -157,6 +169,10 @@ pub struct Resolver {
     pub timeout: Span,
     /// Datagrams sent for one step of one question.
     pub attempts: u32,
+    /// Answers are remembered for so many seconds at least, whatever their TTL says.
+    pub min_ttl: u32,
+    /// And for so many at most.
+    pub max_ttl: u32,
 }
 
 /// A named set of TCP constants.
@@ -283,8 +299,42 @@ pub struct Zone {
     pub negative_ttl: u32,
     /// Order of several addresses.
     pub rotation: Rotation,
+    /// Which of several addresses are given.
+    pub answers: Answers,
+    /// How its addresses are checked.
+    pub check: Option<Check>,
     /// Its names.
     pub records: Vec<Record>,
+}
+
+impl Zone {
+    /// Nodes whose addresses it holds, each once, in the order of the zone.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<u32> {
+        let mut nodes = Vec::new();
+        for record in &self.records {
+            if let Data::A(node) = record.data
+                && !nodes.contains(&node)
+            {
+                nodes.push(node);
+            }
+        }
+        nodes
+    }
+}
+
+/// Which of several addresses of a name are given.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Answers {
+    /// All.
+    #[default]
+    All,
+    /// The first that is well.
+    Failover,
+    /// One, by the weights of nodes.
+    Weighted(Vec<(u32, u32)>),
+    /// The nearest to the resolver.
+    Nearest,
 }
 
 /// In which order several addresses of a name are given.

@@ -1,11 +1,13 @@
 //! An authoritative name server: answers for its zones and refuses everything else.
 
+use super::answers::{Answers, Health, Watched};
 use super::resolver::overridden;
 use crate::app::dns::{Data, Kind, Message, Name, Question, Rcode, Record, Soa};
 use crate::base::Rng;
 use crate::host::{Dns, Host};
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
+use std::net::Ipv4Addr;
 
 /// In which order several records of one name and type are given.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -33,6 +35,10 @@ pub struct Zone {
     pub records: Vec<Record>,
     /// Order of several records of one name.
     pub rotation: Rotation,
+    /// Which of several addresses are given.
+    pub answers: Answers,
+    /// Checks of its addresses.
+    pub watched: Option<Watched>,
 }
 
 impl Zone {
@@ -50,7 +56,15 @@ impl Zone {
             expire: 3_600_000,
             minimum: negative_ttl,
         };
-        Self { apex, soa, soa_ttl: negative_ttl, records: Vec::new(), rotation: Rotation::default() }
+        Self {
+            apex,
+            soa,
+            soa_ttl: negative_ttl,
+            records: Vec::new(),
+            rotation: Rotation::default(),
+            answers: Answers::All,
+            watched: None,
+        }
     }
 }
 
@@ -81,17 +95,29 @@ pub struct Zones {
     all: Vec<Zone>,
     turns: IndexMap<(Name, Kind), usize, FxBuildHasher>,
     rng: Rng,
+    /// Draws where answers go by weight.
+    weights: Rng,
+    /// What is known of the addresses of each zone.
+    health: Vec<Option<Health>>,
 }
 
 impl Zones {
-    /// These zones; `rng` shuffles where [`Rotation::Random`] asks for it.
+    /// These zones; `rng` shuffles where [`Rotation::Random`] asks for it, `weights` draws for [`Answers::Weighted`].
     #[must_use]
-    pub fn new(zones: Vec<Zone>, rng: Rng) -> Self {
-        Self { all: zones, turns: IndexMap::default(), rng }
+    pub fn new(zones: Vec<Zone>, rng: Rng, weights: Rng) -> Self {
+        let health = zones.iter().map(|_| None).collect();
+        Self { all: zones, turns: IndexMap::default(), rng, weights, health }
     }
 
-    /// The answer to a question (RFC 1034 4.3.2); `None` to what is itself an answer.
-    pub fn answer(&mut self, query: &Message) -> Option<Message> {
+    /// Starts the checks of all zones that want them.
+    fn watch(&mut self, host: &Host) {
+        for (zone, health) in self.all.iter().zip(&mut self.health) {
+            *health = zone.watched.as_ref().map(|watched| Health::watch(host, &zone.apex.to_string(), watched));
+        }
+    }
+
+    /// The answer to a question of `asker` (RFC 1034 4.3.2); `None` to what is itself an answer.
+    pub fn answer(&mut self, query: &Message, asker: Ipv4Addr) -> Option<Message> {
         if query.flags.response {
             return None;
         }
@@ -104,11 +130,11 @@ impl Zones {
             return Some(query.reply(Rcode::Refused));
         };
         let mut reply = query.reply(Rcode::NoError);
-        self.fill(zone, question, &mut reply);
+        self.fill(zone, question, asker, &mut reply);
         Some(reply)
     }
 
-    fn fill(&mut self, index: usize, question: &Question, reply: &mut Message) {
+    fn fill(&mut self, index: usize, question: &Question, asker: Ipv4Addr, reply: &mut Message) {
         let mut name = question.name.clone();
         for _ in 0..=MAX_ALIASES {
             let zone = &self.all[index];
@@ -117,7 +143,7 @@ impl Zones {
                 return;
             }
             reply.flags.authoritative = true;
-            let records = self.records(index, &name, question.kind);
+            let records = self.records(index, &name, question.kind, asker);
             if !records.is_empty() {
                 reply.answers.extend(records);
                 return;
@@ -140,12 +166,15 @@ impl Zones {
     }
 
     /// The records of a name and type in the order of this answer.
-    fn records(&mut self, index: usize, name: &Name, kind: Kind) -> Vec<Record> {
+    fn records(&mut self, index: usize, name: &Name, kind: Kind, asker: Ipv4Addr) -> Vec<Record> {
         let zone = &self.all[index];
         if kind == Kind::Soa && *name == zone.apex {
             return vec![zone.soa_record(zone.soa_ttl)];
         }
         let mut records: Vec<Record> = zone.at(name, kind).cloned().collect();
+        if kind == Kind::A && records.len() > 1 {
+            records = zone.answers.choose(records, asker, self.health[index].as_ref(), &mut self.weights);
+        }
         let len = records.len();
         if len < 2 {
             return records;
@@ -209,7 +238,8 @@ impl Zone {
 /// Answers questions for ever. An answer goes at once: looking up a record costs no simulated time.
 pub async fn run(host: Host, config: Config) {
     let Ok(socket) = host.udp(config.port).await else { return };
-    let mut zones = Zones::new(config.zones, host.rng("authority"));
+    let mut zones = Zones::new(config.zones, host.rng("authority"), host.rng("authority/weights"));
+    zones.watch(&host);
     loop {
         let Ok(datagram) = socket.receive().await else { continue };
         let Ok(query) = Message::from_payload(&datagram.payload) else { continue };
@@ -217,7 +247,7 @@ pub async fn run(host: Host, config: Config) {
         let reply = match condition.dns {
             Dns::Silent => None,
             Dns::ServFail => Some(query.reply(Rcode::ServFail)),
-            _ => zones.answer(&query).map(|reply| overridden(reply, condition.ttl)),
+            _ => zones.answer(&query, *datagram.from.ip()).map(|reply| overridden(reply, condition.ttl)),
         };
         if let Some(reply) = reply {
             socket.send_in_flow(datagram.from, reply.to_payload(query.udp_limit()), datagram.flow);
@@ -228,7 +258,6 @@ pub async fn run(host: Host, config: Config) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::Ipv4Addr;
 
     fn name(text: &str) -> Name {
         text.parse().unwrap()
@@ -259,11 +288,15 @@ mod tests {
 
     fn zones(rotation: Rotation) -> Zones {
         let zone = Zone { rotation, ..shop() };
-        Zones::new(vec![Zone::new(name("example"), name("ns.example"), 30), zone], Rng::stream(1, "test"))
+        Zones::new(
+            vec![Zone::new(name("example"), name("ns.example"), 30), zone],
+            Rng::stream(1, "test"),
+            Rng::stream(1, "test/weights"),
+        )
     }
 
     fn ask(zones: &mut Zones, text: &str, kind: Kind) -> Message {
-        zones.answer(&Message::query(7, Question { name: name(text), kind }, false)).unwrap()
+        zones.answer(&Message::query(7, Question { name: name(text), kind }, false), Ipv4Addr::LOCALHOST).unwrap()
     }
 
     fn lasts(reply: &Message) -> Vec<u8> {
@@ -335,11 +368,11 @@ mod tests {
         assert_eq!(ask(&mut zones, "elsewhere.org", Kind::A).flags.rcode, Rcode::Refused);
         let mut odd = Message::query(7, Question { name: name("shop.example"), kind: Kind::A }, false);
         odd.flags.opcode = 5;
-        assert_eq!(zones.answer(&odd).unwrap().flags.rcode, Rcode::NotImp);
+        assert_eq!(zones.answer(&odd, Ipv4Addr::LOCALHOST).unwrap().flags.rcode, Rcode::NotImp);
         odd.flags.opcode = 0;
         odd.questions.clear();
-        assert_eq!(zones.answer(&odd).unwrap().flags.rcode, Rcode::FormErr);
+        assert_eq!(zones.answer(&odd, Ipv4Addr::LOCALHOST).unwrap().flags.rcode, Rcode::FormErr);
         odd.flags.response = true;
-        assert_eq!(zones.answer(&odd), None);
+        assert_eq!(zones.answer(&odd, Ipv4Addr::LOCALHOST), None);
     }
 }

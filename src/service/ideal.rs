@@ -229,7 +229,7 @@ impl Ideal {
                     Socket::Datagrams { .. } | Socket::Gone => {}
                 }
             }
-            Call::Echo { .. } | Call::Quic { .. } => {}
+            Call::Echo { .. } | Call::Quic { .. } | Call::Steer { .. } | Call::AnswerFrom { .. } => {}
         }
     }
 

@@ -3,6 +3,7 @@
 //! A role sees only its host: what it learns of others comes in packets. Everything random is drawn from the host's streams,
 //! named after the role or the traffic, so adding one role changes no other's draws.
 
+pub mod answers;
 pub mod authority;
 pub mod balancer;
 pub mod bulk;
@@ -45,7 +46,7 @@ pub const ROLES: &[(&str, &str)] = &[
     ("Resolver", "a recursive DNS resolver with a TTL cache; asks the authorities of zones on behalf of stubs"),
     (
         "Authority",
-        "an authoritative DNS server for zones: addresses in rotation, aliases, delegations, negative answers",
+        "an authoritative DNS server for zones: addresses in rotation, by weight, by place or by health, aliases, delegations, negative answers",
     ),
     (
         "Http",

@@ -43,13 +43,25 @@ pub struct Config {
     pub timeout: Span,
     /// Datagrams sent for one step of one question before giving up.
     pub attempts: u32,
+    /// Answers are remembered, and passed on as lasting, for so many seconds at least, whatever their TTL says.
+    pub min_ttl: u32,
+    /// And for so many at most.
+    pub max_ttl: u32,
 }
 
 impl Config {
     /// Port 53, 100,000 record sets; a second of patience per datagram and three of them.
     #[must_use]
     pub fn new(hints: Vec<Hint>) -> Self {
-        Self { port: 53, hints, cache_entries: 100_000, timeout: Span::from_secs(1), attempts: 3 }
+        Self {
+            port: 53,
+            hints,
+            cache_entries: 100_000,
+            timeout: Span::from_secs(1),
+            attempts: 3,
+            min_ttl: 0,
+            max_ttl: u32::MAX,
+        }
     }
 }
 
@@ -227,6 +239,8 @@ impl Resolver {
             for section in [&mut answer.answers, &mut answer.authorities, &mut answer.additionals] {
                 section.retain(|record| record.name.is_within(&servers.zone));
             }
+            let (least, most) = (self.config.min_ttl, self.config.max_ttl);
+            answer.answers.iter_mut().for_each(|record| record.ttl = record.ttl.clamp(least, most));
             let Some(below) = referral(&answer, &servers.zone, name) else {
                 self.cache.borrow_mut().insert(&answer.answers, self.host.now());
                 return Some(answer);

@@ -80,6 +80,10 @@ impl World {
                     self.schedule(node, until, Event::Timer(ticket));
                 }
             }
+            Call::Steer { steer } => self.nodes[node as usize].stack.steer = Some(steer),
+            Call::AnswerFrom { dscp, address } => {
+                self.nodes[node as usize].stack.aliases.insert(dscp, address);
+            }
             Call::Cancel { ticket, place } => self.cancel(node, ticket, place),
         }
     }

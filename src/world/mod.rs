@@ -15,6 +15,7 @@ mod pool;
 mod quic;
 mod scheduled;
 mod sockets;
+mod steer;
 mod tcp;
 mod udp;
 

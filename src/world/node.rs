@@ -3,13 +3,14 @@
 use super::quic::QuicStack;
 use super::sockets::{Connection, Datagrams, Listener};
 use crate::base::{Id, Time};
-use crate::host::{Host, Ticket};
+use crate::host::{Host, Steer, Ticket};
 use crate::ip::Router;
 use crate::trace::Cause;
 use crate::transport::tcp;
-use crate::wire::Cookie;
+use crate::wire::{Cookie, Dscp};
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
+use std::cell::RefCell;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 
@@ -47,6 +48,10 @@ pub(super) struct Stack {
     pub(super) quic: QuicStack,
     /// Fast Open cookies that servers have given.
     pub(super) cookies: Map<Ipv4Addr, Cookie>,
+    /// The program that is asked about segments of no connection.
+    pub(super) steer: Option<Rc<RefCell<dyn Steer>>>,
+    /// Addresses from which connections are answered, by the code point with which they come.
+    pub(super) aliases: Map<Dscp, Ipv4Addr>,
     pub(super) flows: u32,
     next_port: u16,
     next_echo: u16,
@@ -95,6 +100,8 @@ impl Stack {
             echoes: Map::default(),
             quic: QuicStack::default(),
             cookies: Map::default(),
+            steer: None,
+            aliases: Map::default(),
             flows: 0,
             next_port: *EPHEMERAL.start(),
             next_echo: 0,

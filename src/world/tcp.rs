@@ -159,6 +159,9 @@ impl World {
     /// answered with a reset.
     #[inline(never)]
     fn tcp_input_of_nobody(&mut self, node: u32, packet: PacketId, reopened: Option<ConnectionId>) {
+        if reopened.is_none() && self.steered(node, packet) {
+            return;
+        }
         let Packet { src, dscp, ecn, ref mut body, transit, .. } = *self.packets.sized_mut(packet).0;
         let Body::Tcp(segment) = body else { return };
         let listener = self.nodes[node as usize].stack.listeners.get(&segment.dst_port).copied();
@@ -178,7 +181,7 @@ impl World {
             return;
         }
         if let Some(reset) = tcp::reset_for(&segment) {
-            self.tcp_send(node, (src, dscp), reset, transit.flow, self.now, Ecn::NotCapable);
+            self.tcp_reset(node, (src, dscp), reset, transit.flow);
         }
     }
 
@@ -207,8 +210,10 @@ impl World {
             machine.accept_fast(self.cookie(node, src), syn, transit, self.now);
         }
         let id = self.tcp_insert(node, machine, SocketAddrV4::new(src, syn.src_port), syn.dst_port, transit.flow);
+        let (local, dscp) = self.answers_from(node, dscp);
         if let Some(connection) = self.connections.get_mut(id) {
             connection.listener = Some(listener);
+            connection.local = local;
             // Linux with `tcp_reflect_tos`.
             connection.dscp = dscp;
         }
@@ -595,25 +600,24 @@ impl World {
         }
     }
 
-    /// Wraps a segment into a packet and sends it.
-    fn tcp_send(
+    /// Wraps a segment of no connection into a packet and sends it.
+    pub(super) fn tcp_send_from(
         &mut self,
         node: u32,
+        src: Ipv4Addr,
         (dst, dscp): (Ipv4Addr, Dscp),
         segment: Segment,
         flow: u64,
-        first_sent: Time,
-        ecn: Ecn,
     ) {
         let packet = Packet {
-            src: self.nodes[node as usize].router.address(),
+            src,
             dst,
             ttl: crate::ip::DEFAULT_TTL,
             dscp,
-            ecn,
+            ecn: Ecn::NotCapable,
             ident: 0,
             body: Body::Tcp(segment),
-            transit: Transit { flow, first_sent, sent: self.now, ..Transit::default() },
+            transit: Transit { flow, first_sent: self.now, sent: self.now, ..Transit::default() },
         };
         self.send(node, packet);
     }

@@ -59,6 +59,12 @@ impl Balancer {
         }
     }
 
+    /// Whether servers answer its clients themselves.
+    #[must_use]
+    pub const fn answers_directly(&self) -> bool {
+        matches!(self.layer, balancer::Layer::L4 { back: balancer::Return::Direct, .. })
+    }
+
     /// All backends of all pools.
     pub fn targets(&self) -> impl Iterator<Item = &Target> {
         self.pools.iter().flat_map(|pool| &pool.targets)

@@ -185,6 +185,9 @@ fn pool(
         settings.algorithm = policy::read(value, layer, problems)?;
     }
     settings.check = fields.get("health").and_then(|value| check_of(value, problems));
+    if let (Some(Check { probe: Probe::Http { .. }, .. }), Some(targets)) = (&settings.check, &targets) {
+        in_the_clear(fields, targets, plan, problems);
+    }
     settings.outliers = fields.get("outliers").and_then(|value| outliers(value, problems));
     let mut span = |name: &str| {
         let value = fields.get(name)?;
@@ -213,6 +216,23 @@ fn pool(
     let targets = targets?;
     rules::sensible(fields, &settings, layer, targets.len(), problems);
     Some(BackendPool { settings, targets })
+}
+
+/// Checks by HTTP are in the clear.
+fn in_the_clear(fields: &Fields<'_>, targets: &[Target], plan: &Plan, problems: &mut Problems) {
+    let nodes = targets.iter().map(|target| &plan.nodes[target.node as usize]);
+    let Some(node) =
+        nodes.into_iter().find(|node| matches!(&node.kind, NodeKind::Server(server) if server.tls.is_some()))
+    else {
+        return;
+    };
+    let span = fields.get("health").map_or(fields.span, |value| value.span);
+    let message = format!("`{}` speaks nothing but TLS, and checks by `Http` are in the clear", node.name);
+    problems.add(
+        Diagnostic::error(Code::Contradiction, span, message)
+            .also(node.declared, "declared here")
+            .help("check it by `health: Tcp(..)`"),
+    );
 }
 
 /// The members: servers that listen on one port, with their weights and when they are taken out.
@@ -314,7 +334,7 @@ fn token(name: &str, what: &str, value: &Value, problems: &mut Problems) -> Opti
     None
 }
 
-fn check_of(value: &Value, problems: &mut Problems) -> Option<Check> {
+pub(super) fn check_of(value: &Value, problems: &mut Problems) -> Option<Check> {
     let kind = value::choice(value, "`health`", &["Tcp", "Http"], problems)?;
     let fields = Fields::open(if kind == "Tcp" { &HEALTH_TCP } else { &HEALTH_HTTP }, value, problems)?;
     let probe = if kind == "Tcp" {

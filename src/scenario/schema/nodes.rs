@@ -15,7 +15,8 @@ use crate::topo::{self, Place};
 
 static HOST: Form = Form { name: "Host", fields: &["at", "count", "access", "resolver", "tcp"] };
 static ROUTER: Form = Form { name: "Router", fields: &["at", "count"] };
-static RESOLVER: Form = Form { name: "Resolver", fields: &["at", "count", "cache", "timeout", "attempts"] };
+static RESOLVER: Form =
+    Form { name: "Resolver", fields: &["at", "count", "cache", "timeout", "attempts", "min_ttl", "max_ttl"] };
 static AUTHORITY: Form = Form { name: "Authority", fields: &["at", "count", "zones"] };
 
 pub(super) const FORMS: &[&Form] = &[
@@ -239,7 +240,13 @@ fn place(value: &Value, problems: &mut Problems) -> Option<Place> {
 
 fn resolver(fields: &Fields<'_>, problems: &mut Problems) -> Resolver {
     // As `service::resolver::Config::new`.
-    let mut config = Resolver { cache_entries: 100_000, timeout: Duration::from_secs(1), attempts: 3 };
+    let mut config = Resolver {
+        cache_entries: 100_000,
+        timeout: Duration::from_secs(1),
+        attempts: 3,
+        min_ttl: 0,
+        max_ttl: u32::MAX,
+    };
     if let Some(value) = fields.get("cache") {
         let entries = value::whole(value, "`cache` (record sets)", 0..=1 << 32, problems);
         config.cache_entries = entries.map_or(config.cache_entries, |n| usize::try_from(n).unwrap_or(usize::MAX));
@@ -250,6 +257,21 @@ fn resolver(fields: &Fields<'_>, problems: &mut Problems) -> Resolver {
     if let Some(value) = fields.get("attempts") {
         let attempts = value::whole(value, "`attempts`", 1..=100, problems);
         config.attempts = attempts.and_then(|n| u32::try_from(n).ok()).unwrap_or(config.attempts);
+    }
+    for (name, field) in [("min_ttl", &mut config.min_ttl), ("max_ttl", &mut config.max_ttl)] {
+        if let Some(value) = fields.get(name) {
+            *field = super::zones::ttl(value, problems).unwrap_or(*field);
+        }
+    }
+    if config.min_ttl > config.max_ttl {
+        let span = fields.get("min_ttl").map_or(fields.span, |value| value.span);
+        problems.add(
+            Diagnostic::error(Code::Contradiction, span, "`min_ttl` is longer than `max_ttl`").help("exchange them"),
+        );
+        config.min_ttl = config.max_ttl;
+    }
+    if config.cache_entries == 0 {
+        fields.no_effect("min_ttl", "it remembers nothing: `cache` is 0", problems);
     }
     config
 }

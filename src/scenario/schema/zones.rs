@@ -2,15 +2,18 @@
 
 use super::form::{Fields, Form, list};
 use super::nodes::Nodes;
-use super::{Problems, inner, named_entries, value};
+use super::{Problems, dist, inner, named_entries, value};
 use crate::app::dns::Name;
 use crate::base::Span as Duration;
 use crate::ip::natural_order;
 use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
-use crate::scenario::plan::{Data, NodeKind, Plan, Record, Rotation, Zone};
+use crate::scenario::plan::{Answers, Data, NodeKind, Plan, Record, Rotation, Zone};
+use crate::service::answers::TABLE;
+use crate::service::balancer::Probe;
 
-static ZONE: Form = Form { name: "zone", fields: &["A", "ttl", "negative_ttl", "rotation", "names"] };
+static ZONE: Form =
+    Form { name: "zone", fields: &["A", "ttl", "negative_ttl", "rotation", "answers", "health", "names"] };
 static NAME: Form = Form { name: "name", fields: &["A", "CNAME", "ttl"] };
 
 pub(super) const FORMS: &[&Form] = &[&ZONE, &NAME];
@@ -33,6 +36,7 @@ pub(super) fn read(value: Option<&Value>, nodes: &Nodes<'_>, plan: &mut Plan, pr
     let spans: Vec<Span> = zones.iter().map(|(_, span)| *span).collect();
     plan.zones = zones.into_iter().map(|(zone, _)| zone).collect();
     delegate(nodes, plan, problems);
+    checked(&spans, plan, problems);
     if let (Some(value), false) = (value, plan.zones.is_empty()) {
         staff(value, &spans, nodes, plan, problems);
     }
@@ -65,6 +69,8 @@ fn zone(apex: &str, entry: &Value, nodes: &Nodes<'_>, problems: &mut Problems) -
             _ => Rotation::Cyclic,
         })
     });
+    let answers = fields.get("answers").and_then(|value| answers(value, nodes, problems)).unwrap_or_default();
+    let check = fields.get("health").and_then(|value| super::balancer::check_of(value, problems));
     let mut records = Vec::new();
     if let Some(value) = fields.get("A") {
         addresses(value, apex, ttl, nodes, &mut records, problems);
@@ -88,7 +94,16 @@ fn zone(apex: &str, entry: &Value, nodes: &Nodes<'_>, problems: &mut Problems) -
                 .help("give it `A: [\"node\"]` or `names: { \"www\": (A: [\"node\"]) }`"),
         );
     }
+    let several = |name: &str| records.iter().filter(|record: &&Record| record.name == name).count() > 1;
+    if !records.iter().any(|record| several(&record.name)) {
+        let why = "no name has several addresses to choose from";
+        ["answers", "health", "rotation"].into_iter().for_each(|name| fields.no_effect(name, why, problems));
+    } else if answers != Answers::All {
+        fields.no_effect("rotation", "one address is given at a time", problems);
+    }
     Some(Zone {
+        answers,
+        check,
         apex: apex.to_owned(),
         authorities: Vec::new(),
         ttl,
@@ -124,6 +139,32 @@ fn name_in_zone(
                 .help("give it `A: [\"node\"]` or `CNAME: \"other.example\"`"),
         );
     }
+}
+
+/// Which of several addresses are given.
+fn answers(value: &Value, nodes: &Nodes<'_>, problems: &mut Problems) -> Option<Answers> {
+    let names: Vec<&str> = TABLE.iter().map(|&(name, _)| name).collect();
+    Some(match value::choice(value, "`answers`", &names, problems)? {
+        "Failover" => Answers::Failover,
+        "Nearest" => Answers::Nearest,
+        "Weighted" => {
+            let Some(weights) = dist::only(value) else {
+                return value::wrong(
+                    value,
+                    "`Weighted` holds weights: `Weighted({ \"old\": 9, \"new\": 1 })`",
+                    problems,
+                );
+            };
+            let mut all = Vec::new();
+            for (name, span, entry) in named_entries(weights, "weights", problems) {
+                let weight = value::whole(entry, "a weight", 1..=1_000_000, problems)?;
+                let weight = u32::try_from(weight).unwrap_or(u32::MAX);
+                all.extend(nodes.find_name(name, span, problems)?.iter().map(|&node| (node, weight)));
+            }
+            Answers::Weighted(all)
+        }
+        _ => Answers::All,
+    })
 }
 
 /// A TTL in whole seconds, at most 2^31 - 1 (RFC 2181 8).
@@ -168,6 +209,51 @@ fn addresses(
             } else {
                 records.push(record);
             }
+        }
+    }
+}
+
+/// Addresses that are checked, weighed or ranked must allow it.
+fn checked(spans: &[Span], plan: &Plan, problems: &mut Problems) {
+    for (zone, &span) in plan.zones.iter().zip(spans) {
+        for node in zone.nodes().into_iter().map(|node| &plan.nodes[node as usize]) {
+            if let Some(check) = &zone.check {
+                let http = matches!(check.probe, Probe::Http { .. });
+                let tls = matches!(&node.kind, NodeKind::Server(server) if server.tls.is_some());
+                if node.kind.port().is_none() {
+                    let message = format!("`{}` has no port to check", node.name);
+                    problems.add(
+                        Diagnostic::error(Code::WrongRole, span, message)
+                            .also(node.declared, format!("a `{}`", node.kind.name()))
+                            .help("`health` checks servers, balancers and stores"),
+                    );
+                } else if http && tls {
+                    let message =
+                        format!("`{}` speaks nothing but TLS, and checks by `Http` are in the clear", node.name);
+                    problems.add(
+                        Diagnostic::error(Code::Contradiction, span, message)
+                            .also(node.declared, "declared here")
+                            .help("check it by `health: Tcp(..)`"),
+                    );
+                }
+            }
+            if zone.answers == Answers::Nearest && node.place.is_none() {
+                problems.add(
+                    Diagnostic::error(Code::Contradiction, span, format!("`{}` has no place to be near to", node.name))
+                        .also(node.declared, "declared here")
+                        .help("give it `at`"),
+                );
+            }
+        }
+        if let Answers::Weighted(weights) = &zone.answers
+            && let Some((other, _)) = weights.iter().find(|(node, _)| !zone.nodes().contains(node))
+        {
+            let node = &plan.nodes[*other as usize];
+            problems.add(
+                Diagnostic::error(Code::Contradiction, span, format!("the zone holds no address of `{}`", node.name))
+                    .also(node.declared, "declared here")
+                    .help("weights are for nodes in `A`"),
+            );
         }
     }
 }

@@ -5,6 +5,7 @@ use super::l7::Route;
 use super::outlier::Outliers;
 use super::policy::Algorithm;
 use crate::base::{Ratio, Span, Time};
+use crate::wire::Dscp;
 use std::fmt;
 use std::net::SocketAddrV4;
 
@@ -25,6 +26,8 @@ pub struct Config {
     pub default: Option<usize>,
     /// Number of this balancer among those of its group, from 0.
     pub instance: u32,
+    /// Code point of packets whose answers go direct.
+    pub code_point: Dscp,
 }
 
 /// What a balancer looks at.

@@ -12,7 +12,7 @@ use std::net::SocketAddrV4;
 use std::rc::Rc;
 
 /// A pool at work on one machine.
-pub(super) struct Members {
+pub(in crate::service) struct Members {
     host: Host,
     group: RefCell<Group>,
     nodes: Vec<u32>,
@@ -21,7 +21,7 @@ pub(super) struct Members {
 impl Members {
     /// Starts the checks, the looks at the ejected and the planned removals of a pool. What its policy leaves to chance is drawn from
     /// the stream `host/<name>/balancer/<pool>`.
-    pub(super) fn start(host: &Host, pool: Pool, instance: u32) -> Rc<Self> {
+    pub(in crate::service) fn start(host: &Host, pool: Pool, instance: u32) -> Rc<Self> {
         let rng = host.rng(&format!("balancer/{}", pool.name));
         let nodes = pool.members.iter().map(|member| member.node).collect();
         let (check, outliers) = (pool.check.clone(), pool.outliers);
@@ -62,7 +62,7 @@ impl Members {
     }
 
     /// Whether a member may be sent something new.
-    pub(super) fn takes(&self, id: usize) -> bool {
+    pub(in crate::service) fn takes(&self, id: usize) -> bool {
         self.group.borrow().takes(id)
     }
 

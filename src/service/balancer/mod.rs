@@ -5,6 +5,7 @@
 mod config;
 mod group;
 mod health;
+pub mod l4;
 mod l7;
 mod members;
 pub mod outlier;
@@ -15,6 +16,7 @@ pub use config::{Config, Layer, Member, Pool, Return};
 pub use group::Group;
 pub use health::{Check, Probe};
 pub use l7::{Match, Route};
+pub(in crate::service) use members::Members;
 
 use crate::host::Host;
 
@@ -22,6 +24,6 @@ use crate::host::Host;
 pub async fn run(host: Host, config: Config) {
     match config.layer {
         Layer::L7 { idle } => l7::run(host, config, idle).await,
-        Layer::L4 { .. } => {}
+        Layer::L4 { back, idle } => l4::run(host, config, back, idle).await,
     }
 }

@@ -44,9 +44,13 @@ pub(super) fn sensible(fields: &Fields<'_>, pool: &Pool, layer: Layer, members: 
     }
 }
 
-/// Every balancer needs a way to its backends.
+/// Code points by which servers know a balancer that they answer for.
+const DIRECT: usize = 16;
+
+/// Every balancer needs a way to its backends; where answers go direct, servers listen on its port.
 pub(in crate::scenario::schema) fn check(plan: &Plan, paths: &Paths<'_>, problems: &mut Problems) {
     let parts = paths.parts();
+    direct(plan, problems);
     for (index, node) in (0u32..).zip(&plan.nodes) {
         let NodeKind::Balancer(balancer) = &node.kind else { continue };
         let Some(cut) = balancer.targets().find(|target| !parts.reaches(index, target.node)) else { continue };
@@ -60,6 +64,43 @@ pub(in crate::scenario::schema) fn check(plan: &Plan, paths: &Paths<'_>, problem
             .label("this balancer could not reach it")
             .also(backend.declared, "declared here")
             .help("join them with a link, or with routers between them: hosts and servers do not forward packets"),
+        );
+    }
+}
+
+fn direct(plan: &Plan, problems: &mut Problems) {
+    let mut balancers = 0;
+    for node in &plan.nodes {
+        let NodeKind::Balancer(balancer) = &node.kind else { continue };
+        if !balancer.answers_directly() {
+            continue;
+        }
+        balancers += 1;
+        if balancers == DIRECT + 1 {
+            problems.add(
+                Diagnostic::error(
+                    Code::Unsupported,
+                    node.declared,
+                    format!("more than {DIRECT} balancers with `back: Direct`"),
+                )
+                .help(
+                    "servers tell them apart by code points for local use, of which there are so many; use `back: Nat`",
+                ),
+            );
+        }
+        let Some(other) = balancer.targets().find(|target| target.port != balancer.port) else { continue };
+        let server = &plan.nodes[other.node as usize];
+        problems.add(
+            Diagnostic::error(
+                Code::Contradiction,
+                node.declared,
+                format!(
+                    "clients come to port {}, and `{}` would answer from port {}",
+                    balancer.port, server.name, other.port
+                ),
+            )
+            .also(server.declared, "declared here")
+            .help(format!("with `back: Direct` both ports are the same: give the balancer `port: {}`", other.port)),
         );
     }
 }
