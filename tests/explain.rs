@@ -30,6 +30,7 @@ fn request(number: u64, recovery: u64) -> [Record; 3] {
         resolved: at(420),
         connected: at(56_360),
         secured: at(56_360),
+        read: at(56_360),
         written: at(56_360),
         end: at(117_500 + recovery),
         lookup_flow: 1,

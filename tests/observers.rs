@@ -73,6 +73,7 @@ fn run(mask: Mask, loss: f64) -> (World, Traffic, Cases, Sequence) {
         light_floor: None,
         measure_from: Time::ZERO,
         tries_again: false,
+        pays: false,
     }]);
     let mut cases = Cases::new(0);
     let mut sequence = Sequence::new(&(1..=u64::from(u8::MAX)).collect::<Vec<_>>(), &cast(&world));

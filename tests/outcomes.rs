@@ -216,3 +216,38 @@ fn cache_failover() {
 fn ride_hailing() {
     pinned("ride-hailing");
 }
+
+#[test]
+fn hedged_requests() {
+    pinned("hedged-requests");
+}
+
+#[test]
+fn breaker() {
+    pinned("breaker");
+}
+
+#[test]
+fn metastable_failure() {
+    pinned("metastable-failure");
+}
+
+#[test]
+fn thundering_herd() {
+    pinned("thundering-herd");
+}
+
+#[test]
+fn load_shedding() {
+    pinned("load-shedding");
+}
+
+#[test]
+fn retried_payment() {
+    pinned("retried-payment");
+}
+
+#[test]
+fn backoff_and_jitter() {
+    pinned("backoff-and-jitter");
+}

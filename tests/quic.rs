@@ -93,6 +93,7 @@ fn every_nanosecond_of_an_object_is_accounted_for() {
             light_floor: None,
             measure_from: Time::ZERO,
             tries_again: false,
+            pays: false,
         };
         let mut metrics = Metrics::new([plan]);
         records.iter().for_each(|record| metrics.record(record));

@@ -52,6 +52,7 @@ fn traffic(names: [&str; 2], lose: u64) -> Vec<Traffic> {
                 light_floor: floor,
                 measure_from: Time::ZERO,
                 tries_again: false,
+                pays: false,
             };
             let mut metrics = Metrics::new([plan]);
             messages(lose, *name == "tcp").iter().for_each(|record| metrics.record(record));

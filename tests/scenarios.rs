@@ -152,3 +152,19 @@ fn the_order_of_a_file_changes_nothing_but_the_order_of_display() {
     assert_eq!(names[..3], ["a/1", "a/2", "a/3"]);
     assert_eq!(names[9], "a/10", "members count as people do");
 }
+
+/// Who looks for a scenario finds all of them, each with its question.
+#[test]
+fn the_story_tells_every_scenario() {
+    let story = include_str!("../docs/scenarios.md");
+    let told = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        story.contains(&format!("](../scenarios/{name})"))
+    };
+    let left_out: Vec<PathBuf> = scenarios()
+        .into_iter()
+        .filter(|path| !path.to_str().unwrap().contains("bench"))
+        .filter(|path| !told(path))
+        .collect();
+    assert!(left_out.is_empty(), "docs/scenarios.md lacks {left_out:?}");
+}

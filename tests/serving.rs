@@ -172,4 +172,57 @@ fn wrong_servers_and_calls_are_told_where_they_stand() {
         ["contradiction: the window never holds the minimum of outcomes"]
     );
     assert_eq!(policy(r#"hedge: (after: "100%")"#), ["out-of-range: 100% is no percentile"]);
+    let unmet: Vec<String> = policy("idempotency_key: true, pays: 100, conditional: true");
+    assert_eq!(unmet.len(), 4, "{unmet:?}");
+    assert!(unmet[0].contains("nobody who is asked remembers keys") && unmet[3].contains("a GET changes nothing"));
+    let server = |fields: &str| {
+        let nodes = format!(r#""user": Host(), "a": Server(service: "1ms", {fields}),"#);
+        codes(&nodes, page)
+    };
+    assert_eq!(
+        server(r#"shed: (target: "1s", interval: "100ms")"#),
+        ["contradiction: patience is to become shorter in a queue that stands"]
+    );
+    assert_eq!(server("concurrency: Gradient(min: 50)"), ["contradiction: the limit cannot start outside its range"]);
+    assert_eq!(server("concurrency: Aimd"), ["missing-field: an `Aimd` needs `latency`"]);
+}
+
+/// Everything by which a try can come to nothing: loss both ways, slow answers, a queue that overflows; and what was charged.
+fn payments(seed: u64, loss: u32, key: bool, overflow: &str) -> (u64, u64, u64) {
+    let source = format!(
+        r#"Scenario(seed: {seed}, run_for: "60s",
+            nodes: {{ "shop": Host(), "bank": Server(workers: 3, queue: 2, overflow: {overflow}, idempotency: "1h", service: Exponential("60ms"),
+                routes: [(path: "/pay", charges: true)]) }},
+            links: [(between: ("shop", "bank"), rate: "10Mbps", delay: "10ms", loss: "{loss}%")],
+            traffic: {{ "pay": Http(from: "shop", to: "http://bank/pay", method: "POST", pays: 100, arrivals: Poisson("20/s"), count: 200,
+                connection: Pool(20), try_timeout: "150ms", timeout: "5s", idempotency_key: {key},
+                retry: (attempts: 20, backoff: Exponential(first: "10ms", max: "1s", jitter: Full)), hedge: "100ms") }})"#
+    );
+    let (plan, _) = parse(&source, "pay").unwrap_or_else(|errors| panic!("{errors:#?}"));
+    let network = lay_out(&plan).unwrap();
+    let mut simulation = Simulation::new(&plan, &network, None, Mask::NONE);
+    simulation.run();
+    let (outcome, _) = simulation.outcome(Performance::default(), Vec::new());
+    let pay = &outcome.traffic["pay"];
+    let counts = &pay.counts;
+    assert_eq!(counts.started, counts.ok + counts.failed + counts.unfinished);
+    let paid = pay.payments.unwrap();
+    // Whoever was told that it worked was charged.
+    assert!(paid.owed_cents >= counts.ok * 100, "{paid:?}");
+    assert_eq!(paid.charged_cents, paid.owed_cents + paid.charged_again * 100);
+    (paid.charges, paid.charged_again, counts.ok)
+}
+
+#[test]
+fn no_payment_with_a_key_is_ever_charged_twice() {
+    for seed in 1..=8 {
+        for (loss, overflow) in [(0, "Reject503"), (5, "Reset"), (15, "Reject503"), (30, "Wait")] {
+            let (charges, again, ok) = payments(seed, loss, true, overflow);
+            assert_eq!(again, 0, "seed {seed}, {loss} % lost, {charges} charges for {ok} payments");
+            assert!(ok > 0);
+        }
+    }
+    // Without a key the same retries charge many twice.
+    let (_, again, _) = payments(1, 5, false, "Reject503");
+    assert!(again > 20, "{again}");
 }

@@ -335,7 +335,11 @@ fn words(traffic: &plan::Traffic) -> String {
             });
             let timeout = http.timeout.map_or_else(|| "no timeout".into(), |span| format!("timeout {span}"));
             let (arrivals, until) = (arrivals(&http.arrivals), until(http.limit));
-            format!("Http: {}{origins}, {arrivals}{until}, {timeout}{}", http.method, serving::policy(&http.policy))
+            format!(
+                "Http: {}{origins}, {arrivals}{until}, {timeout}{}",
+                http.method,
+                serving::extras(http) + &serving::policy(&http.policy)
+            )
         }
         TrafficKind::Bulk(bulk) => {
             let amount = match bulk.amount {

@@ -2,11 +2,14 @@
 
 use crate::base::Span;
 use crate::report::table::counted;
+use crate::scenario::plan::Http;
 use crate::service::client::backoff::{Backoff, Growth};
 use crate::service::client::breaker::Window;
 use crate::service::client::jitter::Jitter;
 use crate::service::client::{After, Policy, budget};
+use crate::service::server::shedding::Limit;
 use crate::service::server::{Config, Overflow};
+use std::fmt::Write as _;
 
 /// A server in a few words.
 pub(crate) fn server(config: &Config) -> String {
@@ -31,7 +34,32 @@ pub(crate) fn server(config: &Config) -> String {
         };
         parts.push(format!("{limit} may wait, more {more}"));
     }
+    if let Some(patience) = config.patience {
+        parts.push(format!("sheds after {}, or {} in a queue that stands", patience.interval, patience.target));
+    }
+    parts.extend(config.concurrency.map(|limit| match limit {
+        Limit::Aimd(aimd) => format!("lets in what it answers within {} (AIMD)", aimd.latency),
+        Limit::Gradient(gradient) => {
+            format!("lets in what it answers within {} times the usual (gradient)", gradient.tolerance)
+        }
+    }));
+    parts.extend(config.idempotency.map(|keep| format!("remembers keys for {keep}")));
     parts.join(", ")
+}
+
+/// Keys, payments and conditions; empty where there are none.
+pub(crate) fn extras(http: &Http) -> String {
+    let mut text = String::new();
+    if http.conditional {
+        text.push_str(", reads first");
+    }
+    if http.idempotency_key {
+        text.push_str(", each with its key");
+    }
+    if let Some(cents) = http.pays {
+        let _ = write!(text, ", pays {}.{:02}", cents / 100, cents % 100);
+    }
+    text
 }
 
 /// What is done about failures; empty where it is nothing.

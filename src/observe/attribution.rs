@@ -85,6 +85,7 @@ pub fn of_request(request: &Request, exchange: Option<&Exchange>) -> RequestShar
     walk.step(Phase::Dns, request.resolved);
     walk.step(Phase::Connect, request.connected);
     walk.step(Phase::Tls, request.secured);
+    walk.step(Phase::ReadFirst, request.read);
     let answered = request.response.released > Time::ZERO;
     if let Some(exchange) = exchange {
         walk.way(&exchange.request, REQUEST_WAY);

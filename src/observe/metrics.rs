@@ -8,7 +8,7 @@ use crate::base::{Span, Time};
 use crate::trace::{
     Arrival, Echo, Exchange, Failure, Message, Progress, Record, Request, Tripped, Try, Turning, Verdict,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 /// Width of the intervals in which useful bytes are counted over time.
@@ -57,6 +57,8 @@ pub struct Plan {
     pub measure_from: Time,
     /// Whether its requests may be tried more than once, and each try is told.
     pub tries_again: bool,
+    /// Whether its requests pay something.
+    pub pays: bool,
 }
 
 /// How many there were.
@@ -105,6 +107,36 @@ pub struct Efforts {
     pub tripped: Vec<Tripped>,
 }
 
+/// What was paid.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Payments {
+    /// How often each request was charged, by its number, and how much in all.
+    pub charged: BTreeMap<u64, (u32, u64)>,
+    /// Requests that ended well.
+    told: BTreeSet<u64>,
+}
+
+impl Payments {
+    /// How often money was taken.
+    #[must_use]
+    pub fn charges(&self) -> u64 {
+        self.charged.values().map(|(times, _)| u64::from(*times)).sum()
+    }
+
+    /// Requests that were charged and did not end well for their user.
+    #[must_use]
+    pub fn charged_but_failed(&self) -> u64 {
+        self.charged.keys().filter(|number| !self.told.contains(number)).count() as u64
+    }
+
+    /// Cents taken, and cents owed: each request once.
+    #[must_use]
+    pub fn cents(&self) -> (u64, u64) {
+        let taken = self.charged.values().map(|(_, cents)| cents).sum();
+        (taken, self.charged.values().map(|(times, cents)| cents / u64::from(*times).max(1)).sum())
+    }
+}
+
 /// What one server did.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Served {
@@ -116,6 +148,8 @@ pub struct Served {
     pub worked: Span,
     /// Time that answered requests waited for a worker, added up.
     pub queued: Span,
+    /// Least, most and last limit that it found out for itself, once that changed.
+    pub limit: Option<(u32, u32, u32)>,
 }
 
 /// One flow of a bulk transfer.
@@ -182,10 +216,14 @@ pub struct Traffic {
     pub hops: BTreeMap<u8, Hop>,
     /// What was done about failures.
     pub efforts: Efforts,
+    /// What was paid.
+    pub payments: Payments,
     /// Useful bytes in each [`INTERVAL`] of the run; an interval contains its end, not its beginning.
     pub intervals: Vec<u64>,
     numbers: Vec<u64>,
     shares: Vec<Span>,
+    /// When each began that failed, and why it did.
+    failures: Vec<(Time, Failure)>,
     seen: Seen,
 }
 
@@ -201,9 +239,11 @@ impl Traffic {
             flows: Vec::new(),
             hops: BTreeMap::new(),
             efforts: Efforts::default(),
+            payments: Payments::default(),
             intervals: Vec::new(),
             numbers: Vec::new(),
             shares: Vec::new(),
+            failures: Vec::new(),
             seen: Seen::default(),
         }
     }
@@ -272,6 +312,24 @@ impl Traffic {
         (whole > 0).then_some((self.counts.ok, whole))
     }
 
+    /// Those of it that ended and had begun in a part of the run, before `until`. What is counted over the whole run is left out.
+    #[must_use]
+    pub fn within(&self, since: Time, until: Time) -> Self {
+        let inside = |began: Time| since <= began && began < until;
+        let phases = self.plan.kind.phases().len();
+        let mut part = Self::new(self.plan.clone());
+        for (index, sample) in self.samples.as_slice().iter().enumerate() {
+            let began = Time::ZERO + sample.time.since(Time::ZERO + sample.latency);
+            if inside(began) {
+                let shares = &self.shares[index * phases..(index + 1) * phases];
+                part.ended_well(self.numbers[index], began, sample.time, shares);
+            }
+        }
+        self.failures.iter().filter(|(began, _)| inside(*began)).for_each(|&(began, why)| part.failed(began, why));
+        part.counts.started = part.counts.ok + part.counts.failures();
+        part
+    }
+
     fn began(&mut self, time: Time) {
         self.first = Some(self.first.map_or(time, |first| first.min(time)));
         self.counts.started += 1;
@@ -297,7 +355,8 @@ impl Traffic {
         self.shares.extend_from_slice(shares);
     }
 
-    fn failed(&mut self, why: Failure) {
+    fn failed(&mut self, began: Time, why: Failure) {
+        self.failures.push((began, why));
         *self.counts.failed.entry(why).or_default() += 1;
     }
 
@@ -322,7 +381,10 @@ impl Traffic {
             self.efforts.tries += u64::from(request.tries);
         }
         if let Some(why) = request.failure {
-            return self.failed(why);
+            return self.failed(request.start, why);
+        }
+        if self.plan.pays {
+            self.payments.told.insert(request.number);
         }
         let shares = attribution::of_request(request, exchange);
         self.ended_well(request.number, request.start, request.end, &shares);
@@ -361,8 +423,8 @@ impl Traffic {
                 self.ended_well(echo.number, echo.sent, answered, &shares);
                 self.useful(answered, 0);
             }
-            (Some(_), _) => self.failed(Failure::Unreachable),
-            (None, _) => self.failed(Failure::Timeout),
+            (Some(_), _) => self.failed(echo.sent, Failure::Unreachable),
+            (None, _) => self.failed(echo.sent, Failure::Timeout),
         }
     }
 
@@ -400,6 +462,10 @@ pub fn bits_per_second(bytes: u64, span: Span) -> u64 {
 pub struct Metrics {
     traffic: Vec<Traffic>,
     servers: BTreeMap<u32, Served>,
+    /// Money taken, by the exchange in which it was.
+    charges: BTreeMap<(u64, u32), u64>,
+    /// Whose exchanges these were: traffic and number.
+    payers: BTreeMap<(u64, u32), (u32, u64)>,
     joiner: Joiner,
     balancing: Balancing,
 }
@@ -411,6 +477,8 @@ impl Metrics {
         Self {
             traffic: plan.into_iter().map(Traffic::new).collect(),
             servers: BTreeMap::new(),
+            charges: BTreeMap::new(),
+            payers: BTreeMap::new(),
             joiner: Joiner::default(),
             balancing: Balancing::default(),
         }
@@ -422,10 +490,22 @@ impl Metrics {
         match record {
             Record::RequestStarted(started) => self.of(started.traffic).began(started.time),
             Record::Request(request) => {
+                self.payer(request.traffic, request.number, (request.flow, request.exchange));
                 let joined = self.joiner.request(*request);
                 self.joined(joined.as_ref());
             }
-            Record::Try(tried) => self.of(tried.traffic).tried(tried),
+            Record::Try(tried) => {
+                self.payer(tried.traffic, tried.number, (tried.flow, tried.exchange));
+                self.of(tried.traffic).tried(tried);
+            }
+            Record::Charge(charge) => {
+                self.charges.insert((charge.flow, charge.exchange), charge.cents);
+            }
+            Record::Limited(limited) => {
+                let limit = &mut self.servers.entry(limited.node).or_default().limit;
+                let (least, most, _) = limit.unwrap_or((limited.limit, limited.limit, 0));
+                *limit = Some((least.min(limited.limit), most.max(limited.limit), limited.limit));
+            }
             Record::Tripped(tripped) => self.of(tripped.traffic).efforts.tripped.push(*tripped),
             Record::TurnedAway(away) => {
                 *self.servers.entry(away.node).or_default().turned_away.entry(away.why).or_default() += 1;
@@ -468,6 +548,13 @@ impl Metrics {
     pub fn finish(mut self) -> Vec<Traffic> {
         let rest: Vec<_> = self.joiner.finish().collect();
         rest.iter().for_each(|pair| self.joined(Some(pair)));
+        for (exchange, cents) in std::mem::take(&mut self.charges) {
+            if let Some(&(traffic, number)) = self.payers.get(&exchange) {
+                let charged = self.of(traffic).payments.charged.entry(number).or_default();
+                charged.0 += 1;
+                charged.1 += cents;
+            }
+        }
         self.traffic
     }
 
@@ -475,6 +562,13 @@ impl Metrics {
     #[must_use]
     pub const fn servers(&self) -> &BTreeMap<u32, Served> {
         &self.servers
+    }
+
+    /// Remembers whose exchange it was, where requests pay.
+    fn payer(&mut self, traffic: u32, number: u64, exchange: (u64, u32)) {
+        if self.of(traffic).plan.pays && exchange.0 != 0 {
+            self.payers.insert(exchange, (traffic, number));
+        }
     }
 
     fn of(&mut self, traffic: u32) -> &mut Traffic {

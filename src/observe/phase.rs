@@ -17,6 +17,8 @@ pub enum Phase {
     Connect,
     /// The TLS handshake, until the request could be sent.
     Tls,
+    /// Reading what was to be written, to write it only if nothing had changed since.
+    ReadFirst,
     /// The request waited in its sender: for window, pacing, Nagle or room in the send buffer.
     RequestWait,
     /// The request's last byte was lost at least once: from its first transmission to the one that arrived.
@@ -83,6 +85,7 @@ impl Phase {
         Self::Dns,
         Self::Connect,
         Self::Tls,
+        Self::ReadFirst,
         Self::RequestWait,
         Self::RequestRecovery,
         Self::RequestSerialisation,
@@ -121,6 +124,7 @@ impl Phase {
             Self::Dns => "dns",
             Self::Connect => "connect",
             Self::Tls => "tls",
+            Self::ReadFirst => "read_first",
             Self::RequestWait => "request_wait",
             Self::RequestRecovery => "request_recovery",
             Self::RequestSerialisation => "request_serialisation",

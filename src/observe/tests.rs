@@ -36,6 +36,7 @@ fn request() -> Request {
         resolved: at(110),
         connected: at(166),
         secured: at(166),
+        read: at(166),
         written: at(166),
         end: at(500),
         lookup_flow: 1,
@@ -91,8 +92,15 @@ fn a_request_that_failed_waits_unanswered_from_the_last_thing_known() {
     // The server did its part: only what followed went unanswered.
     assert_eq!(known(Some(&exchange())).last(), Some(&("unanswered", 273)));
     // The name never came: "those after the failure equal the end".
-    let nameless =
-        Request { resolved: at(500), connected: at(500), secured: at(500), written: at(500), flow: 0, ..failed };
+    let nameless = Request {
+        resolved: at(500),
+        connected: at(500),
+        secured: at(500),
+        read: at(500),
+        written: at(500),
+        flow: 0,
+        ..failed
+    };
     assert_eq!(shares_by_name(&attribution::of_request(&nameless, None), Phase::REQUEST), [("dns", 400)]);
 }
 
@@ -204,7 +212,14 @@ fn a_percentile_needs_ten_samples_beyond_it() {
 }
 
 fn metrics(kind: Kind) -> Metrics {
-    Metrics::new([Plan { name: "t".into(), kind, light_floor: None, measure_from: Time::ZERO, tries_again: false }])
+    Metrics::new([Plan {
+        name: "t".into(),
+        kind,
+        light_floor: None,
+        measure_from: Time::ZERO,
+        tries_again: false,
+        pays: false,
+    }])
 }
 
 #[test]

@@ -185,6 +185,7 @@ const fn words(phase: Phase) -> &'static str {
         Phase::Dns => "name lookup",
         Phase::Connect => "connecting",
         Phase::Tls => "TLS handshake",
+        Phase::ReadFirst => "reads first",
         Phase::RequestWait => "request waits in sender",
         Phase::RequestRecovery => "request lost, sent again",
         Phase::RequestSerialisation => "request serialised",

@@ -71,6 +71,7 @@ pub(crate) fn pages() -> TrafficOutcome {
         flows: Vec::new(),
         hops: Vec::new(),
         resilience: None,
+        payments: None,
     }
 }
 
@@ -260,6 +261,7 @@ pub(crate) fn route() -> TrafficOutcome {
         flows: Vec::new(),
         hops: vec![hop(1, &["10.0.0.1"], 8_000_000), hop(2, &[], 0), hop(3, &["10.0.9.9"], 56_000_000)],
         resilience: None,
+        payments: None,
     }
 }
 

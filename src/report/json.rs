@@ -109,8 +109,10 @@ mod tests {
             finished: true,
         });
         bulk.resilience = Some(fixture::resilience());
+        bulk.payments = Some(crate::run::outcome::PaymentsOutcome::default());
         let mut outcome = fixture::outcome([("pages", fixture::pages()), ("way", fixture::route()), ("bulk", bulk)]);
         outcome.servers[0].turned_away.insert("rejected".into(), 1);
+        outcome.servers[0].limit = Some(crate::run::outcome::LimitOutcome::default());
         outcome.stores.insert("positions".into(), fixture::store());
         outcome.timeline.push(fixture::strike());
         let mut found = Vec::new();

@@ -31,7 +31,8 @@ pub fn snapshot(outcome: &Outcome) -> String {
         of_traffic(&mut lines, name, traffic);
     }
     for (name, server) in outcome.servers.iter().filter(|(_, server)| !server.turned_away.is_empty()) {
-        let parts: Vec<String> = server.turned_away.iter().map(|(why, n)| format!("{why} {n}")).collect();
+        let mut parts: Vec<String> = server.turned_away.iter().map(|(why, n)| format!("{why} {n}")).collect();
+        parts.extend(server.limit.map(|limit| format!("limit {} to {}, last {}", limit.min, limit.max, limit.last)));
         lines.add(0, &format!("server {name}"), &format!("answered {}, {}", server.answered, parts.join(", ")));
     }
     for (name, link) in &outcome.links {
@@ -121,6 +122,11 @@ fn of_traffic(lines: &mut Lines, name: &str, traffic: &TrafficOutcome) {
         for change in breaker {
             lines.add(2, &format!("breaker of {}", change.node), &format!("{} {}", millis(change.at_ns), change.state));
         }
+    }
+    if let Some(paid) = &traffic.payments {
+        let counts = format!("charges {}, charged_again {}", paid.charges, paid.charged_again);
+        let money = format!("owed_cents {}, charged_cents {}", paid.owed_cents, paid.charged_cents);
+        lines.add(2, "payments", &format!("{counts}, {money}, charged_but_failed {}", paid.charged_but_failed));
     }
     for (number, flow) in traffic.flows.iter().enumerate() {
         let end = if flow.finished { "finished" } else { "went on" };

@@ -7,7 +7,7 @@ use super::table::{Align, Cell, Table, counted, grouped};
 use super::timeline::timeline;
 use crate::base::{BitRate, Bytes, Span};
 use crate::run::outcome::{
-    DirectionOutcome, Latency, LinkOutcome, Outcome, Resilience, Share, TrafficKind, TrafficOutcome,
+    DirectionOutcome, Latency, LinkOutcome, Outcome, PaymentsOutcome, Resilience, Share, TrafficKind, TrafficOutcome,
 };
 use indexmap::IndexMap;
 use std::fmt::Write as _;
@@ -181,6 +181,9 @@ fn failures(outcome: &Outcome, style: Style) -> String {
         if let Some(resilience) = &traffic.resilience {
             parts.extend(efforts(resilience));
         }
+        if let Some(paid) = &traffic.payments {
+            parts.push(money(paid, style));
+        }
         if counts.unfinished > 0 {
             let what = match traffic.kind {
                 TrafficKind::Messages => "never arrived",
@@ -197,6 +200,16 @@ fn failures(outcome: &Outcome, style: Style) -> String {
         }
     }
     text
+}
+
+/// What was taken, and what should have been.
+fn money(paid: &PaymentsOutcome, style: Style) -> String {
+    let amount = |cents: u64| format!("{}.{:02}", grouped(cents / 100), cents % 100);
+    let taken = format!("charged {} of {} owed", amount(paid.charged_cents), amount(paid.owed_cents));
+    if paid.charged_again == 0 {
+        return taken;
+    }
+    style.bad(&format!("{taken}, {} again", counted(paid.charged_again, "payment", "payments")))
 }
 
 /// What retries, hedges and breakers did.
@@ -246,6 +259,7 @@ fn category(phase: &str) -> &'static str {
         "held" => "bulkhead",
         "backoff" => "backoff",
         "earlier_tries" => "earlier tries",
+        "read_first" => "reading first",
         "dns" => "name lookup",
         "connect" => "connecting",
         "wait" | "sender_wait" => "sender wait",
@@ -407,7 +421,7 @@ fn drops(drops: &IndexMap<String, u64>) -> String {
     parts.join(", ")
 }
 
-/// The first notices of the timeline.
+/// The first judgements.
 fn judgements(outcome: &Outcome, style: Style) -> String {
     let mut text = String::new();
     for entry in outcome.judgements.iter().take(JUDGEMENTS) {

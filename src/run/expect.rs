@@ -9,7 +9,7 @@ use crate::observe::balancers::Balancing;
 use crate::observe::samples::BEYOND;
 use crate::observe::stores::Store;
 use crate::observe::{Percentile, Sorted, Traffic};
-use crate::scenario::plan::{Bounds, Expect, Measure, Node, Quantity, Statistic, Way};
+use crate::scenario::plan::{Bounds, Expect, Measure, Node, Quantity, Statistic, Way, Window};
 use crate::trace::Cause;
 
 /// What is known when a run has ended.
@@ -38,9 +38,24 @@ type Verdict = (bool, String);
 /// percentile.
 #[must_use]
 pub fn judge(expect: &Expect, evidence: &Evidence<'_>) -> Expectation {
+    let Some(Window { since, until }) = expect.window else { return judge_whole(&expect.measure, evidence) };
+    let parts: Vec<Traffic> = evidence.traffic.iter().map(|traffic| traffic.within(since, until)).collect();
+    let mut judged = judge_whole(&expect.measure, &Evidence { traffic: &parts, ..*evidence });
+    let end = |time: Time| time.since(Time::ZERO).to_string();
+    let place = match (since, until) {
+        (since, Time::NEVER) => format!("since {}", end(since)),
+        (Time::ZERO, until) => format!("until {}", end(until)),
+        (since, until) => format!("from {} to {}", end(since), end(until)),
+    };
+    judged.text = format!("{} {place}", judged.text);
+    judged
+}
+
+/// Judges what is measured over all that `evidence` holds.
+fn judge_whole(measure: &Measure, evidence: &Evidence<'_>) -> Expectation {
     let name = |of: u32| &evidence.traffic[of as usize].plan.name;
     let traffic = |of: u32| &evidence.traffic[of as usize];
-    let (text, (ok, measured)) = match &expect.measure {
+    let (text, (ok, measured)) = match measure {
         Measure::Latency { of, at, bounds } => {
             (format!("{} {at} {bounds}", name(*of)), latency(traffic(*of), *at, *bounds))
         }
@@ -49,6 +64,12 @@ pub fn judge(expect: &Expect, evidence: &Evidence<'_>) -> Expectation {
             (format!("{} {statistic} {phase} {bounds}", name(*of)), phase_of(traffic(*of), phase, *at, *bounds))
         }
         Measure::Success { of, bounds } => (format!("{} success {bounds}", name(*of)), success(traffic(*of), *bounds)),
+        Measure::Tries { of, bounds } => (format!("{} tries {bounds}", name(*of)), tries(traffic(*of), *bounds)),
+        Measure::ChargedAgain { of, bounds } => {
+            let payments = &traffic(*of).payments;
+            let again = payments.charges() - payments.charged.len() as u64;
+            (format!("{} charged again {bounds}", name(*of)), (bounds.hold(again), again.to_string()))
+        }
         Measure::Count { of, bounds } => {
             let started = traffic(*of).counts.started;
             (format!("{} count {bounds}", name(*of)), (bounds.hold(started), started.to_string()))
@@ -163,6 +184,16 @@ fn success(traffic: &Traffic, bounds: Bounds<Ratio>) -> Verdict {
     share(ok, whole, bounds)
 }
 
+/// Tries of each request that began, on average.
+fn tries(traffic: &Traffic, bounds: Bounds<f64>) -> Verdict {
+    let requests = traffic.counts.started;
+    if requests == 0 {
+        return (false, "nothing began".into());
+    }
+    let each = traffic.efforts.tries as f64 / requests as f64;
+    (bounds.hold(each), format!("{each:.3}"))
+}
+
 /// Judges `part` of `whole` exactly, to a millionth in the bounds.
 fn share(part: u64, whole: u64, bounds: Bounds<Ratio>) -> Verdict {
     let scaled = |ratio: Ratio| u128::from(ppm(ratio)) * u128::from(whole);
@@ -273,7 +304,6 @@ fn ppm(ratio: Ratio) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Time;
     use crate::observe::{Kind, Metrics, Plan};
     use crate::trace::{Progress, Record};
 
@@ -285,6 +315,7 @@ mod tests {
             light_floor: None,
             measure_from,
             tries_again: false,
+            pays: false,
         }]);
         for flow in 0..count {
             let began = Time::ZERO + Span::from_millis(100) * u64::from(flow);
@@ -323,7 +354,7 @@ mod tests {
             timeline: &[],
             simulated: Span::from_secs(1),
         };
-        judge(&Expect { declared: crate::scenario::ast::Span::default(), measure }, &evidence)
+        judge(&Expect { declared: crate::scenario::ast::Span::default(), window: None, measure }, &evidence)
     }
 
     #[test]

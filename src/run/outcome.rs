@@ -210,6 +210,24 @@ pub struct TrafficOutcome {
     /// What was done about failures; `None` where requests are tried once and there is no circuit breaker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resilience: Option<Resilience>,
+    /// What was paid; `None` where requests pay nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payments: Option<PaymentsOutcome>,
+}
+
+/// What was paid, in cents.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct PaymentsOutcome {
+    /// How often money was taken.
+    pub charges: u64,
+    /// Of those, for a request that had been charged before.
+    pub charged_again: u64,
+    /// What was bought: each request that was charged at all, once.
+    pub owed_cents: u64,
+    /// What was taken.
+    pub charged_cents: u64,
+    /// Requests that were charged and whose user was told that they failed, or nothing.
+    pub charged_but_failed: u64,
 }
 
 /// What was done about failures and slowness.
@@ -253,6 +271,20 @@ pub struct ServerOutcome {
     pub busy: Share,
     /// Mean time that answered requests waited for a worker, in nanoseconds, rounded down.
     pub mean_queue_wait_ns: u64,
+    /// How many requests it let in at a time, where it finds that out itself and has changed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<LimitOutcome>,
+}
+
+/// How many requests a server let in at a time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct LimitOutcome {
+    /// Least.
+    pub min: u32,
+    /// Most.
+    pub max: u32,
+    /// When the run ended.
+    pub last: u32,
 }
 
 /// How many requests, messages, echoes or transfers.

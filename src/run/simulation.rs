@@ -165,6 +165,7 @@ impl<'a> Simulation<'a> {
         };
         let mut outcome = summarise(ended, &traffic);
         (outcome.balancers, outcome.judgements) = balancing::outcome(&balancing, name);
+        super::summarise::breakers(&mut outcome);
         outcome.stores = super::stores::outcomes(&stores);
         (outcome, traffic)
     }
@@ -252,7 +253,8 @@ pub fn observed(plan: &Plan) -> Vec<observe::Plan> {
                 TrafficKind::Lookups(_) => true,
                 _ => false,
             };
-            observe::Plan { name: traffic.name.clone(), kind, light_floor, measure_from, tries_again }
+            let pays = matches!(&traffic.kind, TrafficKind::Http(http) if http.pays.is_some());
+            observe::Plan { name: traffic.name.clone(), kind, light_floor, measure_from, tries_again, pays }
         })
         .collect()
 }

@@ -1,9 +1,10 @@
 //! From what the observers saw and the links counted to an [`Outcome`].
 
+use super::balancing::JudgementOutcome;
 use super::outcome::{
-    BreakerChange, Counts, DirectionOutcome, Expectation, FlowOutcome, HopOutcome, Latency, LinkOutcome, MODEL_VERSION,
-    Outcome, Packets, Performance, QueueOutcome, Resilience, ServerOutcome, Share, Slowest, Specimen, TrafficKind,
-    TrafficOutcome,
+    BreakerChange, Counts, DirectionOutcome, Expectation, FlowOutcome, HopOutcome, Latency, LimitOutcome, LinkOutcome,
+    MODEL_VERSION, Outcome, Packets, PaymentsOutcome, Performance, QueueOutcome, Resilience, ServerOutcome, Share,
+    Slowest, Specimen, TrafficKind, TrafficOutcome,
 };
 use super::timeline::StrikeOutcome;
 use crate::base::{Digest, Span};
@@ -167,6 +168,7 @@ pub fn of_traffic(traffic: &Traffic, names: &[&str]) -> TrafficOutcome {
         flows: traffic.flows.iter().flatten().map(flow).collect(),
         hops: traffic.hops.iter().map(|(&ttl, seen)| hop(ttl, seen)).collect(),
         resilience: resilience(traffic, names),
+        payments: payments(traffic),
     };
     debug_assert_eq!(outcome.phases_ns.values().sum::<u64>(), outcome.latency_ns.map_or(0, |latency| latency.sum));
     outcome
@@ -191,12 +193,40 @@ fn resilience(traffic: &Traffic, names: &[&str]) -> Option<Resilience> {
     })
 }
 
+/// Puts the changes of circuit breakers among the judgements.
+pub(super) fn breakers(outcome: &mut Outcome) {
+    for (name, traffic) in &outcome.traffic {
+        let changes = traffic.resilience.iter().flat_map(|resilience| &resilience.breaker);
+        outcome.judgements.extend(changes.map(|change| JudgementOutcome {
+            at_ns: change.at_ns,
+            who: change.node.clone(),
+            what: format!("breaker_{}", change.state),
+            subject: name.clone(),
+        }));
+    }
+    outcome.judgements.sort_by_key(|entry| entry.at_ns);
+}
+
+/// What was paid, where anything was to be paid.
+fn payments(traffic: &Traffic) -> Option<PaymentsOutcome> {
+    let payments = &traffic.payments;
+    let (charged_cents, owed_cents) = payments.cents();
+    traffic.plan.pays.then(|| PaymentsOutcome {
+        charges: payments.charges(),
+        charged_again: payments.charges() - payments.charged.len() as u64,
+        owed_cents,
+        charged_cents,
+        charged_but_failed: payments.charged_but_failed(),
+    })
+}
+
 fn server(served: &Served, workers: usize, simulated: Span) -> ServerOutcome {
     let all = simulated.as_nanos().saturating_mul(workers as u64);
     ServerOutcome {
         answered: served.answered,
         turned_away: served.turned_away.iter().map(|(why, &n)| (why.name().to_owned(), n)).collect(),
         busy: Share::of(served.worked.as_nanos(), all).unwrap_or_default(),
+        limit: served.limit.map(|(min, max, last)| LimitOutcome { min, max, last }),
         mean_queue_wait_ns: served.queued.as_nanos().checked_div(served.answered).unwrap_or(0),
     }
 }

@@ -102,6 +102,7 @@ pub struct Node {
 
 /// What a node does.
 #[derive(Clone, PartialEq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each node, and servers are many of them")]
 pub enum NodeKind {
     /// Programs of users run on it.
     Host,
@@ -399,6 +400,12 @@ pub struct Http {
     pub head_bytes: Option<u64>,
     /// Bytes of a request's body.
     pub body_bytes: u64,
+    /// Whether each request carries a key of its own.
+    pub idempotency_key: bool,
+    /// What each request pays, in cents.
+    pub pays: Option<u64>,
+    /// Whether each try reads first and writes only if nothing has changed since.
+    pub conditional: bool,
     /// When requests come.
     pub arrivals: Arrivals,
     /// When they end.
@@ -546,6 +553,8 @@ pub struct Traceroute {
 /// Something that must hold at the end of the run.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Expect {
+    /// Only what began in this part of the run, if not all.
+    pub window: Option<Window>,
     /// Where the scenario says so.
     pub declared: ast::Span,
     /// What is measured.
@@ -581,6 +590,20 @@ pub enum Measure {
         of: u32,
         /// Bounds.
         bounds: Bounds<Ratio>,
+    },
+    /// How often each request was tried, on average.
+    Tries {
+        /// Which traffic.
+        of: u32,
+        /// Bounds.
+        bounds: Bounds<f64>,
+    },
+    /// Payments that were charged more than once.
+    ChargedAgain {
+        /// Which traffic.
+        of: u32,
+        /// Bounds.
+        bounds: Bounds<u64>,
     },
     /// How many of them began.
     Count {
@@ -688,6 +711,15 @@ pub enum Measure {
         /// Bounds.
         bounds: Bounds<Ratio>,
     },
+}
+
+/// A part of a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Window {
+    /// It begins here.
+    pub since: Time,
+    /// It ends before this; `NEVER` for the end of the run.
+    pub until: Time,
 }
 
 /// One direction of a link.

@@ -190,6 +190,7 @@ impl Flow {
         request.failure = result.err().map(failure);
         request.connected = request.connected.min(now);
         request.secured = request.connected;
+        request.read = request.connected;
         request.written = request.written.min(now);
         request.end = now;
         if sized {

@@ -153,6 +153,7 @@ fn begin(host: &Host, config: &Client, index: u64, at: Time, asked: u32) -> Vec<
             resolved: at,
             connected: host.now(),
             secured: host.now(),
+            read: host.now(),
             exchange: asked + object,
             body: config.bytes,
             ..Request::begun(config.traffic, number, host.node(), at)

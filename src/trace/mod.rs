@@ -11,9 +11,9 @@ mod record;
 pub use balancing::{Balanced, BalancedEvent, Judged, Judgement, Probed, Refusal, Refused};
 pub use notice::{FaultChange, Lost, Notice, Rerouted, What};
 pub use record::{
-    Arrival, Cause, Circuit, Echo, Exchange, Failure, Lookup, Message, MessageSent, PacketEvent, PacketRecord,
-    Progress, QuicKind, QuicLost, Record, Recovery, Request, RequestStarted, Series, StoreEvent, StoreRecord, Tripped,
-    Try, TurnedAway, Turning, Verdict,
+    Arrival, Cause, Charge, Circuit, Echo, Exchange, Failure, Limited, Lookup, Message, MessageSent, PacketEvent,
+    PacketRecord, Progress, QuicKind, QuicLost, Record, Recovery, Request, RequestStarted, Series, StoreEvent,
+    StoreRecord, Tripped, Try, TurnedAway, Turning, Verdict,
 };
 
 /// Which kinds of record somebody wants.

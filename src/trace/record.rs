@@ -202,8 +202,8 @@ pub struct RequestStarted {
     pub time: Time,
 }
 
-/// What an asker saw of one request. The instants are in order: `start`, `tried`, `resolved`, `connected`, `secured`, `written`,
-/// `end`; those after the failure, if it failed, equal `end`. What follows `tried` is of that try alone.
+/// What an asker saw of one request. The instants are in order: `start`, `tried`, `resolved`, `connected`, `secured`, `read`,
+/// `written`, `end`; those after the failure, if it failed, equal `end`. What follows `tried` is of that try alone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Request {
     /// Which traffic of the plan.
@@ -222,6 +222,8 @@ pub struct Request {
     pub connected: Time,
     /// When data could be sent on it under TLS; in the clear the same as `connected`.
     pub secured: Time,
+    /// When what had to be read before was read; without that the same as `secured`.
+    pub read: Time,
     /// When the last byte of the request was written to it.
     pub written: Time,
     /// When the last byte of the response was read, or the request failed.
@@ -263,6 +265,7 @@ impl Request {
             resolved: Time::NEVER,
             connected: Time::NEVER,
             secured: Time::NEVER,
+            read: Time::NEVER,
             written: Time::NEVER,
             end: Time::NEVER,
             lookup_flow: 0,
@@ -370,6 +373,34 @@ pub enum Turning {
     Rejected,
     /// Too many waited already: the connection was reset.
     Reset,
+    /// It had waited too long, or too many were in the server for answers to be quick: answered 503.
+    Shed,
+}
+
+/// A server has found out that another number of requests is as many as it should have at a time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limited {
+    /// Node that serves.
+    pub node: u32,
+    /// When.
+    pub time: Time,
+    /// The new limit.
+    pub limit: u32,
+}
+
+/// A server took money.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Charge {
+    /// Node that served.
+    pub node: u32,
+    /// When.
+    pub time: Time,
+    /// The flow of the request's connection.
+    pub flow: u64,
+    /// How many requests went before on it.
+    pub exchange: u32,
+    /// How much, in cents.
+    pub cents: u64,
 }
 
 impl Turning {
@@ -379,6 +410,7 @@ impl Turning {
         match self {
             Self::Rejected => "rejected",
             Self::Reset => "reset",
+            Self::Shed => "shed",
         }
     }
 }
@@ -704,6 +736,10 @@ pub enum Record {
     Exchange(Exchange),
     /// A server did not work on a request.
     TurnedAway(TurnedAway),
+    /// A server changed its limit.
+    Limited(Limited),
+    /// A server took money.
+    Charge(Charge),
     /// A balancer sent something to a backend, or is rid of it.
     Balanced(Balanced),
     /// A health check ended.

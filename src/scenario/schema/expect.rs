@@ -5,16 +5,21 @@ mod balancing;
 use super::form::{Fields, Form, list, similar};
 use super::nodes::Nodes;
 use super::{Problems, inner, value};
+use crate::base::Time;
 use crate::scenario::ast::{Kind, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
-use crate::scenario::plan::{Bounds, Expect, Measure, NodeKind, Plan, Quantity, Statistic, TrafficKind, Way};
+use crate::scenario::plan::{Bounds, Expect, Measure, NodeKind, Plan, Quantity, Statistic, TrafficKind, Way, Window};
 use crate::service::bulk::Amount;
 use crate::trace::Cause;
 
-static LATENCY: Form = Form { name: "Latency", fields: &["of", "percentile", "statistic", "at_most", "at_least"] };
-static PHASE: Form = Form { name: "Phase", fields: &["of", "phase", "statistic", "at_most", "at_least"] };
-static SUCCESS: Form = Form { name: "Success", fields: &["of", "at_most", "at_least"] };
+static LATENCY: Form =
+    Form { name: "Latency", fields: &["of", "percentile", "statistic", "since", "until", "at_most", "at_least"] };
+static PHASE: Form =
+    Form { name: "Phase", fields: &["of", "phase", "statistic", "since", "until", "at_most", "at_least"] };
+static SUCCESS: Form = Form { name: "Success", fields: &["of", "since", "until", "at_most", "at_least"] };
 static DELIVERED: Form = Form { name: "Delivered", fields: &["of", "at_most", "at_least"] };
+static TRIES: Form = Form { name: "Tries", fields: &["of", "at_most", "at_least"] };
+static CHARGED_AGAIN: Form = Form { name: "ChargedAgain", fields: &["of", "at_most", "at_least"] };
 static COUNT: Form = Form { name: "Count", fields: &["of", "at_most", "at_least"] };
 static GOODPUT: Form = Form { name: "Goodput", fields: &["of", "at_most", "at_least"] };
 static DROPS: Form = Form { name: "Drops", fields: &["link", "from", "cause", "at_most", "at_least"] };
@@ -30,6 +35,8 @@ pub(super) const FORMS: &[&Form] = &[
     &PHASE,
     &SUCCESS,
     &DELIVERED,
+    &TRIES,
+    &CHARGED_AGAIN,
     &COUNT,
     &GOODPUT,
     &DROPS,
@@ -58,13 +65,14 @@ pub const fn phases(kind: &TrafficKind) -> &'static [&'static str] {
     }
 }
 
-const REQUEST_PHASES: [&str; 25] = [
+const REQUEST_PHASES: [&str; 26] = [
     "held",
     "backoff",
     "earlier_tries",
     "dns",
     "connect",
     "tls",
+    "read_first",
     "request_wait",
     "request_recovery",
     "request_serialisation",
@@ -97,91 +105,133 @@ pub(super) fn read(value: &Value, nodes: &Nodes<'_>, plan: &mut Plan, problems: 
         return;
     };
     for item in items {
-        if let Some(measure) = measure(item, nodes, plan, problems) {
-            plan.expect.push(Expect { declared: item.span, measure });
+        if let Some((measure, window)) = measure(item, nodes, plan, problems) {
+            plan.expect.push(Expect { declared: item.span, window, measure });
         }
     }
 }
 
-fn measure(item: &Value, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems) -> Option<Measure> {
+/// What is measured, and the part of the run that it is about, if not all.
+fn measure(item: &Value, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems) -> Option<(Measure, Option<Window>)> {
     let names: Vec<&str> = FORMS.iter().map(|form| form.name).collect();
     let kind = value::choice(item, "an expectation", &names, problems)?;
     let form = FORMS.iter().find(|form| form.name == kind)?;
     let fields = Fields::open(form, item, problems)?;
+    let windowed = form.fields.contains(&"since");
+    let all = Window { since: Time::ZERO, until: Time::NEVER };
+    let window = if windowed { window(&fields, plan, problems)? } else { all };
+    let window = (window != all).then_some(window);
+    Some((whole(kind, &fields, nodes, plan, problems)?, window))
+}
+
+/// The part of the run between `since` and `until`.
+fn window(fields: &Fields<'_>, plan: &Plan, problems: &mut Problems) -> Option<Window> {
+    let instant = |name: &str, problems: &mut Problems| match fields.get(name) {
+        None => Some(None),
+        Some(value) => value::span(value, &format!("`{name}`"), problems).map(|span| Some(Time::ZERO + span)),
+    };
+    let (since, until) = (instant("since", problems), instant("until", problems));
+    let window = Window { since: since?.unwrap_or(Time::ZERO), until: until?.unwrap_or(Time::NEVER) };
+    if window.since >= window.until || window.since >= Time::ZERO + plan.run_for {
+        problems.add(
+            Diagnostic::error(Code::NeverStarts, fields.span, "this part of the run has no time in it")
+                .label(format!("the run ends after {}", plan.run_for))
+                .help("`since` is an instant of the run, before `until` and before the end"),
+        );
+        return None;
+    }
+    Some(window)
+}
+
+fn whole(kind: &str, fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems) -> Option<Measure> {
     match kind {
         "Latency" => {
-            let of = traffic(&fields, plan, problems);
-            let at = statistic(&fields, problems);
-            let bounds = bounds(&fields, "\"450ms\"", value::span, problems);
+            let of = traffic(fields, plan, problems);
+            let at = statistic(fields, problems);
+            let bounds = bounds(fields, "\"450ms\"", value::span, problems);
             Some(Measure::Latency { of: of?, at: at?, bounds: bounds? })
         }
         "Phase" => {
-            let of = traffic(&fields, plan, problems);
-            let phase = phase(&fields, of, plan, problems);
-            let at = phase_statistic(&fields, problems);
-            let bounds = bounds(&fields, "\"56ms\"", value::span, problems);
+            let of = traffic(fields, plan, problems);
+            let phase = phase(fields, of, plan, problems);
+            let at = phase_statistic(fields, problems);
+            let bounds = bounds(fields, "\"56ms\"", value::span, problems);
             Some(Measure::Phase { of: of?, phase: phase?, at: at?, bounds: bounds? })
         }
         "Success" | "Delivered" => {
-            let of = traffic(&fields, plan, problems);
-            let bounds = bounds(&fields, "\"99%\"", value::ratio, problems);
+            let of = traffic(fields, plan, problems);
+            let bounds = bounds(fields, "\"99%\"", value::ratio, problems);
             Some(Measure::Success { of: of?, bounds: bounds? })
         }
-        "Count" => {
-            let of = traffic(&fields, plan, problems);
+        "Tries" => {
+            let of = requests(fields, plan, problems);
+            let tries =
+                |value: &Value, what: &str, problems: &mut Problems| value::real(value, what, 0.0..=1e9, problems);
+            let bounds = bounds(fields, "1.2", tries, problems);
+            Some(Measure::Tries { of: of?, bounds: bounds? })
+        }
+        "ChargedAgain" => {
+            let of = payments(fields, plan, problems);
             let count =
                 |value: &Value, what: &str, problems: &mut Problems| value::whole(value, what, 0..=u64::MAX, problems);
-            let bounds = bounds(&fields, "100", count, problems);
+            let bounds = bounds(fields, "0", count, problems);
+            Some(Measure::ChargedAgain { of: of?, bounds: bounds? })
+        }
+        "Count" => {
+            let of = traffic(fields, plan, problems);
+            let count =
+                |value: &Value, what: &str, problems: &mut Problems| value::whole(value, what, 0..=u64::MAX, problems);
+            let bounds = bounds(fields, "100", count, problems);
             Some(Measure::Count { of: of?, bounds: bounds? })
         }
         "Goodput" => {
-            let of = traffic(&fields, plan, problems);
-            let bounds = bounds(&fields, "\"90Mbps\"", value::rate, problems);
+            let of = traffic(fields, plan, problems);
+            let bounds = bounds(fields, "\"90Mbps\"", value::rate, problems);
             Some(Measure::Goodput { of: of?, bounds: bounds? })
         }
         "LostWrites" => {
-            let store = store(&fields, nodes, plan, problems);
+            let store = store(fields, nodes, plan, problems);
             let count =
                 |value: &Value, what: &str, problems: &mut Problems| value::whole(value, what, 0..=u64::MAX, problems);
-            let bounds = bounds(&fields, "0", count, problems);
+            let bounds = bounds(fields, "0", count, problems);
             Some(Measure::LostWrites { store: store?, bounds: bounds? })
         }
         "StaleReads" => {
-            let store = store(&fields, nodes, plan, problems);
-            let bounds = bounds(&fields, "\"1%\"", value::ratio, problems);
+            let store = store(fields, nodes, plan, problems);
+            let bounds = bounds(fields, "\"1%\"", value::ratio, problems);
             Some(Measure::StaleReads { store: store?, bounds: bounds? })
         }
         "Drops" => {
-            let link = link(&fields, nodes, plan, problems);
+            let link = link(fields, nodes, plan, problems);
             let cause = fields.get("cause").and_then(|value| cause(value, problems));
-            let bounds = bounds(&fields, "0", quantity, problems);
+            let bounds = bounds(fields, "0", quantity, problems);
             let (link, way) = link?;
             Some(Measure::Drops { link, way, cause, bounds: bounds? })
         }
         "Detected" => {
-            let fault = fault(&fields, plan, problems);
+            let fault = fault(fields, plan, problems);
             let by = fields.get("by").map(|value| machine(value, nodes, plan, problems));
-            let bounds = bounds(&fields, "\"1s\"", value::span, problems);
+            let bounds = bounds(fields, "\"1s\"", value::span, problems);
             Some(Measure::Detected { fault: fault?, by: by.map_or(Some(None), |by| by.map(Some))?, bounds: bounds? })
         }
         "Recovered" => {
-            let of = traffic(&fields, plan, problems);
-            let fault = fault(&fields, plan, problems);
+            let of = traffic(fields, plan, problems);
+            let fault = fault(fields, plan, problems);
             let after = fields.get("after").map(|value| value::choice(value, "`after`", &["Strike", "Heal"], problems));
             let from_heal = after.map_or(Some(false), |after| after.map(|after| after == "Heal"));
-            let bounds = bounds(&fields, "\"3s\"", value::span, problems);
+            let bounds = bounds(fields, "\"3s\"", value::span, problems);
             Some(Measure::Recovered { of: of?, fault: fault?, from_heal: from_heal?, bounds: bounds? })
         }
         "Marks" => {
-            let link = link(&fields, nodes, plan, problems);
-            let bounds = bounds(&fields, "100", quantity, problems);
+            let link = link(fields, nodes, plan, problems);
+            let bounds = bounds(fields, "100", quantity, problems);
             let (link, way) = link?;
             Some(Measure::Marks { link, way, bounds: bounds? })
         }
-        "Busiest" | "Sent" | "Noticed" => balancing::measure(kind, &fields, nodes, plan, problems),
+        "Busiest" | "Sent" | "Noticed" => balancing::measure(kind, fields, nodes, plan, problems),
         _ => {
-            let link = link(&fields, nodes, plan, problems);
-            let bounds = bounds(&fields, "\"90%\"", value::ratio, problems);
+            let link = link(fields, nodes, plan, problems);
+            let bounds = bounds(fields, "\"90%\"", value::ratio, problems);
             let (link, way) = link?;
             Some(Measure::Utilisation { link, way, bounds: bounds? })
         }
@@ -301,6 +351,38 @@ fn machine(value: &Value, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problem
             None
         }
     }
+}
+
+/// The traffic that `of` names, which must consist of HTTP requests: nothing else is tried again.
+fn requests(fields: &Fields<'_>, plan: &Plan, problems: &mut Problems) -> Option<u32> {
+    let of = traffic(fields, plan, problems)?;
+    let traffic = &plan.traffic[of as usize];
+    if matches!(traffic.kind, TrafficKind::Http(_)) {
+        return Some(of);
+    }
+    let at = fields.get("of").map_or(fields.span, inner);
+    problems.add(
+        Diagnostic::error(Code::WrongRole, at, format!("`{}` does not consist of HTTP requests", traffic.name))
+            .also(traffic.declared, "declared here")
+            .help("only HTTP requests have tries"),
+    );
+    None
+}
+
+/// The traffic that `of` names, whose requests must pay something.
+fn payments(fields: &Fields<'_>, plan: &Plan, problems: &mut Problems) -> Option<u32> {
+    let of = requests(fields, plan, problems)?;
+    let traffic = &plan.traffic[of as usize];
+    if matches!(&traffic.kind, TrafficKind::Http(http) if http.pays.is_some()) {
+        return Some(of);
+    }
+    let at = fields.get("of").map_or(fields.span, inner);
+    problems.add(
+        Diagnostic::error(Code::WrongRole, at, format!("the requests of `{}` pay nothing", traffic.name))
+            .also(traffic.declared, "declared here")
+            .help("give it `pays: 1999` (cents)"),
+    );
+    None
 }
 
 fn statistic(fields: &Fields<'_>, problems: &mut Problems) -> Option<Statistic> {

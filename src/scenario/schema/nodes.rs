@@ -18,8 +18,20 @@ static ROUTER: Form = Form { name: "Router", fields: &["at", "count"] };
 static RESOLVER: Form = Form { name: "Resolver", fields: &["at", "count", "cache", "timeout", "attempts"] };
 static AUTHORITY: Form = Form { name: "Authority", fields: &["at", "count", "zones"] };
 
-pub(super) const FORMS: &[&Form] =
-    &[&HOST, &ROUTER, &server::SERVER, &server::ROUTE, &server::WARM_UP, &STORE, &CLUSTER, &RESOLVER, &AUTHORITY];
+pub(super) const FORMS: &[&Form] = &[
+    &HOST,
+    &ROUTER,
+    &server::SERVER,
+    &server::ROUTE,
+    &server::WARM_UP,
+    &server::SHED,
+    &server::AIMD,
+    &server::GRADIENT,
+    &STORE,
+    &CLUSTER,
+    &RESOLVER,
+    &AUTHORITY,
+];
 
 const KINDS: &[&str] = &["Host", "Router", "Server", "Balancer", "Store", "Cluster", "Resolver", "Authority"];
 

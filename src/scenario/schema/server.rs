@@ -6,6 +6,7 @@ use crate::app::http1::Method;
 use crate::base::{Dist, Span as Duration};
 use crate::scenario::ast::{Kind, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
+use crate::service::server::shedding::{Aimd, Gradient, Limit, Patience, Range};
 use crate::service::server::{Config, KeepAlive, Overflow, Route, WarmUp};
 
 pub(super) static SERVER: Form = Form {
@@ -22,6 +23,9 @@ pub(super) static SERVER: Form = Form {
         "warm_up",
         "queue",
         "overflow",
+        "shed",
+        "concurrency",
+        "idempotency",
         "service",
         "io",
         "calls",
@@ -32,8 +36,13 @@ pub(super) static SERVER: Form = Form {
         "tcp",
     ],
 };
-pub(super) static ROUTE: Form =
-    Form { name: "route", fields: &["path", "method", "response", "service", "io", "calls", "status"] };
+pub(super) static ROUTE: Form = Form {
+    name: "route",
+    fields: &["path", "method", "response", "service", "io", "calls", "status", "charges", "versions"],
+};
+pub(super) static SHED: Form = Form { name: "shed", fields: &["target", "interval"] };
+pub(super) static AIMD: Form = Form { name: "Aimd", fields: &["latency", "decrease", "start", "min", "max"] };
+pub(super) static GRADIENT: Form = Form { name: "Gradient", fields: &["tolerance", "queue", "start", "min", "max"] };
 pub(super) static WARM_UP: Form = Form { name: "warm-up", fields: &["over", "from"] };
 
 /// Methods of requests, as scenarios write them.
@@ -87,6 +96,11 @@ pub(super) fn read(fields: &Fields<'_>, problems: &mut Problems) -> Config {
     if let Some(value) = fields.get("speed") {
         config.speed = value::real(value, "`speed`", 0.001..=1_000.0, problems).unwrap_or(config.speed);
     }
+    config.patience = fields.get("shed").and_then(|value| shed(value, problems));
+    config.concurrency = fields.get("concurrency").and_then(|value| concurrency(value, problems));
+    config.idempotency = fields
+        .get("idempotency")
+        .and_then(|value| value::positive_span(value, "`idempotency` (how long keys are remembered)", problems));
     config.warm_up = fields.get("warm_up").and_then(|value| warm_up(value, problems));
     if let Some(value) = fields.get("service") {
         config.service = dist::read(value, "`service`", problems).unwrap_or(config.service);
@@ -131,6 +145,69 @@ fn admission(config: &mut Config, fields: &Fields<'_>, problems: &mut Problems) 
     }
 }
 
+/// `true`, or both patiences.
+fn shed(value: &Value, problems: &mut Problems) -> Option<Patience> {
+    // As in "Fail at Scale".
+    let mut patience = Patience { target: Duration::from_millis(5), interval: Duration::from_millis(100) };
+    if let Kind::Bool(on) = value.kind {
+        return on.then_some(patience);
+    }
+    let fields = Fields::open(&SHED, value, problems)?;
+    if let Some(value) = fields.get("target") {
+        patience.target = value::positive_span(value, "`target`", problems)?;
+    }
+    if let Some(value) = fields.get("interval") {
+        patience.interval = value::positive_span(value, "`interval`", problems)?;
+    }
+    if patience.target >= patience.interval {
+        problems.add(
+            Diagnostic::error(Code::Contradiction, fields.span, "patience is to become shorter in a queue that stands")
+                .label(format!("target {}, interval {}", patience.target, patience.interval))
+                .help("make `target` shorter than `interval`"),
+        );
+        return None;
+    }
+    Some(patience)
+}
+
+/// `Aimd(latency: "200ms")` or `Gradient`.
+fn concurrency(value: &Value, problems: &mut Problems) -> Option<Limit> {
+    let kind = value::choice(value, "`concurrency`", &["Aimd", "Gradient"], problems)?;
+    let fields = Fields::open(if kind == "Aimd" { &AIMD } else { &GRADIENT }, value, problems)?;
+    let mut range = Range::default();
+    for (name, bound) in [("start", &mut range.start), ("min", &mut range.min), ("max", &mut range.max)] {
+        if let Some(value) = fields.get(name) {
+            let whole = value::whole(value, &format!("`{name}` (requests)"), 1..=1_000_000, problems)?;
+            *bound = u32::try_from(whole).ok()?;
+        }
+    }
+    if range.min > range.start || range.start > range.max {
+        problems.add(
+            Diagnostic::error(Code::Contradiction, fields.span, "the limit cannot start outside its range")
+                .label(format!("from {} to {}, starting at {}", range.min, range.max, range.start))
+                .help("`min` is at most `start`, and `start` at most `max`"),
+        );
+        return None;
+    }
+    if kind == "Aimd" {
+        let latency = fields.need("latency", "\"200ms\"", problems)?;
+        let mut aimd = Aimd { range, ..Aimd::new(value::positive_span(latency, "`latency`", problems)?) };
+        if let Some(value) = fields.get("decrease") {
+            aimd.decrease = value::real(value, "`decrease`", 0.01..=0.99, problems)?;
+        }
+        return Some(Limit::Aimd(aimd));
+    }
+    let mut gradient = Gradient { range, ..Gradient::default() };
+    if let Some(value) = fields.get("tolerance") {
+        gradient.tolerance = value::real(value, "`tolerance`", 1.0..=100.0, problems)?;
+    }
+    if let Some(value) = fields.get("queue") {
+        let queue = value::whole(value, "`queue` (requests)", 0..=1_000_000, problems)?;
+        gradient.queue = u32::try_from(queue).ok()?;
+    }
+    Some(Limit::Gradient(gradient))
+}
+
 fn warm_up(value: &Value, problems: &mut Problems) -> Option<WarmUp> {
     let fields = Fields::open(&WARM_UP, value, problems)?;
     let over = fields.need("over", "\"30s\"", problems);
@@ -163,6 +240,7 @@ fn effects(config: &Config, fields: &Fields<'_>, problems: &mut Problems) {
     if no_work && !waits {
         fields.no_effect("workers", "work takes no time; give `service` a duration", problems);
         fields.no_effect("queue", "nothing waits where work takes no time; give `service` a duration", problems);
+        fields.no_effect("shed", "nothing waits where work takes no time; give `service` a duration", problems);
     }
     if config.cores.is_some_and(|cores| cores >= config.workers) {
         fields.no_effect(
@@ -203,6 +281,11 @@ fn routes(value: &Value, problems: &mut Problems) -> Vec<Route> {
             let status = value::whole(value, "a status code", 200..=599, problems);
             route.status = status.and_then(|status| u16::try_from(status).ok()).unwrap_or(200);
         }
+        let flag = |name: &str, problems: &mut Problems| {
+            fields.get(name).and_then(|value| value::flag(value, &format!("`{name}`"), problems)).unwrap_or(false)
+        };
+        route.charges = flag("charges", problems);
+        route.versions = flag("versions", problems);
         routes.push(route);
     }
     routes

@@ -3,13 +3,15 @@
 use super::pool::Connection;
 use super::request::Asker;
 use super::{Origin, User};
-use crate::app::http1::{self, ReadError, Response, Whole};
+use crate::app::http1::{self, Method, ReadError, Response, Whole};
 use crate::app::tls::{TlsError, TlsStream};
 use crate::app::{Channel, Stream};
 use crate::host::sync::Permit;
 use crate::host::{NetError, TcpStream};
 use crate::service::stub::Resolved;
 use crate::trace::{Failure, Request};
+use crate::wire::Payload;
+use bytes::Bytes;
 use std::cell::Cell;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::rc::Rc;
@@ -109,21 +111,35 @@ impl Asker {
         Ok(addrs)
     }
 
+    /// Writes the request and reads the answer; before that, reads what it is about if it is a conditional one.
+    async fn ask(&self, seen: &Cell<Request>, connection: &mut Connection) -> Result<Whole<Response>, ReadError> {
+        let mut version = None;
+        if let Some(reading) = &self.reading {
+            let answer = round(connection, http1::message(reading.clone(), 0), Method::Get).await?;
+            if answer.head.status >= 400 || !reusable(&answer) {
+                return Ok(answer);
+            }
+            version = answer.head.fields.get("etag").map(Bytes::copy_from_slice);
+            let now = self.host.now();
+            update(seen, |seen| {
+                (seen.read, seen.written) = (now, now);
+                seen.exchange = connection.exchanges;
+            });
+        }
+        let head = self.head(seen.get().number, version.as_ref());
+        round(connection, http1::message(head, self.config.body_bytes), self.config.method).await
+    }
+
     /// Writes the request, reads the answer, and gives the connection back if it can be used again.
     async fn exchange(&self, seen: &Cell<Request>, mut connection: Connection, user: &User) -> Tried {
         let now = self.host.now();
         let opened = connection.opened.take().unwrap_or(now);
         update(seen, |seen| {
-            (seen.connected, seen.secured, seen.written) = (opened, now, now);
+            (seen.connected, seen.secured, seen.read, seen.written) = (opened, now, now, now);
             (seen.flow, seen.exchange) = (connection.stream.flow(), connection.exchanges);
         });
         let reused = connection.exchanges > 0;
-        connection.exchanges += 1;
-        let request = http1::message(self.head.clone(), self.config.body_bytes);
-        let result = match connection.stream.write(request).await {
-            Ok(()) => connection.reader.response(&connection.stream, self.config.method).await,
-            Err(error) => Err(ReadError::Net(error)),
-        };
+        let result = self.ask(seen, &mut connection).await;
         match result {
             Ok(answer) => {
                 let failed = answer.head.status >= 400;
@@ -154,6 +170,13 @@ impl Asker {
             }
         }
     }
+}
+
+/// One question and its answer.
+async fn round(connection: &mut Connection, question: Payload, method: Method) -> Result<Whole<Response>, ReadError> {
+    connection.exchanges += 1;
+    connection.stream.write(question).await?;
+    connection.reader.response(&connection.stream, method).await
 }
 
 fn update(seen: &Cell<Request>, change: impl FnOnce(&mut Request)) {

@@ -159,6 +159,12 @@ pub struct Config {
     pub head: HeadSize,
     /// Bytes of the request's body.
     pub body_bytes: u64,
+    /// Whether each request carries a key of its own, the same in all its tries.
+    pub idempotency_key: bool,
+    /// What each request says that it pays, in cents.
+    pub pays: Option<u64>,
+    /// Whether each try reads first and writes only if nothing has changed since.
+    pub conditional: bool,
     /// When they ask.
     pub arrivals: Arrivals,
     /// Instant from which the arrivals count.
@@ -190,6 +196,9 @@ impl Config {
             method: Method::Get,
             head: HeadSize::Browser,
             body_bytes: 0,
+            idempotency_key: false,
+            pays: None,
+            conditional: false,
             arrivals: Arrivals::Once,
             start: Time::ZERO,
             limit: Limit::NONE,

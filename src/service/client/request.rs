@@ -7,10 +7,11 @@ use super::bulkhead::Bulkhead;
 use super::hedge::Latencies;
 use super::retry::is_servers;
 use super::{Config, Connections, Origin, User};
-use crate::app::http1::Ask;
+use crate::app::http1::{self, Ask, Method};
 use crate::app::tls::ClientConfig;
 use crate::base::{Rng, Span, Time};
 use crate::host::{Elapsed, Host};
+use crate::service::server::PAYMENT;
 use crate::service::stub::Stub;
 use crate::trace::{Circuit, Failure, Record, Request, RequestStarted, Tripped, Try, Verdict};
 use bytes::Bytes;
@@ -27,8 +28,10 @@ pub(super) struct Asker {
     pub(super) stub: Stub,
     /// How it speaks TLS.
     pub(super) tls: Option<ClientConfig>,
-    /// The head of every request.
-    pub(super) head: Bytes,
+    /// The head of every request, but for what is each request's own.
+    head: http1::Request,
+    /// The head by which a conditional request reads first.
+    pub(super) reading: Option<Bytes>,
     bulkhead: Option<Bulkhead>,
     breaker: Option<RefCell<Breaker>>,
     /// What retries and hedges may be made of.
@@ -81,6 +84,7 @@ impl Story {
             resolved: current.resolved.min(now),
             connected: current.connected.min(now),
             secured: current.secured.min(now),
+            read: current.read.min(now),
             written: current.written.min(now),
             end: now,
             held: self.held.get(),
@@ -107,7 +111,9 @@ impl Asker {
             close: config.connections == Connections::PerRequest,
             size: config.head,
         };
-        let head = ask.head().encode();
+        let head = ask.head();
+        let reading = Ask { method: Method::Get, body: 0, ..ask }.head().encode();
+        let reading = config.conditional.then_some(reading);
         // There is no indication of an address (RFC 6066 3).
         let server_name = match &config.origin {
             Origin::Name(name) => Some(name.to_string().trim_end_matches('.').to_owned()),
@@ -129,7 +135,24 @@ impl Asker {
             stub,
             tls,
             head,
+            reading,
         }
+    }
+
+    /// The head of request `number`, to be answered only if what it is about still has the version `version`.
+    pub(super) fn head(&self, number: u64, version: Option<&Bytes>) -> Bytes {
+        let mut head = self.head.clone();
+        if self.config.idempotency_key {
+            // A structured field: a text in quotes.
+            head.fields.push("Idempotency-Key", format!("\"{}-{number}\"", self.config.name));
+        }
+        if let Some(cents) = self.config.pays {
+            head.fields.push(PAYMENT, cents.to_string());
+        }
+        if let Some(version) = version {
+            head.fields.push("If-Match", version.clone());
+        }
+        head.encode()
     }
 
     /// Makes the `index`-th request of this host, for the sake of `cause` if a server asks. Emits a [`RequestStarted`], a [`Try`] for

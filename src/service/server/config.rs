@@ -1,7 +1,8 @@
 //! What a server is told: how much it can do at a time, what each path costs, what it asks others first.
 
-use super::admission::Overflow;
+use super::admission::{Overflow, Rules};
 use super::calls::Stage;
+use super::shedding::{Limit, Patience};
 use super::work::WarmUp;
 use crate::app::http1::Method;
 use crate::app::tls::{DEFAULT_CHAIN, ServerConfig};
@@ -25,12 +26,26 @@ pub struct Route {
     pub calls: Option<Vec<Stage>>,
     /// Status code.
     pub status: u16,
+    /// Whether this takes the money that a request says it pays.
+    pub charges: bool,
+    /// Whether what is read here has a version (`ETag`), and is written only by those who name it (`If-Match`, RFC 9110 13.1.1).
+    pub versions: bool,
 }
 
 impl Default for Route {
     /// Every path, answered 200 with the server's defaults.
     fn default() -> Self {
-        Self { path: "*".to_owned(), method: None, response: None, service: None, io: None, calls: None, status: 200 }
+        Self {
+            path: "*".to_owned(),
+            method: None,
+            response: None,
+            service: None,
+            io: None,
+            calls: None,
+            status: 200,
+            charges: false,
+            versions: false,
+        }
     }
 }
 
@@ -121,6 +136,12 @@ pub struct Config {
     pub queue_limit: Option<usize>,
     /// What becomes of one more.
     pub overflow: Overflow,
+    /// How long requests may wait; `None`: for ever.
+    pub patience: Option<Patience>,
+    /// How many requests it lets in at a time, found out by itself; `None`: as many as workers and queue hold.
+    pub concurrency: Option<Limit>,
+    /// How long answers to requests with a key are remembered; `None`: keys mean nothing to it.
+    pub idempotency: Option<Span>,
     /// How long the work on a request takes a core of speed 1.
     pub service: Dist,
     /// How long a request then waits for what is not simulated, such as a disk: it keeps its worker but no core.
@@ -151,6 +172,9 @@ impl Config {
             warm_up: None,
             queue_limit: None,
             overflow: Overflow::Reject,
+            patience: None,
+            concurrency: None,
+            idempotency: None,
             service: Dist::Constant(Span::ZERO),
             io: Dist::Constant(Span::ZERO),
             calls: Vec::new(),
@@ -169,6 +193,17 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Who is let in.
+    pub(super) const fn rules(&self) -> Rules {
+        Rules {
+            workers: self.workers,
+            queue: self.queue_limit,
+            overflow: self.overflow,
+            patience: self.patience,
+            limit: self.concurrency,
+        }
+    }
+
     /// What a request with `method` for `path` (without its query) is answered.
     #[must_use]
     pub fn answer(&self, method: Method, path: &[u8]) -> Planned<'_> {
@@ -182,14 +217,23 @@ impl Config {
         // An exact path is longer than any pattern with `*` that matches it, up to the `*` itself.
         let rank = |route: &&Route| (route.path.len(), !route.path.ends_with('*'), route.method.is_some());
         let best = self.routes.iter().filter(matches).max_by_key(rank);
-        let default =
-            Planned { status: 200, body: self.response, service: self.service, io: self.io, calls: &self.calls };
+        let default = Planned {
+            status: 200,
+            body: self.response,
+            service: self.service,
+            io: self.io,
+            calls: &self.calls,
+            charges: false,
+            versions: false,
+        };
         best.map_or(default, |route| Planned {
             status: route.status,
             body: route.response.unwrap_or(self.response),
             service: route.service.unwrap_or(self.service),
             io: route.io.unwrap_or(self.io),
             calls: route.calls.as_ref().unwrap_or(&self.calls),
+            charges: route.charges,
+            versions: route.versions,
         })
     }
 }
@@ -207,6 +251,10 @@ pub struct Planned<'a> {
     pub io: Dist,
     /// What is asked of others.
     pub calls: &'a [Stage],
+    /// Whether it takes money.
+    pub charges: bool,
+    /// Whether it has versions.
+    pub versions: bool,
 }
 
 #[cfg(test)]

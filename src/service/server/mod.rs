@@ -4,6 +4,8 @@ mod admission;
 mod calls;
 mod config;
 mod cores;
+mod idempotency;
+pub mod shedding;
 mod work;
 
 pub use admission::Overflow;
@@ -16,10 +18,13 @@ use crate::app::tls::{ServerConfig, TlsStream};
 use crate::app::{Channel, Stream};
 use crate::base::{Dist, Rng, Span};
 use crate::host::{Elapsed, Host, TcpStream};
-use crate::trace::{Arrival, Exchange, Record, TurnedAway, Turning};
+use crate::trace::{Arrival, Charge, Exchange, Record, TurnedAway, Turning};
 use admission::Admission;
+use bytes::Bytes;
 use cores::Cores;
+use idempotency::{Keys, Known};
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use work::Pace;
 
@@ -30,6 +35,10 @@ pub const TABLE: &[(&str, &str)] = &[
     ("Reject503", "a queue without room answers 503 at once"),
     ("Reset", "a queue without room resets the connection"),
     ("Wait", "a queue without room lets no further connection in: they wait in the backlog"),
+    ("shed", "a server that turns away what has waited too long, once its queue does not run dry any more (as CoDel)"),
+    ("Aimd", "concurrency: one more at a time while answers are quick, a share less when one is not"),
+    ("Gradient", "concurrency: follows the ratio of usual to present latency"),
+    ("idempotency", "a server that remembers the answers to requests with a key, and does none of them twice"),
     ("warm_up", "a server that starts slowly"),
     ("calls", "what a server asks of others before it answers: one after the other, or in parallel"),
 ];
@@ -41,6 +50,9 @@ struct State {
     cores: Option<Cores>,
     pace: Pace,
     callers: Callers,
+    keys: Option<Keys>,
+    /// The version of each path that has versions.
+    versions: RefCell<BTreeMap<Bytes, u64>>,
     tls: Option<Rc<ServerConfig>>,
     /// Draws how long each full handshake takes, in the order in which clients ask.
     handshakes: RefCell<Rng>,
@@ -66,10 +78,12 @@ pub async fn run_calling(host: Host, config: Config, callers: Callers) {
     // What a web server sets on its connections: no response waits for Nagle's algorithm.
     let Ok(listener) = host.listen_with(config.port, config.backlog, config.congestion, true).await else { return };
     let state = Rc::new(State {
-        admission: Admission::new(config.workers, config.queue_limit, config.overflow),
+        admission: Admission::new(host.clone(), config.rules()),
         cores: config.cores.map(|cores| Cores::new(host.clone(), cores)),
         pace: Pace { speed: config.speed, warm_up: config.warm_up, started: host.now() },
         callers,
+        keys: config.idempotency.map(Keys::new),
+        versions: RefCell::default(),
         tls: config.tls.as_ref().map(|tls| Rc::new(tls.session(host.name()))),
         handshakes: RefCell::new(host.rng(&format!("server/{}/tls", config.port))),
         work: RefCell::new(host.rng(&format!("server/{}", config.port))),
@@ -158,34 +172,95 @@ impl State {
 
     /// Does the work of one request and writes the response. True if it was the connection's last.
     async fn answer(&self, stream: &Channel, exchange: u32, request: &Request, arrival: Arrival) -> bool {
+        let mut seen = Exchange::at_once(stream.flow(), exchange, self.host.node(), arrival, self.host.now());
+        let Some(reply) = self.once(request, &mut seen).await else {
+            stream.abort();
+            return true;
+        };
+        seen.finished = self.host.now();
+        seen.written = seen.finished;
+        let close = self.config.keep_alive == KeepAlive::Close || !request.fields.keeps_alive(request.version);
+        let mut head = http1::answer(reply.status, reply.body, close, seen.finished);
+        if let Some(version) = reply.version {
+            head.fields.push("ETag", format!("\"{version}\""));
+        }
+        let body = if head.framing(request.method) == Ok(Framing::Length(reply.body)) { reply.body } else { 0 };
+        self.host.record(Record::Exchange(seen));
+        stream.write(http1::message(head.encode(), body)).await.is_err() || close
+    }
+
+    /// The answer to a request, which is not worked on if it carries a key that has been answered before; `None`: its connection is to
+    /// be reset.
+    async fn once(&self, request: &Request, seen: &mut Exchange) -> Option<Reply> {
+        let key = request.fields.get("idempotency-key").map(Bytes::copy_from_slice);
+        let (Some(keys), Some(key)) = (&self.keys, &key) else { return self.admit(request, seen).await };
+        loop {
+            match keys.begin(key, self.host.now()) {
+                Known::New => break,
+                Known::Answered((status, body)) => {
+                    seen.started = self.host.now();
+                    return Some(Reply { status, body, version: None });
+                }
+                Known::Wait(answer) => answer.pop().await,
+            }
+        }
+        let reply = self.admit(request, seen).await;
+        match &reply {
+            // A failure of the server's own is no answer: the next try is to be a real one.
+            Some(reply) if reply.status < 500 => keys.finish(key, (reply.status, reply.body), self.host.now()),
+            _ => keys.forget(key),
+        }
+        reply
+    }
+
+    /// The answer of a worker, or how the request is turned away.
+    async fn admit(&self, request: &Request, seen: &mut Exchange) -> Option<Reply> {
         let path = request.target.split(|&byte| byte == b'?').next().unwrap_or_default();
         let planned = self.config.answer(request.method, path);
         let work = planned.service.sample(&mut self.work.borrow_mut());
         let io = self.waiting(planned.io);
         let worker = self.admission.worker().await;
-        let mut seen = Exchange::at_once(stream.flow(), exchange, self.host.node(), arrival, self.host.now());
-        let (status, body) = match worker {
+        seen.started = self.host.now();
+        match worker {
             Ok(worker) => {
-                let answer = self.serve(planned, work, io, &mut seen).await;
-                drop(worker);
-                answer
+                let (status, body) = self.serve(planned, work, io, seen).await;
+                let reply = self.conclude(request, path, planned, Reply { status, body, version: None }, seen);
+                self.admission.answered(&worker);
+                Some(reply)
             }
             Err(why) => {
-                self.host.record(Record::TurnedAway(TurnedAway { node: seen.node, time: self.host.now(), why }));
-                if why == Turning::Reset {
-                    stream.abort();
-                    return true;
-                }
-                (503, 0)
+                self.host.record(Record::TurnedAway(TurnedAway { node: seen.node, time: seen.started, why }));
+                (why != Turning::Reset).then_some(Reply { status: 503, body: 0, version: None })
             }
-        };
-        seen.finished = self.host.now();
-        seen.written = seen.finished;
-        let close = self.config.keep_alive == KeepAlive::Close || !request.fields.keeps_alive(request.version);
-        let head = http1::answer(status, body, close, seen.finished);
-        let body = if head.framing(request.method) == Ok(Framing::Length(body)) { body } else { 0 };
-        self.host.record(Record::Exchange(seen));
-        stream.write(http1::message(head.encode(), body)).await.is_err() || close
+        }
+    }
+
+    /// What happens in the instant in which the work is done: versions are compared, money is taken.
+    fn conclude(&self, request: &Request, path: &[u8], planned: Planned<'_>, reply: Reply, seen: &Exchange) -> Reply {
+        if reply.status >= 400 {
+            return reply;
+        }
+        if planned.charges
+            && let Some(cents) = request.fields.get(PAYMENT).and_then(number)
+        {
+            let Exchange { node, flow, exchange, .. } = *seen;
+            self.host.record(Record::Charge(Charge { node, time: self.host.now(), flow, exchange, cents }));
+        }
+        if !planned.versions {
+            return reply;
+        }
+        let mut versions = self.versions.borrow_mut();
+        let version = versions.entry(Bytes::copy_from_slice(path)).or_insert(1);
+        match request
+            .fields
+            .get("if-match")
+            .map(|tag| number(tag.trim_ascii_start().strip_prefix(b"\"").unwrap_or(tag)))
+        {
+            Some(named) if named != Some(*version) => return Reply { status: 412, body: 0, version: Some(*version) },
+            Some(_) => *version += 1,
+            None => {}
+        }
+        Reply { version: Some(*version), ..reply }
     }
 
     /// What a worker does for one request: works, waits without a core, asks others. Status and bytes of the answer.
@@ -209,6 +284,24 @@ impl State {
     fn waiting(&self, io: Dist) -> Span {
         if io == Dist::Constant(Span::ZERO) { Span::ZERO } else { io.sample(&mut self.io.borrow_mut()) }
     }
+}
+
+/// What is answered.
+struct Reply {
+    status: u16,
+    body: u64,
+    /// The version of what was read or written, where there is one.
+    version: Option<u64>,
+}
+
+/// The field in which a request says how much it pays, in cents.
+pub(in crate::service) const PAYMENT: &str = "Payment-Amount-Cents";
+
+/// The digits at the beginning of a field as a number.
+fn number(field: impl AsRef<[u8]>) -> Option<u64> {
+    let field = field.as_ref();
+    let digits = field.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    std::str::from_utf8(&field[..digits]).ok()?.parse().ok()
 }
 
 async fn read_body(reader: &mut Reader, stream: &Channel, head: Request) -> Result<(Request, Arrival), ReadError> {

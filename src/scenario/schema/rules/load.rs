@@ -185,7 +185,7 @@ fn servers(plan: &Plan, problems: &mut Problems) {
         let NodeKind::Server(server) = &node.kind else { return None };
         let has = server.cores.map_or(server.workers, |cores| cores.min(server.workers));
         // What turns requests away means to be offered more than it can do.
-        let meant = server.queue_limit.is_some();
+        let meant = server.queue_limit.is_some() || server.patience.is_some() || server.concurrency.is_some();
         match (workers > server.workers as f64, cores > has as f64) {
             _ if meant => None,
             (true, _) => Some((node, workers, server.workers, "workers", traffic)),

@@ -1,6 +1,6 @@
 //! HTTP requests: whom users ask, in which pattern and on which connections.
 
-use super::{Reading, dealt, policy};
+use super::{Reading, dealt, extras, policy};
 use crate::app::dns::Name;
 use crate::base::{Dist, Span as Duration, Time};
 use crate::scenario::ast::{Kind, Span, Value};
@@ -25,6 +25,9 @@ pub(in crate::scenario::schema) static HTTP: Form = Form {
         "method",
         "head",
         "body",
+        "idempotency_key",
+        "pays",
+        "conditional",
         "connection",
         "timeout",
         "try_timeout",
@@ -96,6 +99,12 @@ pub(super) fn asking(
         Some(value) => value::positive_span(value, "`timeout` (a duration, or `Never`)", problems),
     };
     let policy = policy::read(fields, timeout, problems);
+    let flag = |name: &str, problems: &mut Problems| {
+        fields.get(name).and_then(|value| value::flag(value, &format!("`{name}`"), problems)).unwrap_or(false)
+    };
+    let idempotency_key = flag("idempotency_key", problems);
+    let conditional = flag("conditional", problems);
+    let pays = fields.get("pays").and_then(|value| value::whole(value, "`pays` (cents)", 1..=1_000_000_000, problems));
     let congestion = congestion_of(fields, problems);
     let mut target = target?;
     if target.tls.is_none() {
@@ -108,6 +117,9 @@ pub(super) fn asking(
         early_data(tls, settings, &target, reading.plan, problems);
     }
     let asks = asks(from, &target, to?, pairing, reading, problems)?;
+    if let Some(method) = method {
+        extras::check(reading, &target.nodes, (method, &target.path), problems);
+    }
     Some(Http {
         asks,
         port: target.port,
@@ -116,6 +128,9 @@ pub(super) fn asking(
         method: method?,
         head_bytes,
         body_bytes,
+        idempotency_key,
+        pays,
+        conditional,
         arrivals: Arrivals::Called,
         limit: Limit::NONE,
         connections: connections?,

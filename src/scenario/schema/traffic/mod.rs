@@ -1,6 +1,7 @@
 //! Traffic: who asks whom for what, when it starts and when it ends.
 
 mod calls;
+mod extras;
 mod http;
 mod lookups;
 mod others;

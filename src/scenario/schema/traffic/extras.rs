@@ -1,0 +1,49 @@
+//! Keys, payments and conditions of requests, against what those who are asked make of them.
+
+use super::Reading;
+use crate::scenario::diagnostic::{Code, Diagnostic};
+use crate::scenario::plan::NodeKind;
+use crate::scenario::schema::{Problems, server};
+use crate::service::server::Planned;
+
+/// Reports what has no effect at any of `targets`, and conditions that no request can meet.
+pub(super) fn check(reading: &Reading<'_, '_>, targets: &[u32], (method, path): (&str, &str), problems: &mut Problems) {
+    let (fields, plan) = (reading.fields, reading.plan);
+    let servers: Vec<_> = targets
+        .iter()
+        .filter_map(|&node| match &plan.nodes[node as usize].kind {
+            NodeKind::Server(config) => Some(config),
+            _ => None,
+        })
+        .collect();
+    // What others do with it is theirs to say.
+    if servers.len() < targets.len() || servers.is_empty() {
+        return;
+    }
+    let path = path.split('?').next().unwrap_or_default().as_bytes();
+    let any = |does: fn(&Planned<'_>) -> bool| {
+        servers.iter().any(|config| does(&config.answer(server::parsed(method), path)))
+    };
+    if !servers.iter().any(|config| config.idempotency.is_some()) {
+        let why = "nobody who is asked remembers keys; give the server `idempotency: \"24h\"`";
+        fields.no_effect("idempotency_key", why, problems);
+    }
+    if !any(|planned| planned.charges) {
+        fields.no_effect(
+            "pays",
+            "nobody who is asked takes money; give the path a route with `charges: true`",
+            problems,
+        );
+    }
+    let Some(value) = fields.get("conditional") else { return };
+    if !any(|planned| planned.versions) {
+        let why = "what is asked for has no versions; give the path a route with `versions: true`";
+        fields.no_effect("conditional", why, problems);
+    }
+    if !matches!(method, "PUT" | "DELETE" | "POST") {
+        problems.add(
+            Diagnostic::error(Code::Contradiction, value.span, format!("a {method} changes nothing"))
+                .help("what is written on a condition has `method: \"PUT\"`"),
+        );
+    }
+}
