@@ -9,7 +9,7 @@
 mod tshark;
 
 use lightlag::run::Outcome;
-use lightlag::scenario::plan::{NodeKind, Plan, TrafficKind, Zone};
+use lightlag::scenario::plan::{Http, NodeKind, Plan, TrafficKind, Zone};
 use lightlag::service::balancer::Probe;
 use snapbox::cmd::Command;
 use std::fs;
@@ -207,16 +207,30 @@ struct Asked {
     under_tls: u64,
 }
 
+/// How many HTTP requests a traffic's users send, at least and at most: each that ended well once, each try at most once, with the
+/// reading that goes before a conditional write; and once more where a follower passes it on to its primary.
+fn sent(plan: &Plan, outcome: &Outcome, name: &str, http: &Http) -> (u64, u64) {
+    let traffic = &outcome.traffic[name];
+    let tries = traffic.resilience.as_ref().map_or(traffic.counts.started, |resilience| resilience.tries);
+    let each = 1 + u64::from(http.conditional);
+    let follows = |node: &u32| match &plan.nodes[*node as usize].kind {
+        NodeKind::Store(store) => plan.stores[store.store as usize].members.len() > 1,
+        _ => false,
+    };
+    let passed_on = http.asks.iter().any(|ask| ask.targets.iter().any(follows));
+    (traffic.counts.ok, tries * each * if passed_on { 2 } else { 1 })
+}
+
 impl Asked {
     fn of(plan: &Plan, outcome: &Outcome) -> Self {
         let (mut clear, mut under_tls) = (0..=0, 0);
         for traffic in &plan.traffic {
             let TrafficKind::Http(http) = &traffic.kind else { continue };
-            let counts = &outcome.traffic[&traffic.name].counts;
+            let (least, most) = sent(plan, outcome, &traffic.name, http);
             if http.tls.is_some() {
-                under_tls += u64::from(counts.ok > 0);
+                under_tls += u64::from(least > 0);
             } else {
-                clear = clear.start() + counts.ok..=clear.end() + counts.started;
+                clear = clear.start() + least..=clear.end() + most;
             }
         }
         // Balancers ask too: those whom they send requests to, and those whom they check by requests.
@@ -234,10 +248,9 @@ impl Asked {
                     let TrafficKind::Http(http) = &traffic.kind else { continue };
                     let through = |node: &u32| plan.nodes[*node as usize].name == *name;
                     if http.tls.is_none() && http.asks.iter().any(|ask| ask.targets.iter().any(through)) {
-                        let counts = &outcome.traffic[&traffic.name].counts;
+                        let (least, most) = sent(plan, outcome, &traffic.name, http);
                         let only = http.asks.iter().all(|ask| ask.targets.iter().all(through));
-                        let least = if only { counts.ok } else { 0 };
-                        clear = clear.start() + least..=clear.end() + counts.started;
+                        clear = clear.start() + if only { least } else { 0 }..=clear.end() + most;
                     }
                 }
             }

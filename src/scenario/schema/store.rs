@@ -255,7 +255,7 @@ mod tests {
             ),
             (r#""db": Store(quorum: 2), "f": Store(follows: "db")"#, Some("no-effect: `quorum` has no effect")),
             (r#""db": Store(reads: Local), "f": Store(follows: "db")"#, Some("no-effect: `reads` has no effect")),
-            (r#""db": Store(port: 7000), "f": Store(follows: "db")"#, Some("contradiction: port 7000")),
+            (r#""db": Store(port: 2380), "f": Store(follows: "db")"#, Some("contradiction: port 2380")),
         ] {
             let said = said(nodes);
             match want {

@@ -24,8 +24,8 @@ use std::cell::{RefCell, RefMut};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::rc::Rc;
 
-/// Port on which members talk to each other.
-pub const PEER_PORT: u16 = 7_000;
+/// Port on which members talk to each other (that of etcd's).
+pub const PEER_PORT: u16 = 2_380;
 
 /// Who answers a read that comes to a follower.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
