@@ -167,4 +167,8 @@ fn the_story_tells_every_scenario() {
         .filter(|path| !told(path))
         .collect();
     assert!(left_out.is_empty(), "docs/scenarios.md lacks {left_out:?}");
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    for link in story.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        assert!(docs.join(link).exists(), "docs/scenarios.md tells of {link}, which is not there");
+    }
 }

@@ -7,14 +7,16 @@
 mod balancing;
 mod notice;
 mod record;
+mod store;
 
 pub use balancing::{Balanced, BalancedEvent, Judged, Judgement, Probed, Refusal, Refused};
 pub use notice::{FaultChange, Lost, Notice, Rerouted, What};
 pub use record::{
     Arrival, Cause, Charge, Circuit, Echo, Exchange, Failure, Limited, Lookup, Message, MessageSent, PacketEvent,
-    PacketRecord, Progress, QuicKind, QuicLost, Record, Recovery, Request, RequestStarted, Series, StoreEvent,
-    StoreRecord, Tripped, Try, TurnedAway, Turning, Verdict,
+    PacketRecord, Progress, QuicKind, QuicLost, Record, Recovery, Request, RequestStarted, Series, Tripped, Try,
+    TurnedAway, Turning, Verdict,
 };
+pub use store::{StoreEvent, StoreRecord};
 
 /// Which kinds of record somebody wants.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
