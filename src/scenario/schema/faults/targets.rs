@@ -103,6 +103,9 @@ pub(super) fn nodes(
     let example = plan.nodes.iter().find(|node| suits(&node.kind)).map_or("origin", |node| &*node.name);
     let value = fields.need("node", &format!("\"{example}\""), problems)?;
     let found = nodes.find(value, problems)?.to_vec();
+    if !nodes.are_machines(value, &found, plan, problems) {
+        return None;
+    }
     let name = value::text(value, "a node", problems)?.to_owned();
     if let Some(&other) = found.iter().find(|&&node| !suits(&plan.nodes[node as usize].kind)) {
         let node = &plan.nodes[other as usize];
@@ -124,7 +127,11 @@ pub(super) fn set(context: &Context<'_, '_>, value: &Value, problems: &mut Probl
     };
     let (mut all, mut names) = (Vec::new(), Vec::new());
     for value in values {
-        all.extend_from_slice(context.nodes.find(value, problems)?);
+        let found = context.nodes.find(value, problems)?;
+        if !context.nodes.are_machines(value, found, context.plan, problems) {
+            return None;
+        }
+        all.extend_from_slice(found);
         names.push(value::text(value, "a node", problems)?);
     }
     if all.is_empty() {
