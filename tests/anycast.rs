@@ -169,7 +169,7 @@ fn resolvers_share_an_address() {
             (between: ("ns", "left"), delay: "1ms"), (between: ("left", "right"), delay: "48ms"), (between: ("far", "right"), delay: "1ms"),
         ],
         zones: { "shop.example": (A: ["shop"], ttl: "0s") },
-        traffic: { "pages": Http(from: "user", to: "http://shop.example/", arrivals: Every("1s"), until: "30s") },
+        traffic: { "pages": Http(from: "user", to: "http://shop.example/", arrivals: Every("1s"), connection: Fresh, until: "30s") },
         faults: [Crash(node: "near", at: "10.5s")])"#);
     let pages = &outcome.traffic["pages"];
     assert_eq!(pages.counts.failed, 0, "{:?}", pages.counts);

@@ -311,9 +311,10 @@ fn pair(loaded: &Loaded, from: u32, to: u32) -> [Cell; 6] {
     let stretch = path.zip(floor).filter(|(_, floor)| !floor.is_zero());
     let or_none = |text: Option<String>| Cell::from(text.unwrap_or_else(|| "-".into()));
     [
-        match reached == to {
-            true => format!("{} > {}", name(from), name(to)).into(),
-            false => format!("{} > {} ({})", name(from), name(to), name(reached)).into(),
+        if reached == to {
+            format!("{} > {}", name(from), name(to)).into()
+        } else {
+            format!("{} > {} ({})", name(from), name(to), name(reached)).into()
         },
         or_none(metres.map(kilometres)),
         or_none(floor.map(|span| span.to_string())),

@@ -290,9 +290,9 @@ impl Nodes<'_> {
     }
 
     /// Whether what has been found is machines and no address that several of them announce.
-    pub(super) fn are_machines(&self, value: &Value, found: &[u32], plan: &Plan, problems: &mut Problems) -> bool {
-        let shared = found.iter().map(|&node| &plan.nodes[node as usize]);
-        let Some(node) = shared.filter(|node| matches!(node.kind, NodeKind::Anycast(_))).next() else { return true };
+    pub(super) fn are_machines(value: &Value, found: &[u32], plan: &Plan, problems: &mut Problems) -> bool {
+        let mut shared = found.iter().map(|&node| &plan.nodes[node as usize]);
+        let Some(node) = shared.find(|node| matches!(node.kind, NodeKind::Anycast(_))) else { return true };
         problems.add(
             Diagnostic::error(Code::WrongRole, inner(value), format!("`{}` is an address and no machine", node.name))
                 .also(node.declared, "an `Anycast` address")

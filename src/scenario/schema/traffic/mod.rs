@@ -216,7 +216,7 @@ impl Reading<'_, '_> {
             );
             return None;
         }
-        self.nodes.are_machines(value, found, self.plan, problems).then_some(found)
+        Nodes::are_machines(value, found, self.plan, problems).then_some(found)
     }
 
     /// Who sends to whom: `from`, `to` and `pairing`.
@@ -227,7 +227,7 @@ impl Reading<'_, '_> {
             if programs {
                 self.ends(value, found, problems)
             } else if name == "from" {
-                self.nodes.are_machines(value, found, self.plan, problems).then_some(found)
+                Nodes::are_machines(value, found, self.plan, problems).then_some(found)
             } else {
                 Some(found)
             }
