@@ -125,7 +125,7 @@ fn a_resolver_that_rotates_shares_users_out() {
                 (between: ("ns", "r"), delay: "1ms"), (between: ("shop", "r"), delay: "1ms"),
             ],
             zones: {{ "shop.example": (A: ["shop"], rotation: Fixed) }},
-            traffic: {{ "pages": Http(from: "user", to: "http://shop.example/", arrivals: Every("1s"), count: 1) }})"#
+            traffic: {{ "pages": Http(from: "user", to: "http://shop.example/", arrivals: Poisson("0.2/s"), count: 1) }})"#
         ));
         [1, 2].map(|n| outcome.servers[&format!("shop/{n}")].answered)
     };
