@@ -17,6 +17,8 @@ use std::net::SocketAddrV4;
 use std::rc::Rc;
 
 const MS: u64 = 1_000_000;
+/// Questions by chance.
+const QUESTIONS: u64 = 20_000;
 const SECOND: u64 = 1_000 * MS;
 
 fn run(source: &str) -> Outcome {
@@ -156,7 +158,6 @@ fn memory_answers_lt_of_one_more_than_lt() {
         let hint = resolver::Hint { zone: name.clone(), servers: vec![world.host(3).addr()] };
         world.spawn(2, |host| resolver::run(host, resolver::Config::new(vec![hint])));
         let at = SocketAddrV4::new(world.host(2).addr(), 53);
-        const QUESTIONS: u64 = 20_000;
         world.spawn(0, |host| async move {
             let socket = host.udp(0).await.unwrap();
             let mut gaps = host.rng("questions");
