@@ -80,6 +80,13 @@ impl World {
                     self.schedule(node, until, Event::Timer(ticket));
                 }
             }
+            Call::Tick { ticker, at } => {
+                if at <= self.now {
+                    self.tick(node, ticker);
+                } else {
+                    self.schedule(node, at, Event::Tick { node, ticker });
+                }
+            }
             Call::Steer { steer } => self.nodes[node as usize].stack.steer = Some(steer),
             Call::AnswerFrom { dscp, address } => {
                 self.nodes[node as usize].stack.aliases.insert(dscp, address);

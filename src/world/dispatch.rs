@@ -8,9 +8,9 @@
 use super::node::Node;
 use super::pool::PacketId;
 use super::{Direction, Event, World};
-use crate::base::Time;
+use crate::base::{Id, Time};
 use crate::engine::Key;
-use crate::host::{Answer, Echoed};
+use crate::host::{Answer, Echoed, Ticker};
 use crate::ip::{self, Verdict};
 use crate::link::{Fate, Offered};
 use crate::topo::Egress;
@@ -25,6 +25,7 @@ impl World {
             Event::Connection(id) => self.connection_event(id),
             Event::Quic(id) => self.quic_event(id),
             Event::Timer(ticket) => self.answer(ticket, Answer::Slept),
+            Event::Tick { node, ticker } => self.tick(node, ticker),
             Event::Loopback { node, packet } => self.arrive(node, packet),
             Event::Fault(index) => self.fault_event(index),
             Event::Routes(batch) => self.routes_event(batch),
@@ -125,6 +126,20 @@ impl World {
             if !self.answered {
                 break;
             }
+        }
+    }
+
+    /// Calls a program's function and does what it asks.
+    #[inline]
+    pub(super) fn tick(&mut self, node: u32, ticker: Id<Ticker>) {
+        let next = self.executor.tick(ticker, self.now);
+        while let Some((node, call)) = self.executor.next_call() {
+            self.call(node, call);
+        }
+        match next {
+            Some(time) => self.schedule(node, time.max(self.now), Event::Tick { node, ticker }),
+            // Its end may be what a program waits for.
+            None => self.answered = true,
         }
     }
 

@@ -24,7 +24,7 @@ pub use converge::Routing;
 
 use crate::base::{Arena, Digest, Id, Span, Time};
 use crate::engine::{Key, Queue, Wheel};
-use crate::host::{Executor, Ticket};
+use crate::host::{Executor, Ticker, Ticket};
 use crate::link::{Counters, Link};
 use crate::trace::{Cause, Trace};
 use node::Node;
@@ -41,6 +41,8 @@ enum Event {
     Quic(Id<QuicConnection>),
     /// A program's sleep ends.
     Timer(Ticket),
+    /// A program's function is to be called.
+    Tick { node: u32, ticker: Id<Ticker> },
     /// A packet that a machine sent to itself.
     Loopback { node: u32, packet: PacketId },
     /// A fault strikes or is over.
