@@ -18,7 +18,7 @@ use faulty::Faults;
 pub use faulty::{Changed, Spent, Trouble};
 use fifo::Fifo;
 use loss::Loss;
-use queue::{Found, Gate, Label, Limit, Place, Verdict};
+use queue::{Found, Gate, Label, Place, Room, Verdict};
 pub use scheduled::Left;
 use scheduled::Scheduled;
 use shifting::{Course, Shifting};
@@ -192,7 +192,7 @@ pub struct Link<P> {
     delay: Span,
     /// When the last bit of everything accepted has been put on the line.
     free: Time,
-    limit: Limit,
+    room: Room,
     loss: Loss,
     fifo: Fifo<P>,
     special: Option<Box<Special<P>>>,
@@ -209,7 +209,7 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
             line: Serialiser::new(config.rate),
             delay: config.delay,
             free: Time::ZERO,
-            limit: config.queue.limit(),
+            room: config.queue.limit().into(),
             loss: Loss::new(&config.loss, stream_of(seed, name, "loss")),
             fifo: Fifo::new(),
             special,
@@ -270,7 +270,7 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
         // On an idle line there is no need to look for what has departed.
         let idle = self.free <= now;
         let backlog = if idle { self.fifo.no_backlog() } else { self.fifo.backlog(self.delay, now) };
-        if !self.limit.admits(u32::from(size), backlog) {
+        if !self.room.admits(u32::from(size), backlog) {
             return self.refuse(Cause::QueueFull);
         }
         let transit = &mut packet.transit;
@@ -333,7 +333,7 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
         if let Verdict::Drop(cause) = verdict {
             return self.refuse(cause);
         }
-        if !self.limit.admits(u32::from(size), backlog) {
+        if !self.room.admits(u32::from(size), backlog) {
             return self.refuse(Cause::QueueFull);
         }
         if verdict == Verdict::Mark {

@@ -66,6 +66,17 @@ impl Connection {
         reading.arrival = arrival;
         true
     }
+
+    /// When the machine wants to be woken, if that is before its entry in the event queue, which it becomes.
+    #[inline]
+    pub(super) fn next_wake(&mut self, now: Time) -> Option<Time> {
+        let at = self.machine.wake_before(self.scheduled)?.max(now);
+        if at >= self.scheduled {
+            return None;
+        }
+        self.scheduled = at;
+        Some(at)
+    }
 }
 
 /// A listening TCP socket.

@@ -124,8 +124,18 @@ impl World {
         }
         connection.machine.handle_segment(segment, transit, ecn, self.now);
         segment.payload.clear();
+        // Data for a read that throws it away, which need not be acknowledged yet, asks for no drain.
+        let quiet = connection.machine.is_silent()
+            && connection.swallow(self.now)
+            && connection.machine.is_silent()
+            && !self.trace.wants(Mask::SERIES);
+        let wake = if quiet { connection.next_wake(self.now) } else { None };
         self.packets.recycle(packet);
-        self.tcp_drain(id);
+        if !quiet {
+            self.tcp_drain(id);
+        } else if let Some(at) = wake {
+            self.schedule(node, at, Event::Connection(id));
+        }
     }
 
     /// A segment for a connection that is not established yet or not any more: it may be dropped, or open another connection.
@@ -327,14 +337,8 @@ impl World {
             self.tcp_forget(id);
             return;
         }
-        let at = match connection.machine.wake() {
-            Wake::Now => self.now,
-            Wake::At(time) => time.max(self.now),
-            Wake::OnInput => return,
-        };
-        if at < connection.scheduled {
-            connection.scheduled = at;
-            let node = connection.node;
+        let node = connection.node;
+        if let Some(at) = connection.next_wake(self.now) {
             self.schedule(node, at, Event::Connection(id));
         }
     }

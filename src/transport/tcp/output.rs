@@ -40,6 +40,19 @@ impl Connection {
         self.acks.now.then_some(Next::Ack)
     }
 
+    /// Whether [`Connection::poll_next`] has nothing to announce: what a receiver that need not acknowledge yet finds.
+    #[inline]
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.state == State::Established
+            && !self.acks.now
+            && !self.recovery.due.any()
+            && self.control_out.is_empty()
+            && self.next == self.written()
+            && !self.fin
+            && self.recovery.sent_now == 0
+    }
+
     /// Writes the segment that [`Connection::poll_next`] has announced over what `out`, which has no payload, was before. `None` if
     /// it turns out that there is none.
     #[expect(clippy::inline_always, reason = "one step of the drain, which makes nearly all segments")]
@@ -550,8 +563,15 @@ impl Connection {
     }
 
     /// A segment has gone: the next may follow at the pacing rate.
+    #[inline]
     fn pace(&mut self, len: u64, now: Time) {
-        let Some(rate) = self.pacing_rate() else { return };
+        if let Some(rate) = self.pacing_rate() {
+            self.pace_at(rate, len, now);
+        }
+    }
+
+    #[inline(never)]
+    fn pace_at(&mut self, rate: BitRate, len: u64, now: Time) {
         // Linux does not pace the first ten segments of a connection.
         if self.next < 10 * u64::from(self.mss) {
             return;

@@ -421,6 +421,7 @@ impl Receiver {
         }
     }
 
+    #[inline(never)]
     fn end_round(&mut self, now: Time) {
         let copied = self.read - self.round_read;
         if copied > self.per_round {
@@ -449,6 +450,7 @@ impl Receiver {
     }
 
     /// The window that could be offered now (Linux `__tcp_select_window`; RFC 9293 3.8.6.2.2 silly-window avoidance).
+    #[inline]
     pub(super) fn select(&self) -> u64 {
         let free = self.clamp.saturating_sub(self.ready_bytes + self.held_bytes);
         if free < self.clamp / 2 && (free < self.clamp >> 4 || free < self.advertised_mss) {
@@ -506,6 +508,7 @@ impl Receiver {
 
     /// Whether reading has opened the window enough to say so at once: from at most half of the largest possible to at least
     /// twice what is open (Linux `tcp_cleanup_rbuf`).
+    #[inline]
     pub(super) fn opened_much(&self) -> bool {
         let window = self.window();
         if 2 * window > self.clamp {
