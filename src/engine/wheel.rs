@@ -143,9 +143,7 @@ impl Wheel {
         let Slot { first, last } = self.slots[slot];
         if first == NONE {
             self.slots[slot] = Slot { first: lane, last: lane };
-            let word = word_of(tick);
-            self.occupied[word] |= 1 << (tick & 63);
-            self.summary |= 1 << word;
+            self.occupy(tick);
         } else if let Some(behind) = self.lanes.get_mut(last as usize)
             && (behind.time < time || (behind.time == time && last < lane))
         {
@@ -177,9 +175,7 @@ impl Wheel {
                 Some(other) if (other.time, next) < (time, lane) => (before, next) = (next, other.next),
                 _ => {
                     self.link(lane, Waiting { time, next, slot: slot as u32 }, before);
-                    let word = word_of(tick);
-                    self.occupied[word] |= 1 << (tick & 63);
-                    self.summary |= 1 << word;
+                    self.occupy(tick);
                     return;
                 }
             }
@@ -237,6 +233,16 @@ impl Wheel {
             }
             at = waiting.next;
         }
+    }
+
+    /// The slot of `tick` is not empty any more.
+    #[inline]
+    fn occupy(&mut self, tick: u64) {
+        let word = &mut self.occupied[word_of(tick)];
+        if *word == 0 {
+            self.summary |= 1 << word_of(tick);
+        }
+        *word |= 1 << (tick & 63);
     }
 
     /// The slot of `tick` is empty.

@@ -67,8 +67,9 @@ impl<P: Copy> Fifo<P> {
         if count == self.slots.len() {
             self.grow(packet, fate);
         }
-        let at = self.tail as usize & self.slots.len().wrapping_sub(1);
-        if let Some(free) = self.slots.get_mut(at) {
+        if let Some(mask) = self.slots.len().checked_sub(1)
+            && let Some(free) = self.slots.get_mut(self.tail as usize & mask)
+        {
             *free = Slot { arrival, packet, size, fate };
         }
         self.tail = self.tail.wrapping_add(1);
@@ -95,6 +96,28 @@ impl<P: Copy> Fifo<P> {
     #[inline]
     pub(super) fn first_arrival(&self) -> Option<Time> {
         if self.head == self.tail { None } else { self.slot(self.head).map(|slot| slot.arrival) }
+    }
+
+    /// As [`Fifo::pop`], if there is a packet and it arrives; or else nothing is done.
+    #[inline]
+    pub(super) fn pop_arriving(&mut self) -> Option<(P, Time)> {
+        if self.head == self.tail {
+            return None;
+        }
+        let mask = self.slots.len().checked_sub(1)?;
+        let Slot { packet, fate, size, .. } = *self.slots.get(self.head as usize & mask)?;
+        if fate != Fate::Arrives {
+            return None;
+        }
+        let head = self.head.wrapping_add(1);
+        if self.waiting == self.head {
+            // Nothing has been offered since it departed.
+            self.waiting = head;
+            self.waiting_bytes -= u64::from(size);
+        }
+        self.head = head;
+        let next = if head == self.tail { Time::NEVER } else { self.slots.get(head as usize & mask)?.arrival };
+        Some((packet, next))
     }
 
     /// Takes the first packet out, which has arrived, and says when the next one does ([`Time::NEVER`] if there is none).

@@ -56,7 +56,8 @@ impl Rtt {
     }
 
     /// Takes a sample; `una` and `next` are the offsets acknowledged and sent so far, which delimit windows.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
     pub fn sample(&mut self, sample: Span, una: u64, next: u64) {
         let m = sample.as_nanos().max(1);
         self.latest = sample;
@@ -103,7 +104,8 @@ impl Rtt {
     }
 
     /// Takes a sample for the minimum filter.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
     pub fn sample_min(&mut self, sample: Span, now: Time) {
         if let Some(&(at, least)) = self.minima.front()
             && self.minima.len() == 1

@@ -48,6 +48,44 @@ impl World {
         self.begin(time, (self.nodes.len() as u64 + u64::from(direction)) << 32);
         let end = &mut self.directions[direction as usize];
         let to = end.to;
+        let Some((id, next)) = end.link.take_plain() else { return self.link_event_unusual(direction) };
+        if next != Time::NEVER {
+            self.arrivals.set(direction, next);
+        }
+        self.hops += 1;
+        self.note(to, Some(direction), PacketEvent::Arrived, id);
+        let (packet, size) = self.packets.sized_mut(id);
+        let router = &self.nodes[to as usize].router;
+        if let Some(egress) = router.forwards(packet)
+            && let link = &mut self.directions[egress.index()].link
+            && u32::from(size) <= link.mtu()
+        {
+            packet.ttl -= 1;
+            let offered = link.offer(id, size, packet, time);
+            if offered == Offered::Behind {
+                self.note(to, Some(egress.number()), PacketEvent::Offered, id);
+            } else {
+                self.offered(to, egress.number(), id, offered);
+            }
+            // No program learns of that.
+            return;
+        }
+        if packet.dst == router.address() {
+            let protocol = packet.body.protocol();
+            self.deliver_to(to, id, protocol);
+        } else {
+            self.arrive(to, id);
+        }
+        if self.answered {
+            self.settle();
+        }
+    }
+
+    /// The same for all other links, and for packets that do not arrive.
+    #[inline(never)]
+    fn link_event_unusual(&mut self, direction: u32) {
+        let end = &mut self.directions[direction as usize];
+        let to = end.to;
         let Some((id, fate, next)) = end.link.take() else { return self.serve(direction) };
         if next != Time::NEVER {
             self.arrivals.set(direction, next);
@@ -55,27 +93,7 @@ impl World {
         self.hops += 1;
         if fate == Fate::Arrives {
             self.note(to, Some(direction), PacketEvent::Arrived, id);
-            let (packet, size) = self.packets.sized_mut(id);
-            let router = &self.nodes[to as usize].router;
-            if let Some(egress) = router.forwards(packet)
-                && let link = &mut self.directions[egress.index()].link
-                && u32::from(size) <= link.mtu()
-            {
-                packet.ttl -= 1;
-                let offered = link.offer(id, size, packet, time);
-                if offered == Offered::Behind {
-                    self.note(to, Some(egress.number()), PacketEvent::Offered, id);
-                } else {
-                    self.offered(to, egress.number(), id, offered);
-                }
-                // No program learns of that.
-                return;
-            }
-            if packet.dst == router.address() {
-                self.deliver(to, id);
-            } else {
-                self.arrive(to, id);
-            }
+            self.arrive(to, id);
         } else {
             self.fate(to, direction, id, fate);
         }
@@ -264,12 +282,19 @@ impl World {
     #[expect(clippy::inline_always, reason = "a step of the path of every packet")]
     #[inline(always)]
     fn deliver(&mut self, node: u32, id: PacketId) {
+        let protocol = self.packets.sized_mut(id).0.body.protocol();
+        self.deliver_to(node, id, protocol);
+    }
+
+    #[expect(clippy::inline_always, reason = "a step of the path of every packet")]
+    #[inline(always)]
+    fn deliver_to(&mut self, node: u32, id: PacketId, protocol: u8) {
         self.note(node, None, PacketEvent::Delivered, id);
         self.tally.delivered += 1;
-        match self.packets.sized_mut(id).0.body {
-            Body::Tcp(_) => self.tcp_input(node, id),
-            Body::Udp(_) => self.udp_input(node, id),
-            Body::Icmp(_) => {
+        match protocol {
+            Body::TCP => self.tcp_input(node, id),
+            Body::UDP => self.udp_input(node, id),
+            _ => {
                 let packet = self.packets.remove(id).0;
                 self.icmp_input(node, &packet);
             }
@@ -300,9 +325,9 @@ impl World {
         let word = |at: usize| u16::from_be_bytes([quote.head[at], quote.head[at + 1]]);
         match quote.protocol {
             // An echo request's sequence number is in its bytes 6 and 7.
-            1 => self.echo_answer(node, word(6), packet),
-            6 => self.tcp_error(node, word(0), (quote.dst, word(2)), packet),
-            17 => self.udp_error(node, word(0), packet),
+            Body::ICMP => self.echo_answer(node, word(6), packet),
+            Body::TCP => self.tcp_error(node, word(0), (quote.dst, word(2)), packet),
+            Body::UDP => self.udp_error(node, word(0), packet),
             _ => {}
         }
     }

@@ -180,7 +180,8 @@ impl World {
             self.settle();
         }
         let end = until.saturating_add(Span::from_nanos(1));
-        for _ in 0..budget {
+        let last = self.events + u64::from(budget);
+        while self.events < last {
             let timer = self.queue.next_time();
             // At equal times nodes come before links.
             let due = self.arrivals.pop(timer.min(end));

@@ -16,7 +16,7 @@ struct Entry {
 /// All packets in flight. Slots are reused, so a steady flow allocates nothing.
 #[derive(Default)]
 pub(super) struct Pool {
-    entries: Vec<Option<Entry>>,
+    entries: Vec<Entry>,
     free: Vec<PacketId>,
     next_serial: u64,
     /// Segments of no more use, which the next ones are written over.
@@ -40,10 +40,10 @@ impl Pool {
             Body::Tcp(_) | Body::Icmp(_) => &mut self.free,
         };
         if let Some(id) = blanks.pop().or_else(|| self.free.pop()) {
-            self.entries[id as usize] = Some(entry);
+            self.entries[id as usize] = entry;
             return id;
         }
-        self.entries.push(Some(entry));
+        self.entries.push(entry);
         PacketId::try_from(self.entries.len() - 1).expect("fewer than 2^32 packets are in flight")
     }
 
@@ -55,7 +55,7 @@ impl Pool {
             Some(id) => id,
             None => self.new_blank(Body::Tcp(Segment::default())),
         };
-        let entry = self.entries[id as usize].as_mut().expect("a blank is no packet that could go");
+        let entry = &mut self.entries[id as usize];
         entry.serial = self.next_serial;
         self.next_serial += 1;
         (id, &mut entry.packet, &mut entry.size)
@@ -74,7 +74,7 @@ impl Pool {
             Some(id) => id,
             None => self.new_blank(Body::Udp(Datagram::default())),
         };
-        let entry = self.entries[id as usize].as_mut().expect("a blank is no packet that could go");
+        let entry = &mut self.entries[id as usize];
         entry.serial = self.next_serial;
         self.next_serial += 1;
         (id, &mut entry.packet, &mut entry.size)
@@ -98,35 +98,31 @@ impl Pool {
     /// The packet and its length on the wire in bytes, which does not change on its way.
     #[inline]
     pub(super) fn sized_mut(&mut self, id: PacketId) -> (&mut Packet, u16) {
-        let entry = self.entries[id as usize].as_mut().expect("a link carries only packets that are in flight");
+        let entry = &mut self.entries[id as usize];
         (&mut entry.packet, entry.size)
     }
 
     /// Takes the packet out.
     #[inline]
     pub(super) fn remove(&mut self, id: PacketId) -> (Packet, u64) {
-        let entry = self.entries[id as usize].take().expect("a packet is delivered or dropped once");
-        self.free.push(id);
-        (entry.packet, entry.serial)
+        let copy = self.copy(id);
+        self.free(id);
+        copy
     }
 
     /// The packet is of no more use. A segment or a datagram becomes a blank where it lies.
     #[inline]
     pub(super) fn free(&mut self, id: PacketId) {
-        let entry = &mut self.entries[id as usize];
-        match entry.as_mut().map(|entry| &mut entry.packet.body) {
-            Some(Body::Tcp(segment)) => {
+        match &mut self.entries[id as usize].packet.body {
+            Body::Tcp(segment) => {
                 segment.payload.clear();
                 self.blanks.push(id);
             }
-            Some(Body::Udp(datagram)) => {
+            Body::Udp(datagram) => {
                 datagram.payload.clear();
                 self.blank_datagrams.push(id);
             }
-            Some(Body::Icmp(_)) | None => {
-                *entry = None;
-                self.free.push(id);
-            }
+            Body::Icmp(_) => self.free.push(id),
         }
     }
 
@@ -138,7 +134,7 @@ impl Pool {
 
     /// A copy for the observers, with its serial number.
     pub(super) fn copy(&self, id: PacketId) -> (Packet, u64) {
-        let entry = self.entries[id as usize].as_ref().expect("observers look at packets that are in flight");
+        let entry = &self.entries[id as usize];
         (entry.packet.clone(), entry.serial)
     }
 
@@ -151,12 +147,6 @@ impl Pool {
 /// Length on the wire in bytes; what is longer than IP carries counts as 65,535, which no link lets pass.
 fn size_of(packet: &Packet) -> u16 {
     u16::try_from(packet.wire_len()).unwrap_or(u16::MAX)
-}
-
-/// The same of a packet that carries a segment.
-#[inline]
-pub(super) fn segment_size(segment: &Segment) -> u16 {
-    u16::try_from(IPV4_HEADER + segment.wire_len()).unwrap_or(u16::MAX)
 }
 
 /// The same of a packet that carries a datagram with this payload.

@@ -2,7 +2,7 @@
 
 use super::dispatch::set_out;
 use super::node::FourTuple;
-use super::pool::{PacketId, segment_size};
+use super::pool::PacketId;
 use super::sockets::{Connection, Listener, Reading, Socket};
 use super::{Event, World};
 use crate::base::{BitRate, Id, Time};
@@ -10,7 +10,7 @@ use crate::host::{Answer, NetError, Opened, Ticket, Want};
 use crate::trace::{Arrival, Mask, Notice, Record, Recovery, Series, What};
 use crate::transport::congestion::Phase;
 use crate::transport::tcp::{self, Wake};
-use crate::wire::{Body, Cookie, Dscp, Ecn, Flags, Icmp, Packet, Payload, Segment, Seq, Transit, UnreachableCode};
+use crate::wire::{Body, Cookie, Dscp, Ecn, Flags, IPV4_HEADER, Icmp, Packet, Payload, Segment, Seq, Transit, UnreachableCode};
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::rc::Rc;
@@ -304,7 +304,7 @@ impl World {
                 let (number, packet, size) = self.packets.blank();
                 let Body::Tcp(segment) = &mut packet.body else { return };
                 if let Some(departure) = connection.machine.write_next(next, self.now, segment) {
-                    *size = segment_size(segment);
+                    *size = u16::try_from(IPV4_HEADER + departure.len).unwrap_or(u16::MAX);
                     packet.src = connection.local;
                     packet.dst = *connection.remote.ip();
                     packet.ttl = crate::ip::DEFAULT_TTL;
@@ -491,9 +491,7 @@ impl World {
                         }
                     }
                     Want::Discard(max) => {
-                        let (count, arrival) = machine.discard(max - reading.count, self.now);
-                        reading.count += count;
-                        reading.arrival = arrival;
+                        reading.count += machine.discard(max - reading.count, self.now);
                         if reading.count < max && !machine.at_eof() && connection.error.is_none() {
                             break;
                         }
@@ -507,7 +505,9 @@ impl World {
             let ended = machine.readable() == 0 && machine.at_eof();
             let failed = connection.error.filter(|_| machine.readable() == 0);
             let (ticket, result) = if complete || (ended && failed.is_none()) {
-                let Some(Reading { ticket, taken, count, arrival, .. }) = connection.reads.pop_front() else { break };
+                let Some(Reading { ticket, want, taken, count, arrival }) = connection.reads.pop_front() else { break };
+                let discarded = matches!(want, Want::Discard(_)) && count > 0;
+                let arrival = if discarded { machine.discarded() } else { arrival };
                 (ticket, Ok((taken, count, arrival)))
             } else if let Some(error) = failed {
                 let ticket = reading.ticket;

@@ -109,6 +109,7 @@ impl Epoch {
 
 impl Cubic {
     /// Recomputes how fast the window grows (Linux `bictcp_update`).
+    #[inline(never)]
     fn look(&mut self, cwnd: u32, acked: u32, now: Time) {
         let now_ms = now.as_nanos() / 1_000_000;
         let segments = u64::from(cwnd);
@@ -147,6 +148,7 @@ impl Control for Cubic {
         self.hystart.restart(now, 0);
     }
 
+    #[inline]
     fn on_sample(&mut self, window: &mut Window, ack: &Ack) {
         let Some(rtt) = ack.rtt else { return };
         let now_ms = ack.now.as_nanos() / 1_000_000;
@@ -162,6 +164,7 @@ impl Control for Cubic {
         }
     }
 
+    #[inline]
     fn on_ack(&mut self, window: &mut Window, ack: &Ack) {
         if !ack.cwnd_limited {
             return;
@@ -250,6 +253,7 @@ impl HyStart {
     }
 
     /// Whether slow start should end with this round-trip sample (Linux `hystart_update`). All times in microseconds.
+    #[inline(never)]
     fn leave(&mut self, window: &Window, ack: &Ack, delay: u64, delay_min: u64) -> bool {
         if self.found {
             return false;

@@ -277,18 +277,13 @@ pub enum Controller {
     Custom(Box<dyn Control>),
 }
 
-#[inline]
-fn on_plain<C: Control + ?Sized>(control: &mut C, window: &mut Window, ack: &Ack) -> bool {
-    control.on_sample(window, ack);
-    if control.owns_window() {
-        control.update(window, ack);
-        return control.limits_samples();
-    }
-    control.on_ack(window, ack);
-    false
-}
-
 impl Controller {
+    /// Whether [`Control::pacing_rate`] may ever name one.
+    #[must_use]
+    pub const fn may_pace(&self) -> bool {
+        matches!(self, Self::Bbr(_) | Self::Custom(_))
+    }
+
     /// [`Control::pacing_rate`], asked for with every segment.
     #[must_use]
     #[inline]
@@ -299,19 +294,6 @@ impl Controller {
             Self::Bbr(bbr) => bbr.pacing_rate(),
             Self::Dctcp(dctcp) => dctcp.pacing_rate(),
             Self::Custom(custom) => custom.pacing_rate(),
-        }
-    }
-
-    /// An ACK that measured a round-trip time and outside of any reduction: [`Control::on_sample`] and what follows it, called directly.
-    /// Whether [`Control::limits_samples`] says so.
-    #[inline]
-    pub fn on_plain(&mut self, window: &mut Window, ack: &Ack) -> bool {
-        match self {
-            Self::Reno(reno) => on_plain(reno, window, ack),
-            Self::Cubic(cubic) => on_plain(cubic, window, ack),
-            Self::Bbr(bbr) => on_plain(&mut **bbr, window, ack),
-            Self::Dctcp(dctcp) => on_plain(dctcp, window, ack),
-            Self::Custom(custom) => on_plain(&mut **custom, window, ack),
         }
     }
 

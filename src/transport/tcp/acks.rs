@@ -125,7 +125,8 @@ impl Connection {
     }
 
     /// Linux `tcp_measure_rcv_mss`.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
     fn measure_peer_mss(&mut self, len: u64, pushed: bool) {
         let acks = &mut self.acks;
         if len >= acks.peer_mss {

@@ -13,7 +13,7 @@ impl Connection {
     pub fn poll_transmit(&mut self, now: Time) -> Option<Transmit> {
         let next = self.poll_next(now)?;
         let mut segment = Segment::default();
-        let Departure { first_sent, ecn } = self.write_next(next, now, &mut segment)?;
+        let Departure { first_sent, ecn, .. } = self.write_next(next, now, &mut segment)?;
         Some(Transmit { segment, first_sent, ecn })
     }
 
@@ -41,8 +41,9 @@ impl Connection {
     }
 
     /// Whether [`Connection::poll_next`] has nothing to announce: what a receiver that need not acknowledge yet finds.
-    #[inline]
     #[must_use]
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
     pub fn is_silent(&self) -> bool {
         self.state == State::Established
             && !self.acks.now
@@ -68,10 +69,14 @@ impl Connection {
             Next::Rare => {
                 let Transmit { segment, first_sent, ecn } = self.poll_rare(now)?;
                 *out = segment;
-                return Some(Departure { first_sent, ecn });
+                return Some(Departure { first_sent, ecn, len: out.wire_len() });
             }
         };
-        Some(Departure { first_sent: now, ecn })
+        // Such segments have no other options than these.
+        let header = if self.timestamps { 32 } else { 20 };
+        let len = if out.options.sack.is_empty() { header + out.payload.len() as u32 } else { out.wire_len() };
+        debug_assert_eq!(len, out.wire_len());
+        Some(Departure { first_sent: now, ecn, len })
     }
 
     /// What goes before new data.
@@ -342,6 +347,12 @@ impl Connection {
             && !(self.sack && self.receiver.has_blocks())
     }
 
+    /// Whether another segment may follow at once.
+    #[inline]
+    fn has_more(&self) -> bool {
+        self.board.in_flight() < self.window.cwnd && (self.fits_whole() || self.next_data(false).is_some())
+    }
+
     /// Counts another whole segment of the present burst: what [`Connection::next_new`] comes to in the middle of one.
     #[inline]
     fn next_of_burst(&mut self) -> u64 {
@@ -417,7 +428,7 @@ impl Connection {
     /// Whether more room than `limit` bytes is about to come: the round trip of the head is half over, sending has not paused, and
     /// the window is worth the wait.
     fn room_comes_soon(&self, limit: u64, now: Time) -> bool {
-        let paced = self.control.pacing_rate().is_some();
+        let paced = self.may_pace && self.control.pacing_rate().is_some();
         let third = self.peer_window.min(u64::from(self.window.cwnd) * u64::from(self.mss)) / 3;
         let recent = now.since(self.recovery.last_sent) <= Span::from_millis(1);
         let soon = self.board.head().is_some_and(|head| now.since(head.sent) >= self.rtt.srtt() / 2);
@@ -429,7 +440,9 @@ impl Connection {
     /// `tcp_tso_autosize`, `tcp_update_pacing_rate`).
     fn burst(&mut self) -> u32 {
         let mss = u64::from(self.mss);
-        let (rate, least) = if let Some(rate) = self.control.pacing_rate() {
+        let (rate, least) = if self.may_pace
+            && let Some(rate) = self.control.pacing_rate()
+        {
             (rate.as_bps() / 8, if rate.as_bps() < 1_200_000 { 1 } else { 2 })
         } else {
             (self.window_rate(), 2)
@@ -447,6 +460,9 @@ impl Connection {
     /// The rate at which segments leave, if they are paced.
     #[inline]
     fn pacing_rate(&self) -> Option<BitRate> {
+        if !self.may_pace {
+            return None;
+        }
         let own = self.control.pacing_rate();
         if own.is_some() || !self.paces || self.rtt.srtt().is_zero() {
             return own;
@@ -489,8 +505,7 @@ impl Connection {
             self.rearm_rto(now);
         }
         self.write_segment(start, end, now, out);
-        let more = self.board.in_flight() < self.window.cwnd && (self.fits_whole() || self.next_data(false).is_some());
-        if self.recovery.sent_now > 1 && !more {
+        if self.recovery.sent_now > 1 && !self.has_more() {
             // Linux sends bursts as units with PSH on the last segment (since 5.5), so that receivers do not wait for more.
             out.flags = out.flags | Flags::PSH;
         }

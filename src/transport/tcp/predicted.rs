@@ -6,7 +6,7 @@ use super::receive::arrival_of;
 use super::scoreboard::Plain;
 use super::timers::Alarm;
 use crate::base::{Span, Time};
-use crate::transport::congestion::{Ack, Phase, RateSample};
+use crate::transport::congestion::{Ack, Control, Controller, Phase, RateSample, Window};
 use crate::wire::{Flags, Segment, Transit};
 
 impl Connection {
@@ -111,11 +111,42 @@ impl Connection {
         if self.app_limited_until > 0 && self.board.delivered > self.app_limited_until {
             self.app_limited_until = 0;
         }
+        // For the usual controllers, of what an ACK tells only that is made up which they look at.
+        match &self.control {
+            Controller::Cubic(_) => {
+                let ack = self.plain_ack(plain, prior_in_flight, latest, now);
+                if let Controller::Cubic(cubic) = &mut self.control {
+                    on_plain(cubic, &mut self.window, &ack);
+                }
+            }
+            Controller::Reno(_) => {
+                let ack = self.plain_ack(plain, prior_in_flight, latest, now);
+                if let Controller::Reno(reno) = &mut self.control {
+                    on_plain(reno, &mut self.window, &ack);
+                }
+            }
+            Controller::Bbr(_) | Controller::Dctcp(_) | Controller::Custom(_) => {
+                self.govern_by_any(plain, prior_in_flight, latest, now);
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn govern_by_any(&mut self, plain: &Plain, prior_in_flight: u32, latest: Span, now: Time) {
+        let ack = self.plain_ack(plain, prior_in_flight, latest, now);
+        if on_plain(self.control.get(), &mut self.window, &ack) {
+            self.mark_app_limited();
+        }
+    }
+
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
+    fn plain_ack(&self, plain: &Plain, prior_in_flight: u32, latest: Span, now: Time) -> Ack {
         let min_rtt = self.rtt.min().unwrap_or(latest);
         let interval = plain.send_interval.max(now.since(plain.prior_at));
         let usable = interval >= min_rtt;
         let delivered = u32::try_from(self.board.delivered - plain.prior_delivered).unwrap_or(u32::MAX);
-        let ack = Ack {
+        Ack {
             now,
             acked: plain.count,
             lost: 0,
@@ -136,9 +167,19 @@ impl Connection {
                 prior_delivered: plain.prior_delivered,
                 app_limited: plain.app_limited,
             },
-        };
-        if self.control.on_plain(&mut self.window, &ack) {
-            self.mark_app_limited();
         }
     }
+}
+
+/// [`Control::on_sample`] and what follows it. Whether [`Control::limits_samples`] says so.
+#[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+#[inline(always)]
+fn on_plain<C: Control + ?Sized>(control: &mut C, window: &mut Window, ack: &Ack) -> bool {
+    control.on_sample(window, ack);
+    if control.owns_window() {
+        control.update(window, ack);
+        return control.limits_samples();
+    }
+    control.on_ack(window, ack);
+    false
 }

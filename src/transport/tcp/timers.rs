@@ -124,7 +124,8 @@ impl Connection {
 
     /// The same, if it is before `bound`: what a world needs to know that has it come up at `bound` in any case.
     #[must_use]
-    #[inline]
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
     pub fn wake_before(&self, bound: Time) -> Option<Time> {
         let timers = &self.timers;
         let mut at = self.acks.deadline.min(timers.keep_alive_at).min(timers.linger).min(bound);
@@ -218,7 +219,8 @@ impl Connection {
     }
 
     /// The send timer after an ACK: a probe, or else the timeout (Linux `tcp_set_xmit_timer`).
-    #[inline]
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
     pub(super) fn set_send_timer(&mut self, now: Time) {
         if !self.schedule_probe(true, now) {
             self.rearm_rto(now);
@@ -232,7 +234,8 @@ impl Connection {
     }
 
     /// A new round-trip sample: the timeout follows it and backoff ends (RFC 6298 5.7).
-    #[inline]
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
     pub(super) fn reset_rto(&mut self) {
         self.timers.rto = self.rtt.rto();
         self.timers.backoff = 0;

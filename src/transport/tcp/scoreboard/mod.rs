@@ -520,7 +520,8 @@ impl Scoreboard {
     }
 
     /// As [`Scoreboard::acknowledge`], if that comes to no more than [`Plain`]; or else nothing is done.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
     pub(super) fn acknowledge_plain(&mut self, ack: u64, now: Time) -> Option<Plain> {
         if self.sacked_out | self.lost_out | self.retrans_out != 0 {
             return None;
