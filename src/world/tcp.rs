@@ -7,9 +7,10 @@ use super::sockets::{Connection, Listener, Reading, Socket};
 use super::{Event, World};
 use crate::base::{BitRate, Id, Time};
 use crate::host::{Answer, NetError, Opened, Ticket, Want};
+use crate::link::Offered;
 use crate::trace::{Arrival, Mask, Notice, Record, Recovery, Series, What};
 use crate::transport::congestion::Phase;
-use crate::transport::tcp::{self, Wake};
+use crate::transport::tcp::{self, Next, Wake};
 use crate::wire::{Body, Cookie, Dscp, Ecn, Flags, IPV4_HEADER, Icmp, Packet, Payload, Segment, Seq, Transit, UnreachableCode};
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -298,35 +299,56 @@ impl World {
     /// they lie in the pool.
     #[inline(never)]
     pub(super) fn tcp_drain(&mut self, id: ConnectionId) {
-        let connection = loop {
+        let connection = 'drained: loop {
             let Some(connection) = self.connections.get_mut(id) else { return };
-            if let Some(next) = connection.machine.poll_next(self.now) {
-                let (number, packet, size) = self.packets.blank();
-                let Body::Tcp(segment) = &mut packet.body else { return };
-                if let Some(departure) = connection.machine.write_next(next, self.now, segment) {
-                    *size = u16::try_from(IPV4_HEADER + departure.len).unwrap_or(u16::MAX);
-                    packet.src = connection.local;
-                    packet.dst = *connection.remote.ip();
-                    packet.ttl = crate::ip::DEFAULT_TTL;
-                    packet.dscp = connection.dscp;
-                    packet.ecn = departure.ecn;
-                    let (flow, first_sent) = (connection.flow, departure.first_sent);
-                    packet.transit = Transit { flow, first_sent, sent: self.now, ..Transit::default() };
-                    self.tally.retransmitted += u64::from(first_sent < self.now);
-                    let (node, watched) = (connection.node, self.trace.wants(Mask::PACKETS));
-                    let machine = &mut self.nodes[node as usize];
-                    let set_out = set_out(machine, &mut self.directions, (number, packet, *size), self.now, watched);
-                    self.has_set_out(node, number, set_out);
+            let mut more = true;
+            loop {
+                if more && let Some(next) = connection.machine.poll_next(self.now) {
+                    let (number, packet, size) = self.packets.blank();
+                    let Body::Tcp(segment) = &mut packet.body else { return };
+                    if let Some(departure) = connection.machine.write_next(next, self.now, segment) {
+                        *size = u16::try_from(IPV4_HEADER + departure.len).unwrap_or(u16::MAX);
+                        packet.src = connection.local;
+                        packet.dst = *connection.remote.ip();
+                        packet.ttl = crate::ip::DEFAULT_TTL;
+                        packet.dscp = connection.dscp;
+                        packet.ecn = departure.ecn;
+                        let (flow, first_sent) = (connection.flow, departure.first_sent);
+                        packet.transit = Transit { flow, first_sent, sent: self.now, ..Transit::default() };
+                        self.tally.retransmitted += u64::from(first_sent < self.now);
+                        let (node, watched) = (connection.node, self.trace.wants(Mask::PACKETS));
+                        let machine = &mut self.nodes[node as usize];
+                        let set_out =
+                            set_out(machine, &mut self.directions, (number, packet, *size), self.now, watched);
+                        match set_out {
+                            Some((_, Offered::Behind)) => self.tally.sent += 1,
+                            Some((egress, Offered::First(arrival))) => {
+                                self.tally.sent += 1;
+                                self.arrivals.set(egress.number(), arrival);
+                            }
+                            unusual => {
+                                self.has_set_out(node, number, unusual);
+                                continue 'drained;
+                            }
+                        }
+                        // Nothing follows the acknowledgment of a pure receiver.
+                        more = next != Next::Ack || !connection.machine.is_silent();
+                        continue;
+                    }
+                    self.packets.give_back(number);
+                }
+                if !connection.machine.has_events() {
+                    break 'drained connection;
+                }
+                if connection.swallow(self.now) {
+                    more = !connection.machine.is_silent();
                     continue;
                 }
-                self.packets.give_back(number);
-            }
-            if !connection.machine.has_events() {
-                break connection;
-            }
-            if !connection.swallow(self.now) && !self.tcp_events(id) {
+                if self.tcp_events(id) {
+                    continue 'drained;
+                }
                 let Some(connection) = self.connections.get_mut(id) else { return };
-                break connection;
+                break 'drained connection;
             }
         };
         if self.trace.wants(Mask::SERIES) {

@@ -29,10 +29,11 @@ impl Connection {
         // Nothing new to be sent, and the use of the window has been judged: what a receiver finds nearly always.
         let nothing = self.next > self.written() || (self.next == self.written() && !self.fin);
         if !nothing || self.recovery.sent_now > 0 {
-            if self.recovery.burst_left > 0 && self.board.in_flight() < self.window.cwnd && self.fits_whole() {
+            if self.board.in_flight() >= self.window.cwnd {
+                self.sending_over(true, now);
+            } else if self.recovery.burst_left > 0 && self.fits_whole() {
                 return Some(Next::New(self.next_of_burst()));
-            }
-            if let Some(len) = self.next_new(now) {
+            } else if let Some(len) = self.next_new(now) {
                 return Some(Next::New(len));
             }
             self.check_window_probe(now);
