@@ -419,7 +419,7 @@ fn a_closed_window_is_probed_with_backoff_and_reopens() {
     let mut got = 0;
     for _ in 0..4_000 {
         let now = channel.now;
-        got += channel.end(1).discard(u64::MAX, now).0;
+        got += channel.end(1).discard(u64::MAX, now);
         channel.flush();
         channel.run(MS(50));
         if got == 100_000 {
