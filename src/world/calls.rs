@@ -171,7 +171,9 @@ impl World {
             Place::Socket(socket) => match Socket::of(socket) {
                 Socket::Connection(id) => {
                     if let Some(connection) = self.connections.get_mut(id) {
+                        connection.settle_reads();
                         connection.reads.retain(|reading| reading.ticket != ticket);
+                        connection.sink_anew();
                         connection.writes.retain(|(waiting, _)| *waiting != ticket);
                     }
                 }

@@ -100,6 +100,7 @@ impl World {
             connecting: None,
             listener: None,
             reads: VecDeque::new(),
+            sink: 0,
             writes: VecDeque::new(),
             fin_due: false,
             held: true,
@@ -498,6 +499,17 @@ impl World {
 
     /// Gives waiting reads what has arrived; true if anything was taken, so that the window may have opened.
     fn tcp_serve_reads(&mut self, id: ConnectionId) -> bool {
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.settle_reads();
+        }
+        let took = self.tcp_serve_settled(id);
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.sink_anew();
+        }
+        took
+    }
+
+    fn tcp_serve_settled(&mut self, id: ConnectionId) -> bool {
         let mut took = false;
         while let Some(connection) = self.connections.get_mut(id) {
             let Some(reading) = connection.reads.front_mut() else { break };
@@ -544,9 +556,10 @@ impl World {
     }
 
     /// Bytes that the discarding read under way has counted.
-    pub(super) fn tcp_discarded(&self, id: ConnectionId) -> u64 {
-        let reading = self.connections.get(id).and_then(|connection| connection.reads.front());
-        reading.map_or(0, |reading| reading.count)
+    pub(super) fn tcp_discarded(&mut self, id: ConnectionId) -> u64 {
+        let Some(connection) = self.connections.get_mut(id) else { return 0 };
+        connection.settle_reads();
+        connection.reads.front().map_or(0, |reading| reading.count)
     }
 
     /// A program writes.
@@ -606,6 +619,7 @@ impl World {
         let Some(connection) = self.connections.get_mut(id) else { return };
         connection.held = false;
         connection.reads.clear();
+        connection.sink = 0;
         if connection.machine.is_closed() {
             self.tcp_forget(id);
             return;

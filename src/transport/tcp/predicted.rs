@@ -97,7 +97,7 @@ impl Connection {
         self.reset_rto();
         self.board.adapt_reordering_window(plain.prior_delivered);
         self.set_send_timer(now);
-        self.govern_plain(&plain, prior_in_flight, latest, now);
+        self.govern_plain(plain, prior_in_flight, latest, now);
         if self.acks.owed {
             self.check_ack(now);
         }
@@ -107,7 +107,7 @@ impl Connection {
     /// The controller sets the window, as nothing is being reduced.
     #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
     #[inline(always)]
-    fn govern_plain(&mut self, plain: &Plain, prior_in_flight: u32, latest: Span, now: Time) {
+    fn govern_plain(&mut self, plain: Plain, prior_in_flight: u32, latest: Span, now: Time) {
         if self.app_limited_until > 0 && self.board.delivered > self.app_limited_until {
             self.app_limited_until = 0;
         }
@@ -132,7 +132,7 @@ impl Connection {
     }
 
     #[inline(never)]
-    fn govern_by_any(&mut self, plain: &Plain, prior_in_flight: u32, latest: Span, now: Time) {
+    fn govern_by_any(&mut self, plain: Plain, prior_in_flight: u32, latest: Span, now: Time) {
         let ack = self.plain_ack(plain, prior_in_flight, latest, now);
         if on_plain(self.control.get(), &mut self.window, &ack) {
             self.mark_app_limited();
@@ -141,7 +141,7 @@ impl Connection {
 
     #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
     #[inline(always)]
-    fn plain_ack(&self, plain: &Plain, prior_in_flight: u32, latest: Span, now: Time) -> Ack {
+    fn plain_ack(&self, plain: Plain, prior_in_flight: u32, latest: Span, now: Time) -> Ack {
         let min_rtt = self.rtt.min().unwrap_or(latest);
         let interval = plain.send_interval.max(now.since(plain.prior_at));
         let usable = interval >= min_rtt;
