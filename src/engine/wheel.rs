@@ -132,7 +132,8 @@ impl Wheel {
 
     /// The lane is to come up at `time`, which has not passed, and not when it was to come up before, if it was.
     #[expect(clippy::cast_possible_truncation, reason = "slots and words are few")]
-    #[inline]
+    #[expect(clippy::inline_always, reason = "once for every event of a link")]
+    #[inline(always)]
     pub fn set(&mut self, lane: u32, time: Time) {
         let Some(waiting) = self.lanes.get_mut(lane as usize) else { return };
         let tick = time.as_nanos() >> self.shift;
@@ -156,6 +157,12 @@ impl Wheel {
             self.lanes[lane as usize].time = Time::NEVER;
             self.set_among(lane, time);
         }
+    }
+
+    /// As [`Wheel::set`], for where it is not asked for all the time.
+    #[inline(never)]
+    pub fn set_later(&mut self, lane: u32, time: Time) {
+        self.set(lane, time);
     }
 
     /// As [`Wheel::set`], whatever the lane has waited for and whoever waits beside it.
@@ -238,17 +245,20 @@ impl Wheel {
     }
 
     /// The slot of `tick`, which is not before the present word, is not empty any more.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "once for every event of a link")]
+    #[inline(always)]
     fn occupy(&mut self, tick: u64) {
         if tick ^ self.base < 64 {
             self.near |= 1 << (tick & 63);
             return;
         }
-        let word = &mut self.occupied[word_of(tick)];
-        if *word == 0 {
-            self.summary |= 1 << word_of(tick);
-        }
-        *word |= 1 << (tick & 63);
+        self.occupy_later(tick);
+    }
+
+    #[inline(never)]
+    fn occupy_later(&mut self, tick: u64) {
+        self.occupied[word_of(tick)] |= 1 << (tick & 63);
+        self.summary |= 1 << word_of(tick);
     }
 
     /// The slot is empty.
@@ -293,14 +303,29 @@ impl Wheel {
     #[inline(never)]
     fn pop_far(&mut self, bound: Time) -> Due {
         let tick = self.next_tick();
-        let due = if tick < self.aside_tick {
-            let lane = self.slots[slot_of(tick)].first;
-            let time = self.lanes[lane as usize].time;
-            (time < bound).then_some(Due { time, lane })
-        } else {
-            self.first_of_all(bound, tick)
-        };
-        let Some(due) = due else {
+        if tick >= self.aside_tick || tick == u64::MAX {
+            return self.pop_of_all(bound, tick);
+        }
+        let slot = slot_of(tick);
+        let lane = self.slots[slot].first;
+        let Waiting { time, next, .. } = self.lanes[lane as usize];
+        if time >= bound {
+            self.go_on_to(bound);
+            return Due::NOTHING;
+        }
+        self.go_to_word(tick & !63);
+        self.lanes[lane as usize].time = Time::NEVER;
+        self.slots[slot].first = next;
+        if next == NONE {
+            self.near &= self.near - 1;
+        }
+        Due { time, lane }
+    }
+
+    /// As [`Wheel::pop`], where what is aside may come before what is in the slot of `tick`, or there is no such slot.
+    #[inline(never)]
+    fn pop_of_all(&mut self, bound: Time, tick: u64) -> Due {
+        let Some(due) = self.first_of_all(bound, tick) else {
             self.go_on_to(bound);
             return Due::NOTHING;
         };

@@ -129,7 +129,7 @@ impl World {
         // Data for a read that throws it away, which need not be acknowledged yet, asks for no drain.
         let quiet = connection.machine.is_silent()
             && connection.swallow(self.now)
-            && connection.machine.is_silent()
+            && !connection.machine.must_acknowledge()
             && !self.trace.wants(Mask::SERIES);
         let wake = if quiet { connection.next_wake(self.now) } else { None };
         self.packets.recycle(packet);
@@ -325,7 +325,7 @@ impl World {
                             Some((_, Offered::Behind)) => self.tally.sent += 1,
                             Some((egress, Offered::First(arrival))) => {
                                 self.tally.sent += 1;
-                                self.arrivals.set(egress.number(), arrival);
+                                self.arrivals.set_later(egress.number(), arrival);
                             }
                             unusual => {
                                 self.has_set_out(node, number, unusual);
@@ -342,7 +342,7 @@ impl World {
                     break 'drained connection;
                 }
                 if connection.swallow(self.now) {
-                    more = !connection.machine.is_silent();
+                    more = connection.machine.must_acknowledge() || !connection.machine.is_silent();
                     continue;
                 }
                 if self.tcp_events(id) {

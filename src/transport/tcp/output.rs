@@ -55,6 +55,13 @@ impl Connection {
             && self.recovery.sent_now == 0
     }
 
+    /// Whether an acknowledgment is to go at once.
+    #[must_use]
+    #[inline]
+    pub const fn must_acknowledge(&self) -> bool {
+        self.acks.now
+    }
+
     /// Writes the segment that [`Connection::poll_next`] has announced over what `out`, which has no payload, was before. `None` if
     /// it turns out that there is none.
     #[expect(clippy::inline_always, reason = "one step of the drain, which makes nearly all segments")]
