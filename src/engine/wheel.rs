@@ -106,7 +106,7 @@ impl Wheel {
     #[must_use]
     pub fn new(lanes: usize, wait: Span) -> Self {
         // As wide as what lies between two instants if every lane waits, or a little narrower, but four usual waits around the wheel.
-        let ticks = (4 * lanes as u64).clamp(16, SLOTS as u64 / 4);
+        let ticks = (lanes as u64).clamp(16, SLOTS as u64 / 4);
         let tick = (wait.as_nanos() / ticks).max(1);
         Self {
             shift: tick.ilog2(),
@@ -252,13 +252,11 @@ impl Wheel {
             self.near |= 1 << (tick & 63);
             return;
         }
-        self.occupy_later(tick);
-    }
-
-    #[inline(never)]
-    fn occupy_later(&mut self, tick: u64) {
-        self.occupied[word_of(tick)] |= 1 << (tick & 63);
-        self.summary |= 1 << word_of(tick);
+        let word = &mut self.occupied[word_of(tick)];
+        if *word == 0 {
+            self.summary |= 1 << word_of(tick);
+        }
+        *word |= 1 << (tick & 63);
     }
 
     /// The slot is empty.

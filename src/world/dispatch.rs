@@ -185,7 +185,7 @@ impl World {
     }
 
     /// Does what is to be done after [`set_out`].
-    #[inline]
+    #[inline(never)]
     pub(super) fn has_set_out(&mut self, node: u32, id: PacketId, set_out: Option<(Egress, Offered)>) {
         self.tally.sent += 1;
         match set_out {
