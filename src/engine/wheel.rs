@@ -106,7 +106,7 @@ impl Wheel {
     #[must_use]
     pub fn new(lanes: usize, wait: Span) -> Self {
         // As wide as what lies between two instants if every lane waits, or a little narrower, but four usual waits around the wheel.
-        let ticks = (lanes as u64).clamp(16, SLOTS as u64 / 4);
+        let ticks = (2 * lanes as u64).clamp(16, SLOTS as u64 / 4);
         let tick = (wait.as_nanos() / ticks).max(1);
         Self {
             shift: tick.ilog2(),

@@ -9,7 +9,7 @@ use super::node::Node;
 use super::pool::PacketId;
 use super::{Direction, Event, World};
 use crate::base::{Id, Time};
-use crate::engine::Key;
+use crate::engine::{Key, Wheel};
 use crate::host::{Answer, Echoed, Ticker};
 use crate::ip::{self, Verdict};
 use crate::link::{Fate, Offered};
@@ -61,20 +61,23 @@ impl World {
             && u32::from(size) <= link.mtu()
         {
             packet.ttl -= 1;
-            let offered = link.offer(id, size, packet, time);
-            if offered == Offered::Behind {
-                self.note(to, Some(egress.number()), PacketEvent::Offered, id);
-            } else {
-                self.offered(to, egress.number(), id, offered);
+            match link.offer(id, size, packet, time) {
+                Offered::Behind => {}
+                Offered::First(arrival) => self.arrivals.set_later(egress.number(), arrival),
+                Offered::Refused(cause) => return self.refused(to, egress.number(), id, cause),
             }
+            self.note(to, Some(egress.number()), PacketEvent::Offered, id);
             // No program learns of that.
             return;
         }
-        if packet.dst == router.address() {
-            let protocol = packet.body.protocol();
-            self.deliver_to(to, id, protocol);
-        } else {
+        if packet.dst != router.address() {
             self.arrive(to, id);
+        } else if matches!(packet.body, Body::Tcp(_)) {
+            self.note(to, None, PacketEvent::Delivered, id);
+            self.tally.delivered += 1;
+            self.tcp_input(to, id);
+        } else {
+            self.deliver(to, id);
         }
         if self.answered {
             self.settle();
@@ -179,18 +182,26 @@ impl World {
     pub(super) fn send_made(&mut self, node: u32, id: PacketId) {
         let watched = self.trace.wants(Mask::PACKETS);
         let (packet, size) = self.packets.sized_mut(id);
-        let set_out =
-            set_out(&mut self.nodes[node as usize], &mut self.directions, (id, packet, size), self.now, watched);
-        self.has_set_out(node, id, set_out);
+        let machine = &mut self.nodes[node as usize];
+        let links = (&mut self.directions[..], &mut self.arrivals);
+        match set_out(machine, links, (id, packet, size), self.now, watched) {
+            SetOut::Sent => self.tally.sent += 1,
+            unusual => self.has_not_set_out(node, id, unusual),
+        }
     }
 
-    /// Does what is to be done after [`set_out`].
+    /// Does what is to be done after [`set_out`] for a packet that has not.
     #[inline(never)]
-    pub(super) fn has_set_out(&mut self, node: u32, id: PacketId, set_out: Option<(Egress, Offered)>) {
+    pub(super) fn has_not_set_out(&mut self, node: u32, id: PacketId, set_out: SetOut) {
         self.tally.sent += 1;
         match set_out {
-            Some((egress, offered)) => self.offered(node, egress.number(), id, offered),
-            None => self.send_unusually(node, id),
+            SetOut::Sent => {}
+            SetOut::Refused(cause) => {
+                if let Some(egress) = self.nodes[node as usize].router.sends(self.packets.sized_mut(id).0) {
+                    self.refused(node, egress.number(), id, cause);
+                }
+            }
+            SetOut::Unusual => self.send_unusually(node, id),
         }
     }
 
@@ -241,12 +252,10 @@ impl World {
         self.offered(node, egress.number(), id, offered);
     }
 
-    #[expect(clippy::inline_always, reason = "a step of the path of every packet")]
-    #[inline(always)]
     fn offered(&mut self, node: u32, direction: u32, id: PacketId, offered: Offered) {
         match offered {
             Offered::Refused(cause) => return self.refused(node, direction, id, cause),
-            Offered::First(arrival) => self.arrivals.set(direction, arrival),
+            Offered::First(arrival) => self.arrivals.set_later(direction, arrival),
             Offered::Behind => {}
         }
         self.note(node, Some(direction), PacketEvent::Offered, id);
@@ -279,22 +288,13 @@ impl World {
     }
 
     /// Hands a packet to the transport that it is for.
-    #[expect(clippy::inline_always, reason = "a step of the path of every packet")]
-    #[inline(always)]
     fn deliver(&mut self, node: u32, id: PacketId) {
-        let protocol = self.packets.sized_mut(id).0.body.protocol();
-        self.deliver_to(node, id, protocol);
-    }
-
-    #[expect(clippy::inline_always, reason = "a step of the path of every packet")]
-    #[inline(always)]
-    fn deliver_to(&mut self, node: u32, id: PacketId, protocol: u8) {
         self.note(node, None, PacketEvent::Delivered, id);
         self.tally.delivered += 1;
-        match protocol {
-            Body::TCP => self.tcp_input(node, id),
-            Body::UDP => self.udp_input(node, id),
-            _ => {
+        match self.packets.sized_mut(id).0.body {
+            Body::Tcp(_) => self.tcp_input(node, id),
+            Body::Udp(_) => self.udp_input(node, id),
+            Body::Icmp(_) => {
                 let packet = self.packets.remove(id).0;
                 self.icmp_input(node, &packet);
             }
@@ -362,26 +362,43 @@ impl World {
     }
 }
 
+/// Whether a packet that a machine has made has set out.
+#[derive(Clone, Copy)]
+pub(super) enum SetOut {
+    /// It is on its first link, or waits for it.
+    Sent,
+    /// The link does not take it.
+    Refused(Cause),
+    /// Not yet: it is looked at in general.
+    Unusual,
+}
+
 /// Offers a packet that a machine has made to its first link, if all is as usual: nobody watches packets, it has a way out and is
 /// not too large for it.
 #[expect(clippy::inline_always, reason = "a step of the path of every packet")]
 #[inline(always)]
 pub(super) fn set_out(
     node: &mut Node,
-    directions: &mut [Direction],
+    (directions, arrivals): (&mut [Direction], &mut Wheel),
     (id, packet, size): (PacketId, &mut Packet, u16),
     now: Time,
     watched: bool,
-) -> Option<(Egress, Offered)> {
+) -> SetOut {
     packet.ident = node.stack.next_ident();
     if watched {
-        return None;
+        return SetOut::Unusual;
     }
-    let egress = node.router.sends(packet)?;
+    let Some(egress) = node.router.sends(packet) else { return SetOut::Unusual };
     let link = &mut directions[egress.index()].link;
     if u32::from(size) > link.mtu() {
-        return None;
+        return SetOut::Unusual;
     }
-    let offered = link.offer(id, size, packet, now);
-    Some((egress, offered))
+    match link.offer(id, size, packet, now) {
+        Offered::Behind => SetOut::Sent,
+        Offered::First(arrival) => {
+            arrivals.set_later(egress.number(), arrival);
+            SetOut::Sent
+        }
+        Offered::Refused(cause) => SetOut::Refused(cause),
+    }
 }

@@ -1,13 +1,12 @@
 //! TCP in the world: segments in, drain, calls served, wakes scheduled. The order of the drain exists once, here.
 
-use super::dispatch::set_out;
+use super::dispatch::{SetOut, set_out};
 use super::node::FourTuple;
 use super::pool::PacketId;
 use super::sockets::{Connection, Listener, Reading, Socket};
 use super::{Event, World};
 use crate::base::{BitRate, Id, Time};
 use crate::host::{Answer, NetError, Opened, Ticket, Want};
-use crate::link::Offered;
 use crate::trace::{Arrival, Mask, Notice, Record, Recovery, Series, What};
 use crate::transport::congestion::Phase;
 use crate::transport::tcp::{self, Next, Wake};
@@ -319,16 +318,11 @@ impl World {
                         self.tally.retransmitted += u64::from(first_sent < self.now);
                         let (node, watched) = (connection.node, self.trace.wants(Mask::PACKETS));
                         let machine = &mut self.nodes[node as usize];
-                        let set_out =
-                            set_out(machine, &mut self.directions, (number, packet, *size), self.now, watched);
-                        match set_out {
-                            Some((_, Offered::Behind)) => self.tally.sent += 1,
-                            Some((egress, Offered::First(arrival))) => {
-                                self.tally.sent += 1;
-                                self.arrivals.set_later(egress.number(), arrival);
-                            }
+                        let links = (&mut self.directions[..], &mut self.arrivals);
+                        match set_out(machine, links, (number, packet, *size), self.now, watched) {
+                            SetOut::Sent => self.tally.sent += 1,
                             unusual => {
-                                self.has_set_out(node, number, unusual);
+                                self.has_not_set_out(node, number, unusual);
                                 continue 'drained;
                             }
                         }
