@@ -4,7 +4,9 @@
 //! judged in the world.
 
 use crate::base::{Id, Span, Time};
-use crate::host::{Answer, Call, Executor, Host, Inbox, NetError, Opened, Place, Received, SocketId, Ticker, Ticket, Want};
+use crate::host::{
+    Answer, Call, Executor, Host, Inbox, NetError, Opened, Place, Received, SocketId, Ticker, Ticket, Want,
+};
 use crate::trace::{Arrival, Record};
 use crate::wire::Payload;
 use std::collections::{BTreeMap, VecDeque};

@@ -307,7 +307,11 @@ impl Payload {
     #[must_use]
     #[inline]
     pub fn real_head(&self) -> Option<[u8; HEAD]> {
-        if let Some(Chunk::Headed(head, _)) = &self.first { Some(*head) } else { self.real_prefix().first_chunk().copied() }
+        if let Some(Chunk::Headed(head, _)) = &self.first {
+            Some(*head)
+        } else {
+            self.real_prefix().first_chunk().copied()
+        }
     }
 
     /// All bytes, filler as zeros.

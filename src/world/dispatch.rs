@@ -21,6 +21,7 @@ impl World {
     /// Time moves: an event of a node happens.
     pub(super) fn node_event(&mut self, key: Key, event: Event) {
         self.begin(key.time(), key.origin());
+        self.other_events += 1;
         match event {
             Event::Connection(id) => self.connection_event(id),
             Event::Quic(id) => self.quic_event(id),
@@ -48,12 +49,13 @@ impl World {
         self.begin(time, (self.nodes.len() as u64 + u64::from(direction)) << 32);
         let end = &mut self.directions[direction as usize];
         let to = end.to;
+        if self.trace.wants(Mask::PACKETS) {
+            return self.link_event_unusual(direction);
+        }
         let Some((id, next)) = end.link.take_plain() else { return self.link_event_unusual(direction) };
         if next != Time::NEVER {
             self.arrivals.set(direction, next);
         }
-        self.hops += 1;
-        self.note(to, Some(direction), PacketEvent::Arrived, id);
         let (packet, size) = self.packets.sized_mut(id);
         let router = &self.nodes[to as usize].router;
         if let Some(egress) = router.forwards(packet)
@@ -66,14 +68,12 @@ impl World {
                 Offered::First(arrival) => self.arrivals.set_later(egress.number(), arrival),
                 Offered::Refused(cause) => return self.refused(to, egress.number(), id, cause),
             }
-            self.note(to, Some(egress.number()), PacketEvent::Offered, id);
             // No program learns of that.
             return;
         }
         if packet.dst != router.address() {
             self.arrive(to, id);
         } else if matches!(packet.body, Body::Tcp(_)) {
-            self.note(to, None, PacketEvent::Delivered, id);
             self.tally.delivered += 1;
             self.tcp_input(to, id);
         } else {
@@ -89,11 +89,13 @@ impl World {
     fn link_event_unusual(&mut self, direction: u32) {
         let end = &mut self.directions[direction as usize];
         let to = end.to;
-        let Some((id, fate, next)) = end.link.take() else { return self.serve(direction) };
+        let Some((id, fate, next)) = end.link.take() else {
+            self.other_events += 1;
+            return self.serve(direction);
+        };
         if next != Time::NEVER {
             self.arrivals.set(direction, next);
         }
-        self.hops += 1;
         if fate == Fate::Arrives {
             self.note(to, Some(direction), PacketEvent::Arrived, id);
             self.arrive(to, id);

@@ -106,7 +106,8 @@ pub struct World {
     trace: Trace,
     digest: Digest,
     events: u64,
-    hops: u64,
+    /// Events that brought no packet to the end of a link.
+    other_events: u64,
     tally: Tally,
     /// Whether a program may have been woken since programs last ran.
     answered: bool,
@@ -131,7 +132,7 @@ impl World {
     /// Packets that have crossed a link so far, lost ones included.
     #[must_use]
     pub const fn hops(&self) -> u64 {
-        self.hops
+        self.events - self.other_events
     }
 
     /// The fingerprint of everything that has happened so far.

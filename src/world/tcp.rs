@@ -10,7 +10,9 @@ use crate::host::{Answer, NetError, Opened, Ticket, Want};
 use crate::trace::{Arrival, Mask, Notice, Record, Recovery, Series, What};
 use crate::transport::congestion::Phase;
 use crate::transport::tcp::{self, Next, Wake};
-use crate::wire::{Body, Cookie, Dscp, Ecn, Flags, IPV4_HEADER, Icmp, Packet, Payload, Segment, Seq, Transit, UnreachableCode};
+use crate::wire::{
+    Body, Cookie, Dscp, Ecn, Flags, IPV4_HEADER, Icmp, Packet, Payload, Segment, Seq, Transit, UnreachableCode,
+};
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::rc::Rc;

@@ -46,13 +46,13 @@ impl Connection {
     #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
     #[inline(always)]
     pub fn is_silent(&self) -> bool {
-        self.state == State::Established
+        self.next == self.written()
             && !self.acks.now
-            && !self.recovery.due.any()
-            && self.control_out.is_empty()
-            && self.next == self.written()
+            && self.state == State::Established
             && !self.fin
             && self.recovery.sent_now == 0
+            && !self.recovery.due.any()
+            && self.control_out.is_empty()
     }
 
     /// Whether an acknowledgment is to go at once.
@@ -229,10 +229,8 @@ impl Connection {
         out.ack = self.receiver.seq(self.receiver.next);
         out.flags = flags | self.ecn.echo();
         out.window = self.receiver.offer();
-        out.options = Options::default();
-        if self.timestamps {
-            out.options.timestamps = Some((self.clock(now), self.ts_recent));
-        }
+        let timestamps = if self.timestamps { Some((self.clock(now), self.ts_recent)) } else { None };
+        out.options.hold_only(timestamps);
         if self.sack && self.receiver.has_blocks() {
             out.options.sack = self.receiver.sack_blocks(if self.timestamps { 3 } else { 4 });
         }
@@ -356,7 +354,8 @@ impl Connection {
     }
 
     /// Whether another segment may follow at once.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
     fn has_more(&self) -> bool {
         self.board.in_flight() < self.window.cwnd && (self.fits_whole() || self.next_data(false).is_some())
     }

@@ -31,7 +31,11 @@ impl Connection {
         if !expected {
             return false;
         }
-        if segment.payload.is_empty() { self.take_plain_ack(segment, now) } else { self.take_next(segment, transit, now) }
+        if segment.payload.is_empty() {
+            self.take_plain_ack(segment, now)
+        } else {
+            self.take_next(segment, transit, now)
+        }
     }
 
     /// The echo and the timestamp of a segment that is just what comes next.
@@ -62,7 +66,7 @@ impl Connection {
         self.note_timestamps(segment);
         self.update_window(segment, self.una);
         self.timers.window_probes = 0;
-        self.receiver.release(&mut segment.payload, arrival_of(transit, now));
+        self.receiver.release(&mut segment.payload, || arrival_of(transit, now));
         self.data_received(len, segment.flags.has(Flags::PSH), now);
         self.events.raise(Events::READABLE);
         self.check_ack(now);

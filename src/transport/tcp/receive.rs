@@ -199,7 +199,7 @@ impl Receiver {
             payload.advance(self.next - start);
         }
         taken.readable = true;
-        self.release(&mut payload, arrival);
+        self.release(&mut payload, || arrival);
         if !self.held.is_empty() {
             self.release_held(arrival.arrived);
             taken.filled = self.held.is_empty();
@@ -210,14 +210,14 @@ impl Receiver {
     /// Takes in what is next, out of its place.
     #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
     #[inline(always)]
-    pub(super) fn release(&mut self, payload: &mut Payload, arrival: Arrival) {
+    pub(super) fn release(&mut self, payload: &mut Payload, arrival: impl FnOnce() -> Arrival) {
         let len = payload.len();
         self.next += len;
         if self.ready_bytes == 0 && payload.take_filler() {
             self.lone = len;
-            self.lone_arrival = arrival;
+            self.lone_arrival = arrival();
         } else {
-            self.queue(std::mem::take(payload), arrival);
+            self.queue(std::mem::take(payload), arrival());
         }
         self.ready_bytes += len;
     }
@@ -256,7 +256,7 @@ impl Receiver {
                 payload.advance(self.next - start);
             }
             arrival.released = now;
-            self.release(&mut payload, arrival);
+            self.release(&mut payload, || arrival);
         }
         self.held.drain(..count);
         self.forget_blocks();

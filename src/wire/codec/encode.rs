@@ -2,8 +2,8 @@
 
 use super::checksum::Checksum;
 use crate::wire::{
-    Body, Datagram, Dscp, Ecn, FastOpen, IPV4_HEADER, Icmp, Options, Packet, Payload, Quote, Segment,
-    TCP_HEADER, UnreachableCode,
+    Body, Datagram, Dscp, Ecn, FastOpen, IPV4_HEADER, Icmp, Options, Packet, Payload, Quote, Segment, TCP_HEADER,
+    UnreachableCode,
 };
 use std::fmt;
 use std::net::Ipv4Addr;
