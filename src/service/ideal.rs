@@ -212,7 +212,7 @@ impl Ideal {
                 let id = self.socket(Socket::Datagrams { at, inbox });
                 self.executor.answer(ticket, Answer::Bound(Ok((id, port))));
             }
-            Call::SendTo { socket, to, payload, flow } => {
+            Call::SendTo { socket, to, payload, flow, from: _ } => {
                 let Socket::Datagrams { at: from, .. } = self.sockets[usize::try_from(socket.0).unwrap()] else {
                     return;
                 };
@@ -220,7 +220,7 @@ impl Ideal {
                 if !self.lost.contains(&self.datagrams) {
                     let flow = if flow == 0 { socket.0 + 1 } else { flow };
                     let arrival = self.arrival(self.now, far);
-                    self.at(far, Event::Datagram(to, Received { from, payload, flow, arrival }));
+                    self.at(far, Event::Datagram(to, Received { from, at: *to.ip(), payload, flow, arrival }));
                 }
             }
             Call::Tick { ticker, at } => self.at(at.max(self.now), Event::Tick(ticker)),
@@ -233,7 +233,11 @@ impl Ideal {
                     Socket::Datagrams { .. } | Socket::Gone => {}
                 }
             }
-            Call::Echo { .. } | Call::Quic { .. } | Call::Steer { .. } | Call::AnswerFrom { .. } => {}
+            Call::Echo { .. }
+            | Call::Quic { .. }
+            | Call::Steer { .. }
+            | Call::AnswerFrom { .. }
+            | Call::Announce { .. } => {}
         }
     }
 

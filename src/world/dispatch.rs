@@ -58,7 +58,14 @@ impl World {
         }
         let (packet, size) = self.packets.sized_mut(id);
         let router = &self.nodes[to as usize].router;
-        if let Some(egress) = router.forwards(packet)
+        if packet.dst == router.address() {
+            if matches!(packet.body, Body::Tcp(_)) {
+                self.tally.delivered += 1;
+                self.tcp_input(to, id);
+            } else {
+                self.deliver(to, id);
+            }
+        } else if let Some(egress) = router.forwards(packet)
             && let link = &mut self.directions[egress.index()].link
             && u32::from(size) <= link.mtu()
         {
@@ -66,18 +73,12 @@ impl World {
             match link.offer(id, size, packet, time) {
                 Offered::Behind => {}
                 Offered::First(arrival) => self.arrivals.set_later(egress.number(), arrival),
-                Offered::Refused(cause) => return self.refused(to, egress.number(), id, cause),
+                Offered::Refused(cause) => self.refused(to, egress.number(), id, cause),
             }
             // No program learns of that.
             return;
-        }
-        if packet.dst != router.address() {
-            self.arrive(to, id);
-        } else if matches!(packet.body, Body::Tcp(_)) {
-            self.tally.delivered += 1;
-            self.tcp_input(to, id);
         } else {
-            self.deliver(to, id);
+            self.arrive(to, id);
         }
         if self.answered {
             self.settle();
@@ -328,7 +329,7 @@ impl World {
         match quote.protocol {
             // An echo request's sequence number is in its bytes 6 and 7.
             Body::ICMP => self.echo_answer(node, word(6), packet),
-            Body::TCP => self.tcp_error(node, word(0), (quote.dst, word(2)), packet),
+            Body::TCP => self.tcp_error(node, (quote.src, word(0)), (quote.dst, word(2)), packet),
             Body::UDP => self.udp_error(node, word(0), packet),
             _ => {}
         }

@@ -33,7 +33,7 @@ impl Connection {
                 self.sending_over(true, now);
             } else if self.recovery.burst_left > 0 && self.fits_whole() {
                 return Some(Next::New(self.next_of_burst()));
-            } else if let Some(len) = self.next_new(now) {
+            } else if let Some(len) = self.next_in_room(now) {
                 return Some(Next::New(len));
             }
             self.check_window_probe(now);
@@ -336,9 +336,12 @@ impl Connection {
             return None;
         }
         let partial = len < mss && !(self.fin && waiting <= len);
-        if partial && self.nagle && !forced && !self.board.is_empty() && self.small_end > self.una {
+        if partial && !forced {
             // Nagle with Minshall's change: one small segment in flight at a time.
-            return None;
+            let one_out = self.nagle && !self.board.is_empty() && self.small_end > self.una;
+            if one_out || self.next + len > self.held_from {
+                return None;
+            }
         }
         Some(len)
     }
@@ -388,6 +391,12 @@ impl Connection {
             self.sending_over(true, now);
             return None;
         }
+        self.next_in_room(now)
+    }
+
+    /// The same where there is something to be sent, or has been just now, and room in the window.
+    #[inline(never)]
+    fn next_in_room(&mut self, now: Time) -> Option<u64> {
         let Some(len) = self.next_data(false) else {
             self.sending_over(false, now);
             return None;
@@ -564,6 +573,8 @@ impl Connection {
         let waiting = self.written().saturating_sub(self.next);
         if room > 0 && waiting > 0 {
             let len = room.min(waiting).min(u64::from(self.mss));
+            self.timers.window_probes = 0;
+            self.timers.backoff = 0;
             return self.sent_new(len, now);
         }
         self.window_probe(now)
