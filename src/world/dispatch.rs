@@ -26,7 +26,10 @@ impl World {
             Event::Connection(id) => self.connection_event(id),
             Event::Quic(id) => self.quic_event(id),
             Event::Timer(ticket) => self.answer(ticket, Answer::Slept),
-            Event::Tick { node, ticker } => self.tick(node, ticker),
+            Event::Tick { node, ticker } => {
+                self.tick(node, ticker);
+                self.serve_calls();
+            }
             Event::Loopback { node, packet } => self.arrive(node, packet),
             Event::Fault(index) => self.fault_event(index),
             Event::Routes(batch) => self.routes_event(batch),
@@ -144,23 +147,25 @@ impl World {
         loop {
             self.answered = false;
             self.executor.run();
-            while let Some((node, call)) = self.executor.next_call() {
-                self.call(node, call);
-            }
+            self.serve_calls();
             if !self.answered {
                 break;
             }
         }
     }
 
-    /// Calls a program's function and does what it asks.
+    /// Does what programs have asked for.
     #[inline]
-    pub(super) fn tick(&mut self, node: u32, ticker: Id<Ticker>) {
-        let next = self.executor.tick(ticker, self.now);
+    fn serve_calls(&mut self) {
         while let Some((node, call)) = self.executor.next_call() {
             self.call(node, call);
         }
-        match next {
+    }
+
+    /// Calls a program's function. What that asks for waits in the mailbox.
+    #[inline]
+    pub(super) fn tick(&mut self, node: u32, ticker: Id<Ticker>) {
+        match self.executor.tick(ticker, self.now) {
             Some(time) => self.schedule(node, time.max(self.now), Event::Tick { node, ticker }),
             // Its end may be what a program waits for.
             None => self.answered = true,
