@@ -145,6 +145,14 @@ impl Payload {
         self.len
     }
 
+    /// Length in bytes of what is in a packet, which is less than 64 KiB.
+    #[must_use]
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "a packet holds less than 64 KiB")]
+    pub const fn len_u32(&self) -> u32 {
+        self.len as u32
+    }
+
     /// Whether there are no bytes.
     #[must_use]
     #[inline]

@@ -82,7 +82,7 @@ impl Connection {
         };
         // Such segments have no other options than these.
         let header = if self.timestamps { 32 } else { 20 };
-        let len = if out.options.sack.is_empty() { header + out.payload.len() as u32 } else { out.wire_len() };
+        let len = if out.options.sack.is_empty() { header + out.payload.len_u32() } else { out.wire_len() };
         debug_assert_eq!(len, out.wire_len());
         Some(Departure { first_sent: now, ecn, len })
     }

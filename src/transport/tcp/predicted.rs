@@ -33,6 +33,7 @@ impl Connection {
             && segment.options.sack.is_empty()
             && !self.fin
             && !self.orphan
+            && self.held_from == u64::MAX
             && !self.ecn.agreed()
             && match segment.options.timestamps {
                 Some((value, _)) => self.timestamps && value.wrapping_sub(self.ts_recent).cast_signed() >= 0,
