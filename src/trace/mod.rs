@@ -10,7 +10,7 @@ mod record;
 mod store;
 
 pub use balancing::{Balanced, BalancedEvent, Judged, Judgement, Probed, Refusal, Refused};
-pub use notice::{FaultChange, Lost, Notice, Rerouted, What};
+pub use notice::{Announcement, FaultChange, Lost, Notice, Rerouted, What};
 pub use record::{
     Arrival, Cause, Charge, Circuit, Echo, Exchange, Failure, Limited, Lookup, Message, MessageSent, PacketEvent,
     PacketRecord, Progress, QuicKind, QuicLost, Record, Recovery, Request, RequestStarted, Series, Tripped, Try,
