@@ -1,16 +1,18 @@
 //! TCP in the world: segments in, drain, calls served, wakes scheduled. The order of the drain exists once, here.
 
-use super::dispatch::set_out;
+use super::dispatch::{SetOut, set_out};
 use super::node::FourTuple;
-use super::pool::{PacketId, segment_size};
+use super::pool::PacketId;
 use super::sockets::{Connection, Listener, Reading, Socket};
 use super::{Event, World};
 use crate::base::{BitRate, Id, Time};
 use crate::host::{Answer, NetError, Opened, Ticket, Want};
 use crate::trace::{Arrival, Mask, Notice, Record, Recovery, Series, What};
 use crate::transport::congestion::Phase;
-use crate::transport::tcp::{self, Wake};
-use crate::wire::{Body, Cookie, Dscp, Ecn, Flags, Icmp, Packet, Payload, Segment, Seq, Transit, UnreachableCode};
+use crate::transport::tcp::{self, Next, Wake};
+use crate::wire::{
+    Body, Cookie, Dscp, Ecn, Flags, IPV4_HEADER, Icmp, Packet, Payload, Segment, Seq, Transit, UnreachableCode,
+};
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::rc::Rc;
@@ -99,6 +101,7 @@ impl World {
             connecting: None,
             listener: None,
             reads: VecDeque::new(),
+            sink: 0,
             writes: VecDeque::new(),
             fin_due: false,
             held: true,
@@ -124,8 +127,18 @@ impl World {
         }
         connection.machine.handle_segment(segment, transit, ecn, self.now);
         segment.payload.clear();
+        // Data for a read that throws it away, which need not be acknowledged yet, asks for no drain.
+        let quiet = connection.machine.is_silent()
+            && connection.swallow(self.now)
+            && !connection.machine.must_acknowledge()
+            && !self.trace.wants(Mask::SERIES);
+        let wake = if quiet { connection.next_wake(self.now) } else { None };
         self.packets.recycle(packet);
-        self.tcp_drain(id);
+        if !quiet {
+            self.tcp_drain(id);
+        } else if let Some(at) = wake {
+            self.schedule(node, at, Event::Connection(id));
+        }
     }
 
     /// A segment for a connection that is not established yet or not any more: it may be dropped, or open another connection.
@@ -291,35 +304,51 @@ impl World {
     /// they lie in the pool.
     #[inline(never)]
     pub(super) fn tcp_drain(&mut self, id: ConnectionId) {
-        let connection = loop {
+        let connection = 'drained: loop {
             let Some(connection) = self.connections.get_mut(id) else { return };
-            if let Some(next) = connection.machine.poll_next(self.now) {
-                let (number, packet, size) = self.packets.blank();
-                let Body::Tcp(segment) = &mut packet.body else { return };
-                if let Some(departure) = connection.machine.write_next(next, self.now, segment) {
-                    *size = segment_size(segment);
-                    packet.src = connection.local;
-                    packet.dst = *connection.remote.ip();
-                    packet.ttl = crate::ip::DEFAULT_TTL;
-                    packet.dscp = connection.dscp;
-                    packet.ecn = departure.ecn;
-                    let (flow, first_sent) = (connection.flow, departure.first_sent);
-                    packet.transit = Transit { flow, first_sent, sent: self.now, ..Transit::default() };
-                    self.tally.retransmitted += u64::from(first_sent < self.now);
-                    let (node, watched) = (connection.node, self.trace.wants(Mask::PACKETS));
-                    let machine = &mut self.nodes[node as usize];
-                    let set_out = set_out(machine, &mut self.directions, (number, packet, *size), self.now, watched);
-                    self.has_set_out(node, number, set_out);
+            let mut more = true;
+            loop {
+                if more && let Some(next) = connection.machine.poll_next(self.now) {
+                    let (number, packet, size) = self.packets.blank();
+                    let Body::Tcp(segment) = &mut packet.body else { return };
+                    if let Some(departure) = connection.machine.write_next(next, self.now, segment) {
+                        *size = u16::try_from(IPV4_HEADER + departure.len).unwrap_or(u16::MAX);
+                        packet.src = connection.local;
+                        packet.dst = *connection.remote.ip();
+                        packet.ttl = crate::ip::DEFAULT_TTL;
+                        packet.dscp = connection.dscp;
+                        packet.ecn = departure.ecn;
+                        let (flow, first_sent) = (connection.flow, departure.first_sent);
+                        packet.transit = Transit { flow, first_sent, sent: self.now, ..Transit::default() };
+                        self.tally.retransmitted += u64::from(first_sent < self.now);
+                        let (node, watched) = (connection.node, self.trace.wants(Mask::PACKETS));
+                        let machine = &mut self.nodes[node as usize];
+                        let links = (&mut self.directions[..], &mut self.arrivals);
+                        match set_out(machine, links, (number, packet, *size), self.now, watched) {
+                            SetOut::Sent => self.tally.sent += 1,
+                            unusual => {
+                                self.has_not_set_out(node, number, unusual);
+                                continue 'drained;
+                            }
+                        }
+                        // Nothing follows the acknowledgment of a pure receiver.
+                        more = next != Next::Ack || !connection.machine.is_silent();
+                        continue;
+                    }
+                    self.packets.give_back(number);
+                }
+                if !connection.machine.has_events() {
+                    break 'drained connection;
+                }
+                if connection.swallow(self.now) {
+                    more = connection.machine.must_acknowledge() || !connection.machine.is_silent();
                     continue;
                 }
-                self.packets.give_back(number);
-            }
-            if !connection.machine.has_events() {
-                break connection;
-            }
-            if !connection.swallow(self.now) && !self.tcp_events(id) {
+                if self.tcp_events(id) {
+                    continue 'drained;
+                }
                 let Some(connection) = self.connections.get_mut(id) else { return };
-                break connection;
+                break 'drained connection;
             }
         };
         if self.trace.wants(Mask::SERIES) {
@@ -332,14 +361,8 @@ impl World {
             self.tcp_forget(id);
             return;
         }
-        let at = match connection.machine.wake() {
-            Wake::Now => self.now,
-            Wake::At(time) => time.max(self.now),
-            Wake::OnInput => return,
-        };
-        if at < connection.scheduled {
-            connection.scheduled = at;
-            let node = connection.node;
+        let node = connection.node;
+        if let Some(at) = connection.next_wake(self.now) {
             self.schedule(node, at, Event::Connection(id));
         }
     }
@@ -478,6 +501,17 @@ impl World {
 
     /// Gives waiting reads what has arrived; true if anything was taken, so that the window may have opened.
     fn tcp_serve_reads(&mut self, id: ConnectionId) -> bool {
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.settle_reads();
+        }
+        let took = self.tcp_serve_settled(id);
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.sink_anew();
+        }
+        took
+    }
+
+    fn tcp_serve_settled(&mut self, id: ConnectionId) -> bool {
         let mut took = false;
         while let Some(connection) = self.connections.get_mut(id) {
             let Some(reading) = connection.reads.front_mut() else { break };
@@ -493,9 +527,7 @@ impl World {
                         }
                     }
                     Want::Discard(max) => {
-                        let (count, arrival) = machine.discard(max - reading.count, self.now);
-                        reading.count += count;
-                        reading.arrival = arrival;
+                        reading.count += machine.discard(max - reading.count, self.now);
                         if reading.count < max && !machine.at_eof() && connection.error.is_none() {
                             break;
                         }
@@ -509,7 +541,9 @@ impl World {
             let ended = machine.readable() == 0 && machine.at_eof();
             let failed = connection.error.filter(|_| machine.readable() == 0);
             let (ticket, result) = if complete || (ended && failed.is_none()) {
-                let Some(Reading { ticket, taken, count, arrival, .. }) = connection.reads.pop_front() else { break };
+                let Some(Reading { ticket, want, taken, count, arrival }) = connection.reads.pop_front() else { break };
+                let discarded = matches!(want, Want::Discard(_)) && count > 0;
+                let arrival = if discarded { machine.discarded() } else { arrival };
                 (ticket, Ok((taken, count, arrival)))
             } else if let Some(error) = failed {
                 let ticket = reading.ticket;
@@ -524,9 +558,10 @@ impl World {
     }
 
     /// Bytes that the discarding read under way has counted.
-    pub(super) fn tcp_discarded(&self, id: ConnectionId) -> u64 {
-        let reading = self.connections.get(id).and_then(|connection| connection.reads.front());
-        reading.map_or(0, |reading| reading.count)
+    pub(super) fn tcp_discarded(&mut self, id: ConnectionId) -> u64 {
+        let Some(connection) = self.connections.get_mut(id) else { return 0 };
+        connection.settle_reads();
+        connection.reads.front().map_or(0, |reading| reading.count)
     }
 
     /// A program writes.
@@ -586,6 +621,7 @@ impl World {
         let Some(connection) = self.connections.get_mut(id) else { return };
         connection.held = false;
         connection.reads.clear();
+        connection.sink = 0;
         if connection.machine.is_closed() {
             self.tcp_forget(id);
             return;
