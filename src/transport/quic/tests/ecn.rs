@@ -141,7 +141,7 @@ fn a_controller_that_counts_marks_asks_for_them_whatever_the_host_does() {
         let count = Cell::new(0);
         Box::new(move |seen: &Seen| {
             count.set(count.get() + u32::from(seen.from == 0));
-            if seen.from == 0 && count.get() % 20 == 0 { Ecn::CongestionExperienced } else { seen.ecn }
+            if seen.from == 0 && count.get().is_multiple_of(20) { Ecn::CongestionExperienced } else { seen.ecn }
         })
     };
     let mut windows = Vec::new();
