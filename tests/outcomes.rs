@@ -271,3 +271,13 @@ fn retried_payment() {
 fn backoff_and_jitter() {
     pinned("backoff-and-jitter");
 }
+
+#[test]
+fn sticky_sessions() {
+    pinned("sticky-sessions");
+}
+
+#[test]
+fn canary_release() {
+    pinned("canary-release");
+}

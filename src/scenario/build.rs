@@ -396,6 +396,8 @@ impl Programs<'_> {
             path: http.path.clone(),
             method: http.method.parse::<Method>().expect("a plan names methods that there are"),
             head: http.head_bytes.map_or(HeadSize::Browser, HeadSize::Exactly),
+            headers: http.headers.clone(),
+            cookies: http.cookies.clone(),
             body_bytes: http.body_bytes,
             idempotency_key: http.idempotency_key,
             pays: http.pays,

@@ -4,6 +4,7 @@
 //! the order of the file; [`Written`] keeps that order for display. A `u32` that refers to one is its index in the plan.
 
 mod balancer;
+mod behind;
 mod expect;
 
 pub use balancer::{BackendPool, Balancer, Target};
@@ -448,6 +449,10 @@ pub struct Http {
     pub method: &'static str,
     /// Bytes of a request's head; `None`: what a browser sends.
     pub head_bytes: Option<u64>,
+    /// Fields of their own in a request's head, names and values.
+    pub headers: Vec<(String, String)>,
+    /// Whether users keep cookies, and those that they have from the start; `None`: they do not.
+    pub cookies: Option<Vec<(String, String)>>,
     /// Bytes of a request's body.
     pub body_bytes: u64,
     /// Whether each request carries a key of its own.

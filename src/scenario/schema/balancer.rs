@@ -200,7 +200,7 @@ fn pool(
         settings.panic = value::ratio(value, "`panic`", problems).unwrap_or(settings.panic);
     }
     if let Some(value) = fields.get("sticky") {
-        settings.sticky = cookie_name(value, problems);
+        settings.sticky = value::token(value, "a cookie's name", problems);
     }
     if let Some(value) = fields.get("connections") {
         let most = value::whole(value, "`connections`", 1..=1_000_000, problems);
@@ -316,41 +316,13 @@ fn targets(
     Some(targets)
 }
 
-/// A cookie's name: a token (RFC 6265 4.1.1).
-fn cookie_name(value: &Value, problems: &mut Problems) -> Option<String> {
-    let name = value::text(value, "a cookie", problems)?;
-    token(name, "a cookie's name", value, problems)
-}
-
-fn token(name: &str, what: &str, value: &Value, problems: &mut Problems) -> Option<String> {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if !name.is_empty() && name.bytes().all(fits) {
-        return Some(name.to_owned());
-    }
-    problems.add(
-        Diagnostic::error(Code::BadName, inner(value), format!("`{name}` cannot be {what}"))
-            .help("it consists of letters, digits and `-`, `_`, `.`"),
-    );
-    None
-}
-
 pub(super) fn check_of(value: &Value, problems: &mut Problems) -> Option<Check> {
     let kind = value::choice(value, "`health`", &["Tcp", "Http"], problems)?;
     let fields = Fields::open(if kind == "Tcp" { &HEALTH_TCP } else { &HEALTH_HTTP }, value, problems)?;
     let probe = if kind == "Tcp" {
         Probe::Tcp
     } else {
-        let path = match fields.get("path") {
-            None => "/",
-            Some(value) => value::text(value, "a path", problems)?,
-        };
-        if !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
-            problems.add(
-                Diagnostic::error(Code::OutOfRange, fields.span, format!("`{path}` is no path"))
-                    .help("a path begins with `/` and has no spaces: `/health`"),
-            );
-            return None;
-        }
+        let path = fields.get("path").map_or(Some("/"), |value| value::path(value, problems))?;
         Probe::Http { path: path.to_owned() }
     };
     let mut check = Check::new(probe);
@@ -438,11 +410,18 @@ fn route(item: &Value, pools: &[BackendPool], problems: &mut Problems) -> Option
         let Some(value) = fields.get(name) else { continue };
         let (found, wanted) = match &value.kind {
             Kind::Tuple { items, .. } if items.len() == 2 => {
-                (value::text(&items[0], "a name", problems)?, Some(value::text(&items[1], "a value", problems)?))
+                (&items[0], Some(value::text(&items[1], "a value", problems)?))
             }
-            _ => (value::text(value, &format!("`{name}` (a name, or (\"name\", \"value\"))"), problems)?, None),
+            Kind::Text(_) => (value, None),
+            _ => {
+                return value::wrong(
+                    value,
+                    &format!("`{name}` is a name, or a name and a value: (\"x\", \"1\")"),
+                    problems,
+                );
+            }
         };
-        let found = token(found, "the name of a header field or a cookie", value, problems)?;
+        let found = value::token(found, "the name of a header field or a cookie", problems)?;
         let wanted = wanted.map(str::to_owned);
         when.push(if name == "header" { Match::Header(found, wanted) } else { Match::Cookie(found, wanted) });
     }

@@ -87,7 +87,7 @@ pub(super) async fn probe(host: &Host, at: SocketAddrV4, what: &Probe) -> bool {
     let Probe::Http { path } = what else { return true };
     let (address, method) = (at.ip().to_string(), Method::Get);
     let name = if at.port() == 80 { address } else { at.to_string() };
-    let ask = Ask { method, target: path, host: &name, body: 0, close: true, size: HeadSize::Exactly(0) };
+    let ask = Ask { method, target: path, host: &name, body: 0, close: true, size: HeadSize::Exactly(0), fields: &[] };
     if stream.write(message(ask.head().encode(), 0)).await.is_err() {
         return false;
     }

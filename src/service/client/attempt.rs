@@ -112,10 +112,16 @@ impl Asker {
     }
 
     /// Writes the request and reads the answer; before that, reads what it is about if it is a conditional one.
-    async fn ask(&self, seen: &Cell<Request>, connection: &mut Connection) -> Result<Whole<Response>, ReadError> {
+    async fn ask(
+        &self,
+        seen: &Cell<Request>,
+        connection: &mut Connection,
+        user: &User,
+    ) -> Result<Whole<Response>, ReadError> {
         let mut version = None;
-        if let Some(reading) = &self.reading {
-            let answer = round(connection, http1::message(reading.clone(), 0), Method::Get).await?;
+        if let Some(reading) = self.reading(user) {
+            let answer = round(connection, http1::message(reading, 0), Method::Get).await?;
+            self.keep_cookies(&answer, user);
             if answer.head.status >= 400 || !reusable(&answer) {
                 return Ok(answer);
             }
@@ -126,8 +132,16 @@ impl Asker {
                 seen.exchange = connection.exchanges;
             });
         }
-        let head = self.head(seen.get().number, version.as_ref());
-        round(connection, http1::message(head, self.config.body_bytes), self.config.method).await
+        let head = self.head(seen.get().number, version.as_ref(), user);
+        let answer = round(connection, http1::message(head, self.config.body_bytes), self.config.method).await?;
+        self.keep_cookies(&answer, user);
+        Ok(answer)
+    }
+
+    fn keep_cookies(&self, answer: &Whole<Response>, user: &User) {
+        if let Some(jar) = &user.cookies {
+            jar.borrow_mut().keep(&answer.head.fields, &self.config.path, self.host.now());
+        }
     }
 
     /// Writes the request, reads the answer, and gives the connection back if it can be used again.
@@ -139,7 +153,7 @@ impl Asker {
             (seen.flow, seen.exchange) = (connection.stream.flow(), connection.exchanges);
         });
         let reused = connection.exchanges > 0;
-        let result = self.ask(seen, &mut connection).await;
+        let result = self.ask(seen, &mut connection, user).await;
         match result {
             Ok(answer) => {
                 let failed = answer.head.status >= 400;

@@ -2,6 +2,7 @@
 
 use super::admission::{Overflow, Rules};
 use super::calls::Stage;
+use super::sessions::Session;
 use super::shedding::{Limit, Patience};
 use super::work::WarmUp;
 use crate::app::http1::Method;
@@ -142,6 +143,8 @@ pub struct Config {
     pub concurrency: Option<Limit>,
     /// How long answers to requests with a key are remembered; `None`: keys mean nothing to it.
     pub idempotency: Option<Span>,
+    /// What it remembers of its users; `None`: nothing.
+    pub session: Option<Session>,
     /// How long the work on a request takes a core of speed 1.
     pub service: Dist,
     /// How long a request then waits for what is not simulated, such as a disk: it keeps its worker but no core.
@@ -175,6 +178,7 @@ impl Config {
             patience: None,
             concurrency: None,
             idempotency: None,
+            session: None,
             service: Dist::Constant(Span::ZERO),
             io: Dist::Constant(Span::ZERO),
             calls: Vec::new(),

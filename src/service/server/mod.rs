@@ -5,24 +5,27 @@ mod calls;
 mod config;
 mod cores;
 mod idempotency;
+mod sessions;
 pub mod shedding;
 mod work;
 
 pub use admission::Overflow;
 pub use calls::{Call, Callers, Stage};
 pub use config::{Config, KeepAlive, Planned, Route, Tls};
+pub use sessions::Session;
 pub use work::WarmUp;
 
-use crate::app::http1::{self, Framing, ReadError, Reader, Request};
+use crate::app::http1::{self, Framing, ReadError, Reader, Request, SetCookie};
 use crate::app::tls::{ServerConfig, TlsStream};
 use crate::app::{Channel, Stream};
 use crate::base::{Dist, Rng, Span};
 use crate::host::{Elapsed, Host, TcpStream};
-use crate::trace::{Arrival, Charge, Exchange, Record, TurnedAway, Turning};
+use crate::trace::{Arrival, Charge, Exchange, Record, SessionUse, TurnedAway, Turning};
 use admission::Admission;
 use bytes::Bytes;
 use cores::Cores;
 use idempotency::{Keys, Known};
+use sessions::Sessions;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -39,6 +42,7 @@ pub const TABLE: &[(&str, &str)] = &[
     ("Aimd", "concurrency: one more at a time while answers are quick, a share less when one is not"),
     ("Gradient", "concurrency: follows the ratio of usual to present latency"),
     ("idempotency", "a server that remembers the answers to requests with a key, and does none of them twice"),
+    ("session", "what a user put into this server's memory, found again by a cookie, gone with the server"),
     ("warm_up", "a server that starts slowly"),
     ("calls", "what a server asks of others before it answers: one after the other, or in parallel"),
 ];
@@ -51,6 +55,7 @@ struct State {
     pace: Pace,
     callers: Callers,
     keys: Option<Keys>,
+    sessions: Option<Sessions>,
     /// The version of each path that has versions.
     versions: RefCell<BTreeMap<Bytes, u64>>,
     tls: Option<Rc<ServerConfig>>,
@@ -73,7 +78,7 @@ pub async fn run(host: Host, config: Config) {
 /// way. Work on a request goes on when its client has gone. How long it takes is drawn when the request arrives, from the stream
 /// `host/<name>/server/<port>`, also for requests that are then turned away: the n-th request is the same amount of work in every
 /// design. How long handshakes take is drawn from `host/<name>/server/<port>/tls`, waiting without a core from
-/// `host/<name>/server/<port>/io`.
+/// `host/<name>/server/<port>/io`, the names of sessions from `host/<name>/server/<port>/sessions`.
 pub async fn run_calling(host: Host, config: Config, callers: Callers) {
     // What a web server sets on its connections: no response waits for Nagle's algorithm.
     let Ok(listener) = host.listen_with(config.port, config.backlog, config.congestion, true).await else { return };
@@ -83,6 +88,10 @@ pub async fn run_calling(host: Host, config: Config, callers: Callers) {
         pace: Pace { speed: config.speed, warm_up: config.warm_up, started: host.now() },
         callers,
         keys: config.idempotency.map(Keys::new),
+        sessions: config
+            .session
+            .clone()
+            .map(|session| Sessions::new(session, host.rng(&format!("server/{}/sessions", config.port)))),
         versions: RefCell::default(),
         tls: config.tls.as_ref().map(|tls| Rc::new(tls.session(host.name()))),
         handshakes: RefCell::new(host.rng(&format!("server/{}/tls", config.port))),
@@ -184,6 +193,9 @@ impl State {
         if let Some(version) = reply.version {
             head.fields.push("ETag", format!("\"{version}\""));
         }
+        if let Some(cookie) = reply.cookie {
+            head.fields.push("Set-Cookie", cookie.to_string());
+        }
         let body = if head.framing(request.method) == Ok(Framing::Length(reply.body)) { reply.body } else { 0 };
         self.host.record(Record::Exchange(seen));
         stream.write(http1::message(head.encode(), body)).await.is_err() || close
@@ -199,7 +211,7 @@ impl State {
                 Known::New => break,
                 Known::Answered((status, body)) => {
                     seen.started = self.host.now();
-                    return Some(Reply { status, body, version: None });
+                    return Some(Reply::new(status, body));
                 }
                 Known::Wait(answer) => answer.pop().await,
             }
@@ -224,27 +236,38 @@ impl State {
         match worker {
             Ok(worker) => {
                 let (status, body) = self.serve(planned, work, io, seen).await;
-                let reply = self.conclude(request, path, planned, Reply { status, body, version: None }, seen);
+                let reply = self.conclude(request, path, planned, Reply::new(status, body), seen);
                 self.admission.answered(&worker);
                 Some(reply)
             }
             Err(why) => {
                 self.host.record(Record::TurnedAway(TurnedAway { node: seen.node, time: seen.started, why }));
-                (why != Turning::Reset).then_some(Reply { status: 503, body: 0, version: None })
+                (why != Turning::Reset).then_some(Reply::new(503, 0))
             }
         }
     }
 
     /// What happens in the instant in which the work is done: versions are compared, money is taken.
-    fn conclude(&self, request: &Request, path: &[u8], planned: Planned<'_>, reply: Reply, seen: &Exchange) -> Reply {
+    fn conclude(
+        &self,
+        request: &Request,
+        path: &[u8],
+        planned: Planned<'_>,
+        mut reply: Reply,
+        seen: &Exchange,
+    ) -> Reply {
         if reply.status >= 400 {
             return reply;
         }
+        let (Exchange { node, flow, exchange, .. }, time) = (*seen, self.host.now());
         if planned.charges
             && let Some(cents) = request.fields.get(PAYMENT).and_then(number)
         {
-            let Exchange { node, flow, exchange, .. } = *seen;
-            self.host.record(Record::Charge(Charge { node, time: self.host.now(), flow, exchange, cents }));
+            self.host.record(Record::Charge(Charge { node, time, flow, exchange, cents }));
+        }
+        if let Some((what, cookie)) = self.sessions.as_ref().and_then(|sessions| sessions.visit(request, path, time)) {
+            self.host.record(Record::Session(SessionUse { node, time, flow, exchange, what }));
+            reply.cookie = cookie;
         }
         if !planned.versions {
             return reply;
@@ -256,7 +279,7 @@ impl State {
             .get("if-match")
             .map(|tag| number(tag.trim_ascii_start().strip_prefix(b"\"").unwrap_or(tag)))
         {
-            Some(named) if named != Some(*version) => return Reply { status: 412, body: 0, version: Some(*version) },
+            Some(named) if named != Some(*version) => return Reply { version: Some(*version), ..Reply::new(412, 0) },
             Some(_) => *version += 1,
             None => {}
         }
@@ -292,6 +315,14 @@ struct Reply {
     body: u64,
     /// The version of what was read or written, where there is one.
     version: Option<u64>,
+    /// The cookie that is set.
+    cookie: Option<SetCookie>,
+}
+
+impl Reply {
+    const fn new(status: u16, body: u64) -> Self {
+        Self { status, body, version: None, cookie: None }
+    }
 }
 
 /// The field in which a request says how much it pays, in cents.

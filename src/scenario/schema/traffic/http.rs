@@ -1,44 +1,40 @@
 //! HTTP requests: whom users ask, in which pattern and on which connections.
 
-use super::{Reading, dealt, extras, policy};
+use super::{Reading, dealt, extras, fields, policy};
 use crate::app::dns::Name;
 use crate::base::{Dist, Span as Duration, Time};
 use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::{Ask, Balancer, Data, Http, NodeKind, Origin, Plan};
-use crate::scenario::schema::form::{Fields, Form, list, similar};
+use crate::scenario::schema::form::{Fields, Form, joined, list, similar};
 use crate::scenario::schema::tcp::congestion_of;
 use crate::scenario::schema::{Problems, dist, inner, server, tls, value};
 use crate::service::Limit;
 use crate::service::client::{Arrivals, Connections, Tls};
 
-pub(in crate::scenario::schema) static HTTP: Form = Form {
-    name: "Http",
-    fields: &[
-        "from",
-        "to",
-        "tls",
-        "arrivals",
-        "start",
-        "count",
-        "until",
-        "method",
-        "head",
-        "body",
-        "idempotency_key",
-        "pays",
-        "conditional",
-        "connection",
-        "timeout",
-        "try_timeout",
-        "retry",
-        "hedge",
-        "breaker",
-        "bulkhead",
-        "congestion",
-        "dscp",
-    ],
-};
+/// What users and servers' calls say of how they ask.
+pub(super) const ASKING: &[&str] = &[
+    "method",
+    "head",
+    "headers",
+    "body",
+    "idempotency_key",
+    "pays",
+    "conditional",
+    "connection",
+    "timeout",
+    "try_timeout",
+    "retry",
+    "hedge",
+    "breaker",
+    "bulkhead",
+    "congestion",
+    "dscp",
+];
+const USERS: &[&str] = &["from", "to", "tls", "arrivals", "start", "count", "until", "cookies"];
+
+pub(in crate::scenario::schema) static HTTP: Form =
+    Form { name: "Http", fields: &joined::<{ USERS.len() + ASKING.len() }>(&[USERS, ASKING]) };
 pub(in crate::scenario::schema) static POOL: Form = Form { name: "Pool", fields: &["max", "idle"] };
 pub(in crate::scenario::schema) static CLOSED: Form = Form { name: "Closed", fields: &["users", "think"] };
 
@@ -61,7 +57,8 @@ pub(super) fn read(reading: &Reading<'_, '_>, problems: &mut Problems) -> Option
     }
     let once = matches!(arrivals, Some(Arrivals::Once));
     let http = asking(reading, from.as_deref(), once, Pairing::Dealt, problems);
-    Some(Http { arrivals: arrivals?, limit, ..http? })
+    let cookies = fields::cookies(fields, problems);
+    Some(Http { arrivals: arrivals?, limit, cookies, ..http? })
 }
 
 /// Which of several who ask asks which of several who are asked.
@@ -106,6 +103,7 @@ pub(super) fn asking(
     let conditional = flag("conditional", problems);
     let pays = fields.get("pays").and_then(|value| value::whole(value, "`pays` (cents)", 1..=1_000_000_000, problems));
     let congestion = congestion_of(fields, problems);
+    let headers = fields::headers(fields, problems);
     let mut target = target?;
     if target.tls.is_none() {
         fields.no_effect("tls", "the URL says `http`; write `https://` for TLS", problems);
@@ -119,6 +117,7 @@ pub(super) fn asking(
     let asks = asks(from, &target, to?, pairing, reading, problems)?;
     if let Some(method) = method {
         extras::check(reading, &target.nodes, (method, &target.path), problems);
+        fields::check(fields, &target.nodes, reading.plan, problems);
     }
     Some(Http {
         asks,
@@ -127,6 +126,8 @@ pub(super) fn asking(
         path: target.path,
         method: method?,
         head_bytes,
+        headers,
+        cookies: None,
         body_bytes,
         idempotency_key,
         pays,

@@ -155,7 +155,7 @@ impl Proxy {
     /// The member that a client's cookie names.
     fn bound(&self, pool: usize, request: &Request) -> Option<usize> {
         let pool = &self.config.pools[pool];
-        let named = route::cookie(&request.fields, pool.sticky.as_ref()?)?;
+        let named = http1::cookie(&request.fields, pool.sticky.as_ref()?)?;
         pool.members.iter().position(|member| member.name.as_bytes() == named)
     }
 

@@ -6,7 +6,7 @@ use crate::app::{Channel, Stream};
 use crate::host::{Elapsed, NetError};
 use crate::service::client::failure;
 use crate::service::client::pool::Connection;
-use crate::trace::Failure;
+use crate::trace::{Failure, Forwarded, Record, Returned};
 use crate::wire::Payload;
 use bytes::Bytes;
 use std::net::SocketAddrV4;
@@ -57,7 +57,18 @@ impl Proxy {
             }
         };
         let kept = connection.exchanges > 0;
+        let back = (connection.stream.flow(), connection.exchanges);
         connection.exchanges += 1;
+        self.host.record(Record::Forwarded(Forwarded {
+            node: self.host.node(),
+            backend: backends.members.node(id),
+            time: self.host.now(),
+            front: (turn.client.flow(), turn.exchange),
+            back,
+        }));
+        let returned = |result: Result<u16, Failure>| {
+            self.host.record(Record::Returned(Returned { time: self.host.now(), back, result }));
+        };
         let asking = async {
             connection.stream.write(message(head.clone(), turn.asked.body)).await?;
             connection.reader.response_head(&connection.stream).await
@@ -65,26 +76,36 @@ impl Proxy {
         let answer = match self.host.timeout(config.timeout, asking).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
-                let closed = matches!(error, ReadError::Closed | ReadError::Net(NetError::Reset | NetError::Closed));
-                if kept && closed && !connection.reader.has_more() && method(turn).is_idempotent() {
-                    return Tried::Stale;
-                }
                 let failure = match error {
                     ReadError::Net(error) => failure(error),
                     ReadError::Malformed(_) | ReadError::Closed | ReadError::Cut => Failure::Broken,
                 };
+                returned(Err(failure));
+                let closed = matches!(error, ReadError::Closed | ReadError::Net(NetError::Reset | NetError::Closed));
+                if kept && closed && !connection.reader.has_more() && method(turn).is_idempotent() {
+                    return Tried::Stale;
+                }
                 return Tried::Failed { failure, asked: true };
             }
-            Err(Elapsed) => return Tried::Failed { failure: Failure::Timeout, asked: true },
+            Err(Elapsed) => {
+                returned(Err(Failure::Timeout));
+                return Tried::Failed { failure: Failure::Timeout, asked: true };
+            }
         };
         backends.members.answered(id, answer.status < 500, self.host.now() - began);
         if more && config.retry_errors && matches!(answer.status, 502..=504) {
+            returned(Ok(answer.status));
             return Tried::Failed { failure: Failure::Status, asked: answer.status != 503 };
         }
         // A client that has its backend's cookie already needs no other.
         let cookie = config.sticky.as_ref().filter(|_| self.bound(pool, &turn.asked.head) != Some(id));
         let cookie = cookie.map(|name| format!("{name}={}; Path=/", config.members[id].name));
         let tried = self.relay(turn, &mut connection, &answer, cookie).await;
+        returned(if matches!(tried, Tried::Cut | Tried::Failed { .. }) {
+            Err(Failure::Broken)
+        } else {
+            Ok(answer.status)
+        });
         if let Tried::Passed { .. } = tried
             && answer.fields.keeps_alive(answer.version)
             && answer.framing(method(turn)) != Ok(Framing::UntilClose)
