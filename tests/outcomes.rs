@@ -281,3 +281,8 @@ fn sticky_sessions() {
 fn canary_release() {
     pinned("canary-release");
 }
+
+#[test]
+fn tls_termination() {
+    pinned("tls-termination");
+}

@@ -293,6 +293,11 @@ impl Executor {
         }
     }
 
+    /// Whether somebody waits for the answer still.
+    pub fn is_waited_for(&self, ticket: Ticket) -> bool {
+        self.shared.slots.borrow().get(ticket).is_some()
+    }
+
     /// The call that was made first, with the number of its node, taken out of the mailbox.
     #[inline]
     #[must_use]

@@ -170,6 +170,7 @@ impl Programs<'_> {
                 node: target.node,
                 name: self.plan.nodes[target.node as usize].name.clone(),
                 at: self.at(target.node, target.port),
+                tls: target.tls,
                 weight: target.weight,
                 drain: target.drain,
             });
@@ -179,6 +180,7 @@ impl Programs<'_> {
             port: plan.port,
             backlog: plan.backlog,
             layer: plan.layer,
+            tls: plan.tls.clone(),
             pools: pools.collect(),
             routes: plan.routes.clone(),
             default: plan.default,
@@ -259,7 +261,8 @@ impl Programs<'_> {
                 .filter_map(|node| {
                     let known = &self.plan.nodes[node as usize];
                     let at = self.at(node, known.kind.port()?);
-                    Some(balancer::Member { node, name: known.name.clone(), at, weight: 1, drain: None })
+                    let tls = self.plan.terminates_tls(node).is_some();
+                    Some(balancer::Member { node, name: known.name.clone(), at, tls, weight: 1, drain: None })
                 })
                 .collect(),
         });

@@ -49,7 +49,7 @@ impl Ask<'_> {
     /// Bytes of the smallest head for this.
     #[must_use]
     pub fn smallest(&self) -> u64 {
-        self.bare(self.agent().to_owned()).wire_len() as u64
+        self.bare(self.agent()).wire_len() as u64
     }
 
     fn browser(&self) -> Request {
@@ -76,7 +76,7 @@ impl Ask<'_> {
         request
     }
 
-    fn bare(&self, agent: String) -> Request {
+    fn bare(&self, agent: &str) -> Request {
         let mut request = Request::new(self.method, self.target);
         request.fields.push("Host", self.host.to_owned());
         if self.close {
@@ -86,14 +86,14 @@ impl Ask<'_> {
             request.fields.push("Content-Length", self.body.to_string());
         }
         self.fields.iter().for_each(|(name, value)| request.fields.set(name, value));
-        request.fields.set("User-Agent", &agent);
+        request.fields.set("User-Agent", agent);
         request
     }
 
     fn padded(&self, bytes: usize) -> Request {
-        let request = self.bare(self.agent().to_owned());
+        let request = self.bare(self.agent());
         let missing = bytes.saturating_sub(request.wire_len());
-        if missing == 0 { request } else { self.bare(format!("{}{}", self.agent(), ".".repeat(missing))) }
+        if missing == 0 { request } else { self.bare(&format!("{}{}", self.agent(), ".".repeat(missing))) }
     }
 
     /// What the program calls itself, before padding.

@@ -13,13 +13,24 @@ impl Plan {
         while let Some(node) = left.pop() {
             match &self.nodes[node as usize].kind {
                 NodeKind::Server(config) if !found.iter().any(|(other, _)| *other == node) => {
-                    found.push((node, config))
+                    found.push((node, config));
                 }
                 NodeKind::Balancer(balancer) => left.extend(balancer.targets().map(|target| target.node)),
                 _ => {}
             }
         }
         found
+    }
+
+    /// How a node that answers HTTP speaks TLS; `None`: in the clear. Behind a balancer that looks at packets, its first backend decides.
+    #[must_use]
+    pub fn terminates_tls(&self, node: u32) -> Option<&server::Tls> {
+        match &self.nodes[node as usize].kind {
+            NodeKind::Server(server) => server.tls.as_ref(),
+            NodeKind::Balancer(balancer) if balancer.layer.sees_requests() => balancer.tls.as_ref(),
+            NodeKind::Balancer(balancer) => self.terminates_tls(balancer.targets().next()?.node),
+            _ => None,
+        }
     }
 
     /// Whether a server keeps sessions for those who make these requests.

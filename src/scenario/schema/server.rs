@@ -220,7 +220,7 @@ fn session(value: &Value, problems: &mut Problems) -> Option<Session> {
     let cookie = fields.need("cookie", "\"cart\"", problems)?;
     let mut session = Session::new(&value::token(cookie, "a cookie's name", problems)?);
     if let Some(value) = fields.get("path") {
-        session.path = value::path(value, problems)?.to_owned();
+        value::path(value, problems)?.clone_into(&mut session.path);
         if session.path.contains(['?', ';']) {
             problems.add(
                 Diagnostic::error(Code::OutOfRange, value.span, format!("a cookie has no path `{}`", session.path))

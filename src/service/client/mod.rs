@@ -15,7 +15,7 @@ mod retry;
 mod tests;
 
 pub use arrivals::Arrivals;
-pub(in crate::service) use attempt::failure;
+pub(in crate::service) use attempt::{failure, tls_failure};
 pub use hedge::{After, ENOUGH, Hedge};
 pub use retry::{Outcomes, Retry};
 
@@ -90,7 +90,7 @@ impl Tls {
         Self { min_version: Version::Tls12, max_version: Version::Tls13, resumption: true, early_data: false };
 
     /// The session's settings for a request with this method to this name.
-    fn session(self, server_name: Option<String>, method: Method) -> ClientConfig {
+    pub(in crate::service) fn session(self, server_name: Option<String>, method: Method) -> ClientConfig {
         ClientConfig {
             min_version: self.min_version,
             max_version: self.max_version,

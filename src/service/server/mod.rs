@@ -16,10 +16,10 @@ pub use sessions::Session;
 pub use work::WarmUp;
 
 use crate::app::http1::{self, Framing, ReadError, Reader, Request, SetCookie};
-use crate::app::tls::{ServerConfig, TlsStream};
 use crate::app::{Channel, Stream};
 use crate::base::{Dist, Rng, Span};
 use crate::host::{Elapsed, Host, TcpStream};
+use crate::service::secure::{self, Accepting};
 use crate::trace::{Arrival, Charge, Exchange, Record, SessionUse, TurnedAway, Turning};
 use admission::Admission;
 use bytes::Bytes;
@@ -58,9 +58,7 @@ struct State {
     sessions: Option<Sessions>,
     /// The version of each path that has versions.
     versions: RefCell<BTreeMap<Bytes, u64>>,
-    tls: Option<Rc<ServerConfig>>,
-    /// Draws how long each full handshake takes, in the order in which clients ask.
-    handshakes: RefCell<Rng>,
+    tls: Option<Accepting>,
     /// Draws the work of each request, in the order in which requests arrive.
     work: RefCell<Rng>,
     /// Draws how long each request waits without a core, in the same order.
@@ -93,8 +91,7 @@ pub async fn run_calling(host: Host, config: Config, callers: Callers) {
             .clone()
             .map(|session| Sessions::new(session, host.rng(&format!("server/{}/sessions", config.port)))),
         versions: RefCell::default(),
-        tls: config.tls.as_ref().map(|tls| Rc::new(tls.session(host.name()))),
-        handshakes: RefCell::new(host.rng(&format!("server/{}/tls", config.port))),
+        tls: config.tls.as_ref().map(|tls| Accepting::new(&host, tls, &format!("server/{}", config.port))),
         work: RefCell::new(host.rng(&format!("server/{}", config.port))),
         io: RefCell::new(host.rng(&format!("server/{}/io", config.port))),
         host: host.clone(),
@@ -107,35 +104,21 @@ pub async fn run_calling(host: Host, config: Config, callers: Callers) {
         drop(host.spawn(async move {
             if let Some(channel) = state.secure(stream).await {
                 state.connection(&channel).await;
-                // After an answer to early data the client's half of the handshake is still on its way.
-                if !channel.is_ready_to_close() {
-                    let _ = state.host.timeout(HANDSHAKE_PATIENCE, channel.close()).await;
-                }
+                secure::let_go(&state.host, channel).await;
             }
         }));
     }
 }
 
-/// A client that has not finished its handshake after so long is let go (nginx's `client_header_timeout`).
-const HANDSHAKE_PATIENCE: Span = Span::from_secs(60);
-
 impl State {
-    /// The connection under TLS, if that is spoken here; `None` if the handshake failed.
+    /// The connection under TLS, if that is spoken here; `None` if the handshake failed. A worker signs.
     async fn secure(&self, stream: TcpStream) -> Option<Channel> {
-        let Some(config) = &self.tls else { return Some(Channel::Plain(stream)) };
-        let handshake = TlsStream::accept(&self.host, stream, Rc::clone(config), async || self.sign().await);
-        let stream = self.host.timeout(HANDSHAKE_PATIENCE, handshake).await.ok()?.ok()?;
-        Some(Channel::Tls(Box::new(stream)))
-    }
-
-    /// The work of a full handshake: a worker signs.
-    async fn sign(&self) {
-        let Some(tls) = &self.config.tls else { return };
-        let work = tls.handshake.sample(&mut self.handshakes.borrow_mut());
-        if !work.is_zero() {
+        let Some(accepting) = &self.tls else { return Some(Channel::Plain(stream)) };
+        let sign = async |work| {
             let _worker = self.admission.any_worker().await;
             self.compute(work).await;
-        }
+        };
+        accepting.accept(stream, sign).await
     }
 
     /// Does work that takes a core of speed 1 `work`; the time for which it shared cores with others.

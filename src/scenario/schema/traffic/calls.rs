@@ -67,7 +67,11 @@ fn usual_name(from: &str, fields: &Fields<'_>) -> String {
         Some(Kind::Text(url)) => url.split_once("://").map_or(url.as_str(), |(_, rest)| rest),
         _ => "",
     };
-    let host = to.split(['/', ':']).next().unwrap_or_default();
+    // A member in brackets: its name without what names of traffic do not have.
+    let host = match to.strip_prefix('[').and_then(|to| to.split(']').next()) {
+        Some(member) => member.replace('/', "-"),
+        None => to.split(['/', ':']).next().unwrap_or_default().to_owned(),
+    };
     format!("{from}-{host}")
 }
 

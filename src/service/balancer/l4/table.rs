@@ -66,7 +66,7 @@ impl Table {
         code_point: Dscp,
         idle: Span,
     ) -> Self {
-        let targets = members.targets();
+        let targets: Vec<_> = members.targets().into_iter().map(|(at, _)| at).collect();
         Self {
             host: host.clone(),
             port,

@@ -1,15 +1,16 @@
 //! One backend is asked: a connection from its pool, the question, and the answer passed on as it comes.
 
 use super::{Proxy, Turn, heads, method};
+use crate::app::Stream;
 use crate::app::http1::{Framing, ReadError, Response, message};
-use crate::app::{Channel, Stream};
+use crate::base::Span;
 use crate::host::{Elapsed, NetError};
-use crate::service::client::failure;
 use crate::service::client::pool::Connection;
+use crate::service::client::{failure, tls_failure};
+use crate::service::secure;
 use crate::trace::{Failure, Forwarded, Record, Returned};
 use crate::wire::Payload;
 use bytes::Bytes;
-use std::net::SocketAddrV4;
 
 /// What came of asking a backend.
 pub(super) enum Tried {
@@ -33,6 +34,8 @@ pub(super) enum Tried {
     },
 }
 
+/// How often it is looked whether connections that are to be warm are there.
+const LOOK: Span = Span::from_secs(1);
 /// Bytes of a response that are taken in before they are passed on (nginx's `proxy_buffers`: 8 of 4 or 8 KiB).
 const BUFFER: u64 = 64 << 10;
 
@@ -49,9 +52,9 @@ impl Proxy {
             if let Some(kept) = connections.idle_connection(&self.host).await {
                 (permit, kept)
             } else {
-                match self.host.timeout(config.timeout, self.connect(config.members[id].at)).await {
+                match self.host.timeout(config.timeout, self.connect(pool, id)).await {
                     Ok(Ok(connection)) => (permit, connection),
-                    Ok(Err(error)) => return Tried::Failed { failure: failure(error), asked: false },
+                    Ok(Err(failure)) => return Tried::Failed { failure, asked: false },
                     Err(Elapsed) => return Tried::Failed { failure: Failure::Timeout, asked: false },
                 }
             }
@@ -116,9 +119,28 @@ impl Proxy {
         tried
     }
 
-    async fn connect(&self, at: SocketAddrV4) -> Result<Connection, NetError> {
-        let stream = self.host.connect_with(at, None, true).await?;
-        Ok(Connection::new(Channel::Plain(stream), self.host.now()))
+    /// A new connection to a member, ready for a question.
+    async fn connect(&self, pool: usize, id: usize) -> Result<Connection, Failure> {
+        let (member, backends) = (&self.config.pools[pool].members[id], &self.pools[pool]);
+        let stream = self.host.connect_with(member.at, None, true).await.map_err(failure)?;
+        let opened = self.host.now();
+        let session = member.tls.then_some(&backends.session);
+        let channel = secure::connect(&self.host, stream, session, &backends.tickets[id]).await.map_err(tls_failure)?;
+        Ok(Connection::new(channel, opened))
+    }
+
+    /// Sees to it that a member has as many connections as its pool says, used or not. One that fails is tried again later.
+    pub(super) async fn keep_warm(&self, pool: usize, id: usize) {
+        let (config, backends) = (&self.config.pools[pool], &self.pools[pool]);
+        let connections = &backends.connections[id];
+        loop {
+            connections.prune(&self.host).await;
+            while connections.idle() + backends.members.active(id) < config.warm {
+                let Ok(Ok(connection)) = self.host.timeout(config.timeout, self.connect(pool, id)).await else { break };
+                connections.give_back(connection, self.host.now());
+            }
+            self.host.sleep(LOOK).await;
+        }
     }
 
     /// Passes a response on whose head has come.
