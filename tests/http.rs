@@ -245,10 +245,8 @@ fn certificates_are_chosen_by_name() {
     let both = r#"{ "shop.example": "3kB", "bank.example": "9kB" }"#;
     let more = bytes(both, "bank.example") - bytes(both, "shop.example");
     assert!((6_000..6_600).contains(&more), "{more} bytes more, headers of packets included");
-    let said = match parse(&scenario(&nodes(r#"["shop.example"]"#), &ask("bank.example"), zones), "test") {
-        Ok(_) => panic!("nobody has a certificate for it"),
-        Err(errors) => errors,
-    };
+    let refused = parse(&scenario(&nodes(r#"["shop.example"]"#), &ask("bank.example"), zones), "test");
+    let said = refused.expect_err("nobody has a certificate for it");
     assert_eq!(said[0].message, "`lb` has no certificate for `bank.example`");
 }
 

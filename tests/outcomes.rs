@@ -138,6 +138,11 @@ fn token_bucket() {
 }
 
 #[test]
+fn anycast() {
+    pinned("anycast");
+}
+
+#[test]
 fn cable_cut() {
     pinned("cable-cut");
 }
@@ -285,4 +290,9 @@ fn canary_release() {
 #[test]
 fn tls_termination() {
     pinned("tls-termination");
+}
+
+#[test]
+fn ride_hailing_regions() {
+    pinned("ride-hailing-regions");
 }

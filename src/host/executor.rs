@@ -294,6 +294,7 @@ impl Executor {
     }
 
     /// Whether somebody waits for the answer still.
+    #[must_use]
     pub fn is_waited_for(&self, ticket: Ticket) -> bool {
         self.shared.slots.borrow().get(ticket).is_some()
     }

@@ -7,6 +7,7 @@ use super::summarise::{Ended, LinkCounters, summarise};
 use super::timeline::timeline;
 use crate::base::{Id, Span, Time};
 use crate::fault::Effect;
+use crate::observe::anycast::Withdrawals;
 use crate::observe::metrics::Served;
 use crate::observe::stores::{self, Stores};
 use crate::observe::timeline::{FaultPlan, Timeline};
@@ -43,6 +44,9 @@ pub struct Simulation<'a> {
     metrics: Option<Metrics>,
     timeline: Timeline,
     stores: Stores,
+    withdrawals: Withdrawals,
+    /// Of each anycast address its node, name, itself and the machines that have it.
+    shared: Vec<Shared>,
     until: Time,
 }
 
@@ -74,7 +78,8 @@ impl<'a> Simulation<'a> {
         let world = build::world(plan, network, seed, mask);
         let timeline = Timeline::new(breaking(plan, network));
         let stores = Stores::new(of_stores(plan));
-        Self { plan, seed, world, metrics, timeline, stores, until: Time::ZERO + plan.run_for }
+        let (withdrawals, shared) = (Withdrawals::default(), shared(plan, network));
+        Self { plan, seed, world, metrics, timeline, stores, withdrawals, shared, until: Time::ZERO + plan.run_for }
     }
 
     /// The world, to look at between steps.
@@ -90,6 +95,7 @@ impl<'a> Simulation<'a> {
             self.world.finish(self.until);
         }
         let (metrics, timeline, stores) = (&mut self.metrics, &mut self.timeline, &mut self.stores);
+        let withdrawals = &mut self.withdrawals;
         // Observers are taken in turn by two closures: a cell lends them to one at a time.
         let observers = std::cell::RefCell::new(observers);
         self.world.trace().drain(
@@ -97,6 +103,7 @@ impl<'a> Simulation<'a> {
                 if let Some(metrics) = metrics {
                     metrics.record(record);
                     timeline.record(record);
+                    withdrawals.record(record);
                 }
                 if let Record::Store(record) = record {
                     stores.record(record);
@@ -165,6 +172,7 @@ impl<'a> Simulation<'a> {
         };
         let mut outcome = summarise(ended, &traffic);
         (outcome.balancers, outcome.judgements) = balancing::outcome(&balancing, name);
+        outcome.anycast = super::anycast::outcome(&self.withdrawals, self.shared.into_iter());
         super::summarise::breakers(&mut outcome);
         outcome.stores = super::stores::outcomes(&stores);
         (outcome, traffic)
@@ -206,7 +214,8 @@ fn breaking(plan: &Plan, network: &Network) -> Vec<FaultPlan> {
         Effect::Link { .. } | Effect::Block { .. } => None,
     };
     let asks = |traffic: &plan::Traffic, on: &[Ipv4Addr]| {
-        traffic.pairs().iter().any(|&(_, to)| on.contains(&network.address(to)))
+        let machines = |to: &u32| plan.machines(to).iter().any(|&machine| on.contains(&network.address(machine)));
+        traffic.pairs().iter().any(|(_, to)| machines(to))
     };
     let known = |fault: &plan::Fault| {
         let nodes: Vec<u32> = fault.fault.effects.iter().filter_map(machine).collect();
@@ -218,6 +227,18 @@ fn breaking(plan: &Plan, network: &Network) -> Vec<FaultPlan> {
         FaultPlan { name: fault.fault.name.clone(), kind: fault.kind, machines, nodes, traffic }
     };
     plan.faults.iter().map(known).collect()
+}
+
+/// An anycast address: its node, its name, itself, and the machines that have it.
+type Shared = (u32, String, String, Vec<(u32, String)>);
+
+fn shared(plan: &Plan, network: &Network) -> Vec<Shared> {
+    let name = |node: u32| plan.nodes[node as usize].name.clone();
+    let of = |(node, anycast): (u32, &plan::Anycast)| {
+        let members = anycast.members.iter().map(|&member| (member, name(member))).collect();
+        (node, name(node), network.address(node).to_string(), members)
+    };
+    plan.anycast().map(of).collect()
 }
 
 /// What the observer of stores must know before the run.

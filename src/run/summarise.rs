@@ -124,6 +124,7 @@ pub fn summarise(ended: Ended, traffic: &[Traffic]) -> Outcome {
             .collect(),
         timeline: ended.timeline,
         stores: IndexMap::new(),
+        anycast: IndexMap::new(),
         series: None,
         expect: ended.expect,
         warnings: ended.warnings,

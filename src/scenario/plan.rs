@@ -3,10 +3,12 @@
 //! Nodes, links, traffic and zones are in the natural order of their names (`host/2` before `host/10`), so that nothing depends on
 //! the order of the file; [`Written`] keeps that order for display. A `u32` that refers to one is its index in the plan.
 
+mod anycast;
 mod balancer;
 mod behind;
 mod expect;
 
+pub use anycast::Anycast;
 pub use balancer::{BackendPool, Balancer, Target};
 
 use super::ast;
@@ -120,6 +122,8 @@ pub enum NodeKind {
     Resolver(Resolver),
     /// It shares out requests or connections.
     Balancer(Balancer),
+    /// It is no machine but an address that several machines announce.
+    Anycast(Anycast),
     /// It knows zones.
     Authority {
         /// Which zones.
@@ -135,6 +139,7 @@ impl NodeKind {
             Self::Server(server) => Some(server.port),
             Self::Store(store) => Some(store.port),
             Self::Balancer(balancer) => Some(balancer.port),
+            Self::Anycast(anycast) => anycast.port,
             _ => None,
         }
     }
@@ -156,6 +161,7 @@ impl NodeKind {
             Self::Cluster(_) => "Cluster",
             Self::Resolver(_) => "Resolver",
             Self::Balancer(_) => "Balancer",
+            Self::Anycast(_) => "Anycast",
             Self::Authority { .. } => "Authority",
         }
     }

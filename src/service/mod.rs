@@ -3,6 +3,7 @@
 //! A role sees only its host: what it learns of others comes in packets. Everything random is drawn from the host's streams,
 //! named after the role or the traffic, so adding one role changes no other's draws.
 
+pub mod announce;
 pub mod answers;
 pub mod authority;
 pub mod balancer;
@@ -35,6 +36,10 @@ pub const ROLES: &[(&str, &str)] = &[
     (
         "Balancer",
         "one address for many servers: requests (L7) or connections (L4) by a policy, health checks, outlier ejection, draining",
+    ),
+    (
+        "Anycast",
+        "one address that several machines announce: routing takes each sender to the nearest; one that is not well withdraws it",
     ),
     (
         "Store",

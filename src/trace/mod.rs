@@ -11,7 +11,7 @@ mod serving;
 mod store;
 
 pub use balancing::{Balanced, BalancedEvent, Judged, Judgement, Probed, Refusal, Refused};
-pub use notice::{FaultChange, Lost, Notice, Rerouted, What};
+pub use notice::{Announcement, FaultChange, Lost, Notice, Rerouted, What};
 pub use record::{
     Arrival, Cause, Circuit, Echo, Exchange, Failure, Lookup, Message, MessageSent, PacketEvent, PacketRecord,
     Progress, QuicKind, QuicLost, Record, Recovery, Request, RequestStarted, Series, Tripped, Try, Verdict,

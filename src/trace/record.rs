@@ -1,8 +1,8 @@
 //! The records: what users felt, and what happened to packets.
 
 use super::{
-    Balanced, Charge, FaultChange, Forwarded, Judgement, Limited, Lost, Mask, Notice, Probed, Refused, Rerouted,
-    Returned, SessionUse, StoreRecord, TurnedAway,
+    Announcement, Balanced, Charge, FaultChange, Forwarded, Judgement, Limited, Lost, Mask, Notice, Probed, Refused,
+    Rerouted, Returned, SessionUse, StoreRecord, TurnedAway,
 };
 use crate::base::{Span, Time};
 use crate::wire::Packet;
@@ -638,6 +638,8 @@ pub enum Record {
     Lost(Lost),
     /// Routers use other routes.
     Rerouted(Rerouted),
+    /// A machine announces a shared address, or does not any more.
+    Announcement(Announcement),
     /// A machine has evidence of a fault.
     Judgement(Judgement),
     /// A QUIC sender holds a packet for lost.

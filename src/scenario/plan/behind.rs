@@ -15,6 +15,7 @@ impl Plan {
                 NodeKind::Server(config) if !found.iter().any(|(other, _)| *other == node) => {
                     found.push((node, config));
                 }
+                NodeKind::Anycast(anycast) => left.extend(&anycast.members),
                 NodeKind::Balancer(balancer) => left.extend(balancer.targets().map(|target| target.node)),
                 _ => {}
             }
@@ -29,6 +30,7 @@ impl Plan {
             NodeKind::Server(server) => server.tls.as_ref(),
             NodeKind::Balancer(balancer) if balancer.layer.sees_requests() => balancer.tls.as_ref(),
             NodeKind::Balancer(balancer) => self.terminates_tls(balancer.targets().next()?.node),
+            NodeKind::Anycast(anycast) => self.terminates_tls(*anycast.members.first()?),
             _ => None,
         }
     }

@@ -10,7 +10,7 @@ use crate::base::Span as Duration;
 use crate::ip::natural_order;
 use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
-use crate::scenario::plan::{Balancer, Node, NodeKind, Plan, Resolver};
+use crate::scenario::plan::{Anycast, Balancer, Node, NodeKind, Plan, Resolver};
 use crate::topo::{self, Place};
 
 static HOST: Form = Form { name: "Host", fields: &["at", "count", "access", "resolver", "tcp"] };
@@ -35,7 +35,8 @@ pub(super) const FORMS: &[&Form] = &[
     &AUTHORITY,
 ];
 
-const KINDS: &[&str] = &["Host", "Router", "Server", "Balancer", "Store", "Cluster", "Resolver", "Authority"];
+const KINDS: &[&str] =
+    &["Host", "Router", "Server", "Balancer", "Store", "Cluster", "Resolver", "Authority", "Anycast"];
 
 /// A declared name: one node or a group of them.
 pub(super) struct Group<'a> {
@@ -53,6 +54,8 @@ pub(super) struct Group<'a> {
     pub(super) zones: Option<&'a Value>,
     /// The whole entry of a balancer: its backends may come later in the file.
     pub(super) balancer: Option<&'a Value>,
+    /// The whole entry of an anycast address, for the same reason.
+    pub(super) anycast: Option<&'a Value>,
     /// What its members ask of others before they answer.
     pub(super) calls: Vec<server::Calls<'a>>,
     /// What a `Store` says of the whole store.
@@ -118,6 +121,7 @@ pub(super) fn read<'a>(value: Option<&'a Value>, tcp: Settings, plan: &mut Plan,
             mtu: template.settings.mtu,
             zones: template.zones,
             balancer: matches!(template.kind, NodeKind::Balancer(_)).then_some(entry),
+            anycast: matches!(template.kind, NodeKind::Anycast(_)).then_some(entry),
             calls: template.calls,
             store: template.store,
         });
@@ -178,15 +182,16 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         "Store" => &STORE,
         "Cluster" => &CLUSTER,
         "Resolver" => &RESOLVER,
+        "Anycast" => &super::anycast::ANYCAST,
         _ => &AUTHORITY,
     };
     let Some(fields) = Fields::open(form, entry, problems) else { return template };
-    let at = fields.get("at");
+    let at = fields.get_if("at");
     template.place = at.and_then(|value| place(value, problems));
     template.broken = at.is_some() && template.place.is_none();
     // More than 16,777,000 hosts would not fit into 10.0.0.0/8, and none of this size was ever simulated in one run.
     template.count =
-        fields.get("count").and_then(|value| value::whole(value, "a count of nodes", 1..=1_000_000, problems));
+        fields.get_if("count").and_then(|value| value::whole(value, "a count of nodes", 1..=1_000_000, problems));
     if matches!(kind, "Host" | "Server" | "Balancer" | "Store" | "Cluster") {
         let access = fields.get_if("access");
         template.access = access.and_then(|value| {
@@ -212,6 +217,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         }
         "Cluster" => template.kind = NodeKind::Cluster(cluster::read(&fields, template.count, problems)),
         "Resolver" => template.kind = NodeKind::Resolver(resolver(&fields, problems)),
+        "Anycast" => template.kind = NodeKind::Anycast(Anycast::unread()),
         _ => {
             template.zones = fields.get("zones");
             template.kind = NodeKind::Authority { zones: Vec::new() };
@@ -282,6 +288,18 @@ impl Nodes<'_> {
     pub(super) fn find(&self, value: &Value, problems: &mut Problems) -> Option<&[u32]> {
         let name = value::text(value, "a node", problems)?;
         self.find_name(name, inner(value), problems)
+    }
+
+    /// Whether what has been found is machines and no address that several of them announce.
+    pub(super) fn are_machines(value: &Value, found: &[u32], plan: &Plan, problems: &mut Problems) -> bool {
+        let mut shared = found.iter().map(|&node| &plan.nodes[node as usize]);
+        let Some(node) = shared.find(|node| matches!(node.kind, NodeKind::Anycast(_))) else { return true };
+        problems.add(
+            Diagnostic::error(Code::WrongRole, inner(value), format!("`{}` is an address and no machine", node.name))
+                .also(node.declared, "an `Anycast` address")
+                .help("name the machines that announce it"),
+        );
+        false
     }
 
     /// The nodes called `name`, if there are any.
@@ -359,9 +377,11 @@ impl Nodes<'_> {
         let mut all = Vec::new();
         for value in values {
             let found = self.find(value, problems)?;
-            if let Some(&other) =
-                found.iter().find(|&&node| !matches!(plan.nodes[node as usize].kind, NodeKind::Resolver(_)))
-            {
+            let resolves = |node: &u32| {
+                let is = |&node: &u32| matches!(plan.nodes[node as usize].kind, NodeKind::Resolver(_));
+                plan.machines(node).iter().all(is)
+            };
+            if let Some(&other) = found.iter().find(|node| !resolves(node)) {
                 let node = &plan.nodes[other as usize];
                 problems.add(
                     Diagnostic::error(Code::WrongRole, inner(value), format!("`{}` is no resolver", node.name))

@@ -216,15 +216,13 @@ fn addresses(
 fn checked(spans: &[Span], plan: &Plan, problems: &mut Problems) {
     for (zone, &span) in plan.zones.iter().zip(spans) {
         for node in zone.nodes().into_iter().map(|node| &plan.nodes[node as usize]) {
-            if zone.check.is_some() {
-                if node.kind.port().is_none() {
-                    let message = format!("`{}` has no port to check", node.name);
-                    problems.add(
-                        Diagnostic::error(Code::WrongRole, span, message)
-                            .also(node.declared, format!("a `{}`", node.kind.name()))
-                            .help("`health` checks servers, balancers and stores"),
-                    );
-                }
+            if zone.check.is_some() && node.kind.port().is_none() {
+                let message = format!("`{}` has no port to check", node.name);
+                problems.add(
+                    Diagnostic::error(Code::WrongRole, span, message)
+                        .also(node.declared, format!("a `{}`", node.kind.name()))
+                        .help("`health` checks servers, balancers and stores"),
+                );
             }
             if zone.answers == Answers::Nearest && node.place.is_none() {
                 problems.add(

@@ -9,7 +9,7 @@ use crate::service::client;
 use crate::service::server::Tls;
 use crate::wire::Dscp;
 use std::fmt;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 /// A balancer.
 #[derive(Clone, PartialEq, Debug)]
@@ -30,8 +30,8 @@ pub struct Config {
     pub default: Option<usize>,
     /// Number of this balancer among those of its group, from 0.
     pub instance: u32,
-    /// Code point of packets whose answers go direct.
-    pub code_point: Dscp,
+    /// The addresses that clients come to, each with the code point of packets whose answers go direct from there.
+    pub code_points: Vec<(Ipv4Addr, Dscp)>,
 }
 
 /// What a balancer looks at.

@@ -85,7 +85,7 @@ pub(super) fn watch(host: &Host, members: &Rc<Members>, check: &Check) {
 }
 
 /// Asks once; true if the answer is as it should be.
-pub(super) async fn probe(host: &Host, at: SocketAddrV4, tls: bool, what: &Probe) -> bool {
+pub(in crate::service) async fn probe(host: &Host, at: SocketAddrV4, tls: bool, what: &Probe) -> bool {
     let Ok(stream) = host.connect_with(at, None, true).await else { return false };
     let Probe::Http { path } = what else { return true };
     // Each check shakes hands in full: a ticket would hide that a key is gone.

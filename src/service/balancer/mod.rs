@@ -14,6 +14,7 @@ mod slow_start;
 
 pub use config::{Config, Layer, Member, Pool, Return};
 pub use group::Group;
+pub(in crate::service) use health::probe;
 pub use health::{Check, Probe};
 pub use l7::{Match, Route};
 pub(in crate::service) use members::Members;
