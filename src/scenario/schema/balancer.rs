@@ -33,10 +33,11 @@ const OF_POOL: &[&str] = &[
     "retry_errors",
     "upstream_tls",
 ];
-const OWN: &[&str] = &["at", "count", "layer", "port", "tls", "pools", "routes", "backlog", "tcp"];
+const FRONT: &[&str] = &["at", "count", "layer", "port", "tls"];
+const MORE: &[&str] = &["pools", "routes", "backlog", "tcp"];
 
 pub(super) static BALANCER: Form =
-    Form { name: "Balancer", fields: &joined::<{ OWN.len() + OF_POOL.len() }>(&[OWN, OF_POOL]) };
+    Form { name: "Balancer", fields: &joined::<{ FRONT.len() + OF_POOL.len() + MORE.len() }>(&[FRONT, OF_POOL, MORE]) };
 static POOL: Form = Form { name: "backend-pool", fields: OF_POOL };
 static L7: Form = Form { name: "L7", fields: &["idle"] };
 static L4: Form = Form { name: "L4", fields: &["back", "idle"] };
