@@ -44,12 +44,21 @@ pub(crate) fn server(config: &Config) -> String {
         }
     }));
     parts.extend(config.idempotency.map(|keep| format!("remembers keys for {keep}")));
+    parts.extend(config.session.as_ref().map(|session| {
+        format!("keeps sessions by the cookie {} for {} under {}", session.cookie, session.idle, session.path)
+    }));
     parts.join(", ")
 }
 
 /// Keys, payments and conditions; empty where there are none.
 pub(crate) fn extras(http: &Http) -> String {
     let mut text = String::new();
+    for (name, value) in &http.headers {
+        let _ = write!(text, ", {name}: {value}");
+    }
+    for (name, value) in http.cookies.iter().flatten() {
+        let _ = write!(text, ", cookie {name}={value}");
+    }
     if http.conditional {
         text.push_str(", reads first");
     }

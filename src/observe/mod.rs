@@ -7,6 +7,7 @@ pub mod capture;
 pub mod cases;
 mod decode;
 pub mod depth;
+mod ledger;
 pub mod metrics;
 pub mod parts;
 pub mod phase;

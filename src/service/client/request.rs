@@ -31,7 +31,7 @@ pub(super) struct Asker {
     /// The head of every request, but for what is each request's own.
     head: http1::Request,
     /// The head by which a conditional request reads first.
-    pub(super) reading: Option<Bytes>,
+    reading: Option<http1::Request>,
     bulkhead: Option<Bulkhead>,
     breaker: Option<RefCell<Breaker>>,
     /// What retries and hedges may be made of.
@@ -110,9 +110,10 @@ impl Asker {
             body: config.body_bytes,
             close: config.connections == Connections::PerRequest,
             size: config.head,
+            fields: &config.headers,
         };
         let head = ask.head();
-        let reading = Ask { method: Method::Get, body: 0, ..ask }.head().encode();
+        let reading = Ask { method: Method::Get, body: 0, ..ask }.head();
         let reading = config.conditional.then_some(reading);
         // There is no indication of an address (RFC 6066 3).
         let server_name = match &config.origin {
@@ -139,9 +140,25 @@ impl Asker {
         }
     }
 
-    /// The head of request `number`, to be answered only if what it is about still has the version `version`.
-    pub(super) fn head(&self, number: u64, version: Option<&Bytes>) -> Bytes {
+    /// The head by which `user` reads what a conditional request is about.
+    pub(super) fn reading(&self, user: &User) -> Option<Bytes> {
+        let mut head = self.reading.clone()?;
+        self.bake(&mut head, user);
+        Some(head.encode())
+    }
+
+    /// Adds the cookies that `user` has for the path.
+    fn bake(&self, head: &mut http1::Request, user: &User) {
+        let Some(jar) = &user.cookies else { return };
+        if let Some(cookies) = jar.borrow().field(&self.config.path, self.tls.is_some(), self.host.now()) {
+            head.fields.push("Cookie", cookies);
+        }
+    }
+
+    /// The head of request `number` of `user`, to be answered only if what it is about still has the version `version`.
+    pub(super) fn head(&self, number: u64, version: Option<&Bytes>, user: &User) -> Bytes {
         let mut head = self.head.clone();
+        self.bake(&mut head, user);
         if self.config.idempotency_key {
             // A structured field: a text in quotes.
             head.fields.push("Idempotency-Key", format!("\"{}-{number}\"", self.config.name));

@@ -5,24 +5,27 @@ mod calls;
 mod config;
 mod cores;
 mod idempotency;
+mod sessions;
 pub mod shedding;
 mod work;
 
 pub use admission::Overflow;
 pub use calls::{Call, Callers, Stage};
 pub use config::{Config, KeepAlive, Planned, Route, Tls};
+pub use sessions::Session;
 pub use work::WarmUp;
 
-use crate::app::http1::{self, Framing, ReadError, Reader, Request};
-use crate::app::tls::{ServerConfig, TlsStream};
+use crate::app::http1::{self, Framing, ReadError, Reader, Request, SetCookie};
 use crate::app::{Channel, Stream};
 use crate::base::{Dist, Rng, Span};
 use crate::host::{Elapsed, Host, TcpStream};
-use crate::trace::{Arrival, Charge, Exchange, Record, TurnedAway, Turning};
+use crate::service::secure::{self, Accepting};
+use crate::trace::{Arrival, Charge, Exchange, Record, SessionUse, TurnedAway, Turning};
 use admission::Admission;
 use bytes::Bytes;
 use cores::Cores;
 use idempotency::{Keys, Known};
+use sessions::Sessions;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -39,6 +42,7 @@ pub const TABLE: &[(&str, &str)] = &[
     ("Aimd", "concurrency: one more at a time while answers are quick, a share less when one is not"),
     ("Gradient", "concurrency: follows the ratio of usual to present latency"),
     ("idempotency", "a server that remembers the answers to requests with a key, and does none of them twice"),
+    ("session", "what a user put into this server's memory, found again by a cookie, gone with the server"),
     ("warm_up", "a server that starts slowly"),
     ("calls", "what a server asks of others before it answers: one after the other, or in parallel"),
 ];
@@ -51,11 +55,10 @@ struct State {
     pace: Pace,
     callers: Callers,
     keys: Option<Keys>,
+    sessions: Option<Sessions>,
     /// The version of each path that has versions.
     versions: RefCell<BTreeMap<Bytes, u64>>,
-    tls: Option<Rc<ServerConfig>>,
-    /// Draws how long each full handshake takes, in the order in which clients ask.
-    handshakes: RefCell<Rng>,
+    tls: Option<Accepting>,
     /// Draws the work of each request, in the order in which requests arrive.
     work: RefCell<Rng>,
     /// Draws how long each request waits without a core, in the same order.
@@ -73,7 +76,7 @@ pub async fn run(host: Host, config: Config) {
 /// way. Work on a request goes on when its client has gone. How long it takes is drawn when the request arrives, from the stream
 /// `host/<name>/server/<port>`, also for requests that are then turned away: the n-th request is the same amount of work in every
 /// design. How long handshakes take is drawn from `host/<name>/server/<port>/tls`, waiting without a core from
-/// `host/<name>/server/<port>/io`.
+/// `host/<name>/server/<port>/io`, the names of sessions from `host/<name>/server/<port>/sessions`.
 pub async fn run_calling(host: Host, config: Config, callers: Callers) {
     // What a web server sets on its connections: no response waits for Nagle's algorithm.
     let Ok(listener) = host.listen_with(config.port, config.backlog, config.congestion, true).await else { return };
@@ -83,9 +86,12 @@ pub async fn run_calling(host: Host, config: Config, callers: Callers) {
         pace: Pace { speed: config.speed, warm_up: config.warm_up, started: host.now() },
         callers,
         keys: config.idempotency.map(Keys::new),
+        sessions: config
+            .session
+            .clone()
+            .map(|session| Sessions::new(session, host.rng(&format!("server/{}/sessions", config.port)))),
         versions: RefCell::default(),
-        tls: config.tls.as_ref().map(|tls| Rc::new(tls.session(host.name()))),
-        handshakes: RefCell::new(host.rng(&format!("server/{}/tls", config.port))),
+        tls: config.tls.as_ref().map(|tls| Accepting::new(&host, tls, &format!("server/{}", config.port))),
         work: RefCell::new(host.rng(&format!("server/{}", config.port))),
         io: RefCell::new(host.rng(&format!("server/{}/io", config.port))),
         host: host.clone(),
@@ -98,35 +104,21 @@ pub async fn run_calling(host: Host, config: Config, callers: Callers) {
         drop(host.spawn(async move {
             if let Some(channel) = state.secure(stream).await {
                 state.connection(&channel).await;
-                // After an answer to early data the client's half of the handshake is still on its way.
-                if !channel.is_ready_to_close() {
-                    let _ = state.host.timeout(HANDSHAKE_PATIENCE, channel.close()).await;
-                }
+                secure::let_go(&state.host, channel).await;
             }
         }));
     }
 }
 
-/// A client that has not finished its handshake after so long is let go (nginx's `client_header_timeout`).
-const HANDSHAKE_PATIENCE: Span = Span::from_secs(60);
-
 impl State {
-    /// The connection under TLS, if that is spoken here; `None` if the handshake failed.
+    /// The connection under TLS, if that is spoken here; `None` if the handshake failed. A worker signs.
     async fn secure(&self, stream: TcpStream) -> Option<Channel> {
-        let Some(config) = &self.tls else { return Some(Channel::Plain(stream)) };
-        let handshake = TlsStream::accept(&self.host, stream, Rc::clone(config), async || self.sign().await);
-        let stream = self.host.timeout(HANDSHAKE_PATIENCE, handshake).await.ok()?.ok()?;
-        Some(Channel::Tls(Box::new(stream)))
-    }
-
-    /// The work of a full handshake: a worker signs.
-    async fn sign(&self) {
-        let Some(tls) = &self.config.tls else { return };
-        let work = tls.handshake.sample(&mut self.handshakes.borrow_mut());
-        if !work.is_zero() {
+        let Some(accepting) = &self.tls else { return Some(Channel::Plain(stream)) };
+        let sign = async |work| {
             let _worker = self.admission.any_worker().await;
             self.compute(work).await;
-        }
+        };
+        accepting.accept(stream, sign).await
     }
 
     /// Does work that takes a core of speed 1 `work`; the time for which it shared cores with others.
@@ -184,6 +176,9 @@ impl State {
         if let Some(version) = reply.version {
             head.fields.push("ETag", format!("\"{version}\""));
         }
+        if let Some(cookie) = reply.cookie {
+            head.fields.push("Set-Cookie", cookie.to_string());
+        }
         let body = if head.framing(request.method) == Ok(Framing::Length(reply.body)) { reply.body } else { 0 };
         self.host.record(Record::Exchange(seen));
         stream.write(http1::message(head.encode(), body)).await.is_err() || close
@@ -199,7 +194,7 @@ impl State {
                 Known::New => break,
                 Known::Answered((status, body)) => {
                     seen.started = self.host.now();
-                    return Some(Reply { status, body, version: None });
+                    return Some(Reply::new(status, body));
                 }
                 Known::Wait(answer) => answer.pop().await,
             }
@@ -224,27 +219,38 @@ impl State {
         match worker {
             Ok(worker) => {
                 let (status, body) = self.serve(planned, work, io, seen).await;
-                let reply = self.conclude(request, path, planned, Reply { status, body, version: None }, seen);
+                let reply = self.conclude(request, path, planned, Reply::new(status, body), seen);
                 self.admission.answered(&worker);
                 Some(reply)
             }
             Err(why) => {
                 self.host.record(Record::TurnedAway(TurnedAway { node: seen.node, time: seen.started, why }));
-                (why != Turning::Reset).then_some(Reply { status: 503, body: 0, version: None })
+                (why != Turning::Reset).then_some(Reply::new(503, 0))
             }
         }
     }
 
     /// What happens in the instant in which the work is done: versions are compared, money is taken.
-    fn conclude(&self, request: &Request, path: &[u8], planned: Planned<'_>, reply: Reply, seen: &Exchange) -> Reply {
+    fn conclude(
+        &self,
+        request: &Request,
+        path: &[u8],
+        planned: Planned<'_>,
+        mut reply: Reply,
+        seen: &Exchange,
+    ) -> Reply {
         if reply.status >= 400 {
             return reply;
         }
+        let (Exchange { node, flow, exchange, .. }, time) = (*seen, self.host.now());
         if planned.charges
             && let Some(cents) = request.fields.get(PAYMENT).and_then(number)
         {
-            let Exchange { node, flow, exchange, .. } = *seen;
-            self.host.record(Record::Charge(Charge { node, time: self.host.now(), flow, exchange, cents }));
+            self.host.record(Record::Charge(Charge { node, time, flow, exchange, cents }));
+        }
+        if let Some((what, cookie)) = self.sessions.as_ref().and_then(|sessions| sessions.visit(request, path, time)) {
+            self.host.record(Record::Session(SessionUse { node, time, flow, exchange, what }));
+            reply.cookie = cookie;
         }
         if !planned.versions {
             return reply;
@@ -256,7 +262,7 @@ impl State {
             .get("if-match")
             .map(|tag| number(tag.trim_ascii_start().strip_prefix(b"\"").unwrap_or(tag)))
         {
-            Some(named) if named != Some(*version) => return Reply { status: 412, body: 0, version: Some(*version) },
+            Some(named) if named != Some(*version) => return Reply { version: Some(*version), ..Reply::new(412, 0) },
             Some(_) => *version += 1,
             None => {}
         }
@@ -292,6 +298,14 @@ struct Reply {
     body: u64,
     /// The version of what was read or written, where there is one.
     version: Option<u64>,
+    /// The cookie that is set.
+    cookie: Option<SetCookie>,
+}
+
+impl Reply {
+    const fn new(status: u16, body: u64) -> Self {
+        Self { status, body, version: None, cookie: None }
+    }
 }
 
 /// The field in which a request says how much it pays, in cents.

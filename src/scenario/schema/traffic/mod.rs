@@ -2,6 +2,7 @@
 
 mod calls;
 mod extras;
+mod fields;
 mod http;
 mod lookups;
 mod others;
