@@ -153,6 +153,11 @@ fn dns_hierarchy() {
 }
 
 #[test]
+fn client_side_balancing() {
+    pinned("client-side-balancing");
+}
+
+#[test]
 fn cable_cut() {
     pinned("cable-cut");
 }

@@ -95,7 +95,10 @@ fn faults(loaded: &Loaded) -> Table {
 fn kind(plan: &Plan, node: &Node) -> String {
     let declared = node.declared;
     match &node.kind {
-        NodeKind::Server(config) => serving::server(config),
+        NodeKind::Server(config) => match &node.registering {
+            None => serving::server(config),
+            Some(own) => format!("{}, signs on as {}", serving::server(config), own.service),
+        },
         NodeKind::Balancer(balancer) => {
             let tls = if balancer.tls.is_some() { ", TLS ends here" } else { "" };
             format!("Balancer, port {}{tls}", balancer.port)
@@ -380,6 +383,7 @@ fn words(traffic: &plan::Traffic) -> String {
                     format!(" {}://{name}{}", if http.tls.is_some() { "https" } else { "http" }, http.path)
                 }
                 Origin::Node(_) => format!(" {}", http.path),
+                Origin::Service(service) => format!(" {}{}", service, http.path),
             });
             let timeout = http.timeout.map_or_else(|| "no timeout".into(), |span| format!("timeout {span}"));
             let (arrivals, until) = (arrivals(&http.arrivals), until(http.limit));

@@ -53,6 +53,9 @@ pub(crate) fn server(config: &Config) -> String {
 /// Keys, payments and conditions; empty where there are none.
 pub(crate) fn extras(http: &Http) -> String {
     let mut text = String::new();
+    if let Some(discovery) = &http.discovery {
+        let _ = write!(text, ", each by {} from a list that is {}", discovery.algorithm, discovery.refresh);
+    }
     for (name, value) in &http.headers {
         let _ = write!(text, ", {name}: {value}");
     }

@@ -507,6 +507,7 @@ impl Metrics {
             | Record::Lost(_)
             | Record::Rerouted(_)
             | Record::Announcement(_)
+            | Record::Registration(_)
             | Record::Notice(_) => {}
             Record::Balanced(balanced) => self.balancing.balanced(balanced),
             Record::Probed(probed) => self.balancing.probed(probed),

@@ -12,6 +12,7 @@ pub mod metrics;
 pub mod parts;
 pub mod phase;
 pub mod qlog;
+pub mod registry;
 pub mod samples;
 pub mod sequence;
 pub mod series;

@@ -7,6 +7,7 @@ use crate::run::outcome::{
     Packets, Performance, QueueOutcome, Resilience, ServerOutcome, Share, Slowest, Specimen, TrafficKind,
     TrafficOutcome,
 };
+use crate::run::registry::StayOutcome;
 use crate::run::series::{QueueSeries, SenderSeries, SeriesOutcome};
 use crate::run::stores::{ChangeOutcome, MemberOutcome, Reads, StoreOutcome, Writes};
 use crate::run::timeline::{NoticeOutcome, StrikeOutcome, TouchedOutcome};
@@ -135,6 +136,7 @@ pub(crate) fn outcome(traffic: impl IntoIterator<Item = (&'static str, TrafficOu
         node_drops: [("origin".to_owned(), named(&[("no_listener", 4)]))].into_iter().collect(),
         stores: IndexMap::new(),
         anycast: IndexMap::new(),
+        registries: IndexMap::new(),
         timeline: Vec::new(),
         series: Some(SeriesOutcome {
             every_ns: 10_000_000,
@@ -295,4 +297,18 @@ pub(crate) fn anycast() -> AnycastOutcome {
         ("lb-ny".to_owned(), AnnouncerOutcome { withdrawn: vec![gone] }),
     ];
     AnycastOutcome { address: "10.0.9.1".into(), members: members.into() }
+}
+
+/// An instance that signed on, died, and was asked for a while all the same.
+pub(crate) fn stay() -> StayOutcome {
+    StayOutcome {
+        instance: "shop/2".into(),
+        registered_ns: 1_000_000,
+        first_call_ns: Some(40_000_000),
+        heard_ns: Some(9_000_000_000),
+        dropped_ns: Some(12_000_000_000),
+        signed_off: false,
+        stale_calls: 17,
+        last_stale_ns: Some(13_500_000_000),
+    }
 }

@@ -1,6 +1,7 @@
 //! The summary on the terminal: the verdict first, one screen, and what to do next last.
 
 mod anycast;
+mod registry;
 mod stores;
 
 use super::style::Style;
@@ -56,6 +57,7 @@ pub fn summary(outcome: &Outcome, options: Options<'_>) -> String {
     }
     section(&mut text, &timeline(&outcome.timeline, style));
     section(&mut text, &anycast::anycast(outcome, style));
+    section(&mut text, &registry::stays(outcome, style));
     section(&mut text, &judgements(outcome, style));
     section(&mut text, &stores::stores(outcome, style));
     section(&mut text, &links(outcome, style));

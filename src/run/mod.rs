@@ -4,6 +4,7 @@ pub mod anycast;
 pub mod balancing;
 pub mod expect;
 pub mod outcome;
+pub mod registry;
 pub mod series;
 mod simulation;
 pub mod stores;

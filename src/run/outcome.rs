@@ -4,6 +4,7 @@
 
 use super::anycast::AnycastOutcome;
 use super::balancing::{BalancerOutcome, JudgementOutcome};
+use super::registry::StayOutcome;
 use super::series::SeriesOutcome;
 use super::stores::StoreOutcome;
 use super::timeline::StrikeOutcome;
@@ -102,6 +103,9 @@ pub struct Outcome {
     /// Who announced anycast addresses, by name of the address; left out where there are none.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub anycast: IndexMap<String, AnycastOutcome>,
+    /// Who was on the lists of registries, by name of the registry; left out where there are none.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub registries: IndexMap<String, Vec<StayOutcome>>,
     /// What servers did, by name of the node.
     #[serde(default)]
     pub servers: IndexMap<String, ServerOutcome>,

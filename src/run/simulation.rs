@@ -9,6 +9,7 @@ use crate::base::{Id, Span, Time};
 use crate::fault::Effect;
 use crate::observe::anycast::Withdrawals;
 use crate::observe::metrics::Served;
+use crate::observe::registry::Registries;
 use crate::observe::stores::{self, Stores};
 use crate::observe::timeline::{FaultPlan, Timeline};
 use crate::observe::{self, Kind, Metrics, Traffic};
@@ -45,6 +46,7 @@ pub struct Simulation<'a> {
     timeline: Timeline,
     stores: Stores,
     withdrawals: Withdrawals,
+    registries: Registries,
     /// Of each anycast address its node, name, itself and the machines that have it.
     shared: Vec<Shared>,
     until: Time,
@@ -78,8 +80,9 @@ impl<'a> Simulation<'a> {
         let world = build::world(plan, network, seed, mask);
         let timeline = Timeline::new(breaking(plan, network));
         let stores = Stores::new(of_stores(plan));
-        let (withdrawals, shared) = (Withdrawals::default(), shared(plan, network));
-        Self { plan, seed, world, metrics, timeline, stores, withdrawals, shared, until: Time::ZERO + plan.run_for }
+        let (withdrawals, registries, shared) = (Withdrawals::default(), Registries::default(), shared(plan, network));
+        let until = Time::ZERO + plan.run_for;
+        Self { plan, seed, world, metrics, timeline, stores, withdrawals, registries, shared, until }
     }
 
     /// The world, to look at between steps.
@@ -95,7 +98,7 @@ impl<'a> Simulation<'a> {
             self.world.finish(self.until);
         }
         let (metrics, timeline, stores) = (&mut self.metrics, &mut self.timeline, &mut self.stores);
-        let withdrawals = &mut self.withdrawals;
+        let (withdrawals, registries) = (&mut self.withdrawals, &mut self.registries);
         // Observers are taken in turn by two closures: a cell lends them to one at a time.
         let observers = std::cell::RefCell::new(observers);
         self.world.trace().drain(
@@ -104,6 +107,7 @@ impl<'a> Simulation<'a> {
                     metrics.record(record);
                     timeline.record(record);
                     withdrawals.record(record);
+                    registries.record(record);
                 }
                 if let Record::Store(record) = record {
                     stores.record(record);
@@ -173,6 +177,7 @@ impl<'a> Simulation<'a> {
         let mut outcome = summarise(ended, &traffic);
         (outcome.balancers, outcome.judgements) = balancing::outcome(&balancing, name);
         outcome.anycast = super::anycast::outcome(&self.withdrawals, self.shared.into_iter());
+        outcome.registries = super::registry::outcome(&self.registries, name);
         super::summarise::breakers(&mut outcome);
         outcome.stores = super::stores::outcomes(&stores);
         (outcome, traffic)

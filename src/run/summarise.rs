@@ -125,6 +125,7 @@ pub fn summarise(ended: Ended, traffic: &[Traffic]) -> Outcome {
         timeline: ended.timeline,
         stores: IndexMap::new(),
         anycast: IndexMap::new(),
+        registries: IndexMap::new(),
         series: None,
         expect: ended.expect,
         warnings: ended.warnings,

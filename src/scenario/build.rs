@@ -8,8 +8,8 @@ use crate::host::Host;
 use crate::ip::AddressError;
 use crate::service::answers::{Answers, Watched};
 use crate::service::{
-    announce, authority, balancer, bulk, client, cluster, messages, objects, ping, resolver, server, store, stub,
-    traceroute,
+    announce, authority, balancer, bulk, client, cluster, messages, objects, ping, registry, resolver, server, store,
+    stub, traceroute,
 };
 use crate::topo::{NANOS_PER_METRE, NodeId, Role, distance};
 use crate::trace::Mask;
@@ -120,6 +120,10 @@ pub fn world(plan: &Plan, network: &Network, seed: u64, mask: Mask) -> World {
                 let config = programs.cluster(index, node);
                 world.install(index, move |host| cluster::run(host, config.clone()));
             }
+            NodeKind::Registry => {
+                let config = programs.registry();
+                world.install(index, move |host| registry::run(host, config.clone()));
+            }
             NodeKind::Resolver(config) => {
                 let config = programs.resolver(*config);
                 world.install(index, move |host| resolver::run(host, config.clone()));
@@ -141,6 +145,11 @@ pub fn world(plan: &Plan, network: &Network, seed: u64, mask: Mask) -> World {
                 world.install(index, move |host| authority::run(host, config.clone()));
             }
         }
+    }
+    for (index, node) in (0u32..).zip(&plan.nodes) {
+        let Some((own, port)) = node.registering.as_ref().zip(node.kind.port()) else { continue };
+        let config = programs.sign_on(own, port);
+        world.install(index, move |host| registry::sign_on(host, config.clone()));
     }
     for (node, anycast) in plan.anycast() {
         let address = network.address(node);
@@ -220,6 +229,52 @@ impl Programs<'_> {
             max_ttl: config.max_ttl,
             rotates: config.rotates,
             ..resolver::Config::new(hints.collect())
+        }
+    }
+
+    fn registry(&self) -> registry::Config {
+        let signs_on = |node: &plan::Node| node.registering.is_some();
+        let nodes = (0u32..).zip(&self.plan.nodes).filter(|(_, node)| signs_on(node));
+        let nodes = nodes.filter_map(|(index, node)| Some((self.at(index, node.kind.port()?), index)));
+        registry::Config { port: plan::registry::PORT, nodes: nodes.collect() }
+    }
+
+    fn sign_on(&self, own: &plan::Registering, port: u16) -> registry::SignOn {
+        registry::SignOn {
+            registry: self.at(own.registry, plan::registry::PORT),
+            service: own.service.clone(),
+            port,
+            heartbeat: own.heartbeat,
+            lease: own.lease,
+            from: own.from,
+            until: own.until,
+        }
+    }
+
+    /// How the `maker`-th asker of a traffic finds those whom it asks.
+    fn watch(
+        &self,
+        traffic: &plan::Traffic,
+        ask: &plan::Ask,
+        maker: u64,
+        discovery: &plan::Discovery,
+    ) -> registry::Watch {
+        let Origin::Service(service) = &ask.origin else { unreachable!("who discovers asks a service") };
+        let member = |&node: &u32| {
+            let known = &self.plan.nodes[node as usize];
+            let at = self.at(node, known.kind.port().expect("instances of a service listen"));
+            balancer::Member { node, name: known.name.clone(), at, weight: 1, drain: None, tls: false }
+        };
+        let mut pool = balancer::Pool::new(&traffic.name, ask.targets.iter().map(member).collect());
+        pool.algorithm = discovery.algorithm.clone();
+        // Who is not on the list is not asked, however few are.
+        pool.panic = crate::base::Ratio::ZERO;
+        registry::Watch {
+            registry: self.at(discovery.registry, plan::registry::PORT),
+            service: service.clone(),
+            pool,
+            refresh: discovery.refresh,
+            instance: u32::try_from(maker).unwrap_or(u32::MAX),
         }
     }
 
@@ -431,6 +486,7 @@ impl Programs<'_> {
         let origin = match &ask.origin {
             Origin::Name(name) => client::Origin::Name(Self::name(name)),
             Origin::Node(node) => client::Origin::Addr(self.network.address(*node)),
+            Origin::Service(service) => client::Origin::Name(Self::name(service)),
         };
         client::Config {
             numbering: plan::Traffic::numbering(maker, http.asks.len() as u64),
@@ -452,6 +508,7 @@ impl Programs<'_> {
             timeout: http.timeout,
             policy: http.policy.clone(),
             congestion: http.congestion,
+            registry: http.discovery.as_ref().map(|discovery| self.watch(traffic, ask, maker, discovery)),
             ..client::Config::new(index, &traffic.name, origin)
         }
     }

@@ -25,9 +25,11 @@ use crate::transport::tcp::EcnMode;
 use crate::wire::Dscp;
 pub use crate::world::Routing;
 
+pub mod registry;
 mod store;
 
 pub use expect::{Bounds, Expect, Measure, Quantity, Statistic, Way, Window};
+pub use registry::{Discovery, Registering};
 pub use store::{Agreement, ClusterNode, Lookups, Store, StoreNode};
 
 /// A checked scenario.
@@ -102,6 +104,8 @@ pub struct Node {
     pub resolvers: Vec<u32>,
     /// Name of the access profile of its link.
     pub access: Option<&'static str>,
+    /// Where it signs on.
+    pub registering: Option<Registering>,
 }
 
 /// What a node does.
@@ -122,6 +126,8 @@ pub enum NodeKind {
     Resolver(Resolver),
     /// It shares out requests or connections.
     Balancer(Balancer),
+    /// It keeps lists of instances.
+    Registry,
     /// It is no machine but an address that several machines announce.
     Anycast(Anycast),
     /// It knows zones.
@@ -162,6 +168,7 @@ impl NodeKind {
             Self::Resolver(_) => "Resolver",
             Self::Balancer(_) => "Balancer",
             Self::Anycast(_) => "Anycast",
+            Self::Registry => "Registry",
             Self::Authority { .. } => "Authority",
         }
     }
@@ -510,6 +517,8 @@ pub struct Http {
     pub policy: Policy,
     /// A congestion controller instead of the host's own.
     pub congestion: Option<&'static str>,
+    /// The registry that says who may be asked, and how one of them is chosen.
+    pub discovery: Option<Discovery>,
 }
 
 /// Who asks whom.
@@ -530,6 +539,8 @@ pub enum Origin {
     Name(String),
     /// By a node: its address is known.
     Node(u32),
+    /// By the name of a service at a registry.
+    Service(String),
 }
 
 /// Transfers in bulk: each pair makes them all.

@@ -17,6 +17,7 @@ mod ideal;
 pub mod messages;
 pub mod objects;
 pub mod ping;
+pub mod registry;
 pub mod resolver;
 mod secure;
 pub mod server;
@@ -49,6 +50,10 @@ pub const ROLES: &[(&str, &str)] = &[
     (
         "Cluster",
         "a sharded key-value store in the manner of Redis Cluster: 16,384 slots, MOVED, gossip, votes, replicas that take over",
+    ),
+    (
+        "Registry",
+        "a list of instances that sign on with heartbeats and leases; callers poll it or are told, and balance on their own",
     ),
     ("Resolver", "a recursive DNS resolver with a TTL cache; asks the authorities of zones on behalf of stubs"),
     (

@@ -91,6 +91,32 @@ pub struct Judgement {
     pub subject: u32,
 }
 
+/// An instance is put on the list of a registry, or is dropped from it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Registration {
+    /// When.
+    pub time: Time,
+    /// The registry's node.
+    pub node: u32,
+    /// The instance's node.
+    pub instance: u32,
+    /// Which of both.
+    pub standing: Standing,
+    /// When the registry last heard of it.
+    pub heard: Time,
+}
+
+/// What becomes of an instance at a registry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// It has signed on.
+    Registered,
+    /// Its lease has run out.
+    Expired,
+    /// It has signed off.
+    Left,
+}
+
 /// What a balancer may think of a node.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Judged {

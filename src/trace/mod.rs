@@ -10,7 +10,7 @@ mod record;
 mod serving;
 mod store;
 
-pub use balancing::{Balanced, BalancedEvent, Judged, Judgement, Probed, Refusal, Refused};
+pub use balancing::{Balanced, BalancedEvent, Judged, Judgement, Probed, Refusal, Refused, Registration, Standing};
 pub use notice::{Announcement, FaultChange, Lost, Notice, Rerouted, What};
 pub use record::{
     Arrival, Cause, Circuit, Echo, Exchange, Failure, Lookup, Message, MessageSent, PacketEvent, PacketRecord,

@@ -2,7 +2,7 @@
 
 use super::{
     Announcement, Balanced, Charge, FaultChange, Forwarded, Judgement, Limited, Lost, Mask, Notice, Probed, Refused,
-    Rerouted, Returned, SessionUse, StoreRecord, TurnedAway,
+    Registration, Rerouted, Returned, SessionUse, StoreRecord, TurnedAway,
 };
 use crate::base::{Span, Time};
 use crate::wire::Packet;
@@ -616,6 +616,8 @@ pub enum Record {
     Probed(Probed),
     /// A balancer had nobody to send something to.
     Refused(Refused),
+    /// An instance came to a registry, or went.
+    Registration(Registration),
     /// Somebody noticed something.
     Notice(Notice),
     /// A name was looked up.

@@ -1,6 +1,6 @@
 //! Balancers: whom they balance, what they look at, and what they do about backends that fail.
 
-mod policy;
+pub(super) mod policy;
 mod rules;
 
 use super::form::{Fields, Form, joined, list, similar};

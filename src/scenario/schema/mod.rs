@@ -12,6 +12,7 @@ mod nodes;
 mod paths;
 mod profile;
 mod queue;
+mod registry;
 mod rules;
 mod server;
 mod store;
@@ -37,6 +38,7 @@ pub const FORMS: &[&[&Form]] = &[
     nodes::FORMS,
     balancer::FORMS,
     anycast::FORMS,
+    registry::FORMS,
     traffic::CALLS,
     tls::FORMS,
     links::FORMS,
@@ -130,6 +132,7 @@ fn read(root: &Value, name: &str, problems: &mut Problems) -> Option<Plan> {
     nodes.finish(&mut plan, problems);
     balancer::read(&nodes, &mut plan, problems);
     anycast::check(&nodes, &mut plan, problems);
+    registry::read(&nodes, &mut plan, problems);
     zones::read(fields.get("zones"), &nodes, &mut plan, problems);
     let traffic = fields.need("traffic", "{ \"echo\": Ping(from: .., to: ..) }", problems);
     traffic::read(traffic, &nodes, &mut plan, problems);

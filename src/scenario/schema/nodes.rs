@@ -38,7 +38,7 @@ pub(super) const FORMS: &[&Form] = &[
 ];
 
 const KINDS: &[&str] =
-    &["Host", "Router", "Server", "Balancer", "Store", "Cluster", "Resolver", "Authority", "Anycast"];
+    &["Host", "Router", "Server", "Balancer", "Store", "Cluster", "Resolver", "Authority", "Anycast", "Registry"];
 
 /// A declared name: one node or a group of them.
 pub(super) struct Group<'a> {
@@ -58,6 +58,8 @@ pub(super) struct Group<'a> {
     pub(super) balancer: Option<&'a Value>,
     /// The whole entry of an anycast address, for the same reason.
     pub(super) anycast: Option<&'a Value>,
+    /// Where its members sign on.
+    pub(super) register: Option<&'a Value>,
     /// What its members ask of others before they answer.
     pub(super) calls: Vec<server::Calls<'a>>,
     /// What a `Store` says of the whole store.
@@ -82,6 +84,7 @@ struct Template<'a> {
     access: Option<&'static Profile>,
     resolver: Option<&'a Value>,
     zones: Option<&'a Value>,
+    register: Option<&'a Value>,
     calls: Vec<server::Calls<'a>>,
     store: Option<store::Whole<'a>>,
     broken: bool,
@@ -111,6 +114,7 @@ pub(super) fn read<'a>(value: Option<&'a Value>, tcp: Settings, plan: &mut Plan,
                 tcp: template.settings.tcp,
                 resolvers: Vec::new(),
                 access: template.access.map(|profile| profile.name),
+                registering: None,
             };
             made.push(Made { node, group: index, access: template.access, broken: template.broken });
         }
@@ -123,6 +127,7 @@ pub(super) fn read<'a>(value: Option<&'a Value>, tcp: Settings, plan: &mut Plan,
             mtu: template.settings.mtu,
             zones: template.zones,
             balancer: matches!(template.kind, NodeKind::Balancer(_)).then_some(entry),
+            register: template.register,
             anycast: matches!(template.kind, NodeKind::Anycast(_)).then_some(entry),
             calls: template.calls,
             store: template.store,
@@ -171,6 +176,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         access: None,
         resolver: None,
         zones: None,
+        register: None,
         calls: Vec::new(),
         store: None,
         broken: true,
@@ -185,6 +191,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         "Cluster" => &CLUSTER,
         "Resolver" => &RESOLVER,
         "Anycast" => &super::anycast::ANYCAST,
+        "Registry" => &super::registry::REGISTRY,
         _ => &AUTHORITY,
     };
     let Some(fields) = Fields::open(form, entry, problems) else { return template };
@@ -210,6 +217,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         "Server" => {
             template.kind = NodeKind::Server(server::read(&fields, problems));
             template.calls = server::calls(&fields);
+            template.register = fields.get("register");
         }
         "Balancer" => template.kind = NodeKind::Balancer(Balancer::unread()),
         "Store" => {
@@ -219,6 +227,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         }
         "Cluster" => template.kind = NodeKind::Cluster(cluster::read(&fields, template.count, problems)),
         "Resolver" => template.kind = NodeKind::Resolver(resolver(&fields, problems)),
+        "Registry" => template.kind = NodeKind::Registry,
         "Anycast" => template.kind = NodeKind::Anycast(Anycast::unread()),
         _ => {
             template.zones = fields.get("zones");

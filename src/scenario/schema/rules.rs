@@ -47,6 +47,7 @@ fn reachable(plan: &Plan, paths: &Paths<'_>, problems: &mut Problems) {
             .help("join them with a link, or with routers between them: hosts and servers do not forward packets"),
         );
     }
+    super::registry::reachable(plan, &parts, problems);
     let by_name = plan.traffic.iter().filter_map(|traffic| match &traffic.kind {
         TrafficKind::Http(http) => Some((traffic, http)),
         _ => None,
@@ -95,7 +96,7 @@ fn unused(plan: &Plan, problems: &mut Problems) {
         let TrafficKind::Http(http) = &traffic.kind else { continue };
         used.extend(http.asks.iter().filter_map(|ask| match ask.origin {
             Origin::Node(node) => Some(node),
-            Origin::Name(_) => None,
+            Origin::Name(_) | Origin::Service(_) => None,
         }));
     }
     let resolvers: BTreeSet<u32> = plan.nodes.iter().flat_map(|node| &node.resolvers).copied().collect();

@@ -30,6 +30,7 @@ pub(super) static SERVER: Form = Form {
         "service",
         "io",
         "calls",
+        "register",
         "response",
         "routes",
         "keep_alive",

@@ -67,6 +67,11 @@ impl Group {
         &self.config
     }
 
+    /// Nobody is healthy until a check has succeeded: not a finding, but how a caller begins that knows nobody yet.
+    pub fn nobody(&mut self) {
+        self.members.iter_mut().for_each(|member| member.healthy = false);
+    }
+
     /// Requests or connections of a member.
     #[must_use]
     pub fn active(&self, id: usize) -> u32 {

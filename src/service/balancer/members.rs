@@ -71,23 +71,28 @@ impl Members {
         self.group.borrow().takes(id)
     }
 
+    /// Nobody may be chosen until a check says otherwise, and nobody is told.
+    pub(in crate::service) fn nobody(&self) {
+        self.group.borrow_mut().nobody();
+    }
+
     /// The member for the next request or connection.
-    pub(super) fn choose(&self, key: u64, tried: &[usize]) -> Option<usize> {
+    pub(in crate::service) fn choose(&self, key: u64, tried: &[usize]) -> Option<usize> {
         self.group.borrow_mut().choose(Asked { now: self.host.now(), key }, tried)
     }
 
     /// A health check ended.
-    pub(super) fn checked(&self, id: usize, well: bool, thresholds: (u32, u32)) {
+    pub(in crate::service) fn checked(&self, id: usize, well: bool, thresholds: (u32, u32)) {
         self.change(|group, now| group.checked(id, well, thresholds, now));
     }
 
     /// A member has answered, well or not.
-    pub(super) fn answered(&self, id: usize, well: bool, latency: Span) {
+    pub(in crate::service) fn answered(&self, id: usize, well: bool, latency: Span) {
         self.change(|group, now| group.answered(id, well, latency, now));
     }
 
     /// Counts something as the member's until what is returned is dropped.
-    pub(super) fn send(self: &Rc<Self>, id: usize, again: bool) -> Held {
+    pub(in crate::service) fn send(self: &Rc<Self>, id: usize, again: bool) -> Held {
         self.change(|group, _| group.began(id));
         self.tell(id, BalancedEvent::Began { again });
         Held { members: Rc::clone(self), id, end: Cell::new(BalancedEvent::Ended) }
@@ -119,7 +124,7 @@ impl Members {
 }
 
 /// A request or a connection that a member has.
-pub(super) struct Held {
+pub(in crate::service) struct Held {
     members: Rc<Members>,
     id: usize,
     end: Cell<BalancedEvent>,
@@ -127,7 +132,7 @@ pub(super) struct Held {
 
 impl Held {
     /// It ends as a failure.
-    pub(super) fn fail(&self, failure: Failure) {
+    pub(in crate::service) fn fail(&self, failure: Failure) {
         self.end.set(BalancedEvent::Failed(failure));
     }
 }

@@ -17,7 +17,7 @@ pub use group::Group;
 pub(in crate::service) use health::probe;
 pub use health::{Check, Probe};
 pub use l7::{Match, Route};
-pub(in crate::service) use members::Members;
+pub(in crate::service) use members::{Held, Members};
 
 use crate::host::Host;
 

@@ -1,6 +1,6 @@
 //! One try of a request: name, connection, question, answer; and what is seen of it on the way.
 
-use super::pool::Connection;
+use super::pool::{Connection, Pool};
 use super::request::Asker;
 use super::{Origin, User};
 use crate::app::http1::{self, Method, ReadError, Response, Whole};
@@ -30,10 +30,31 @@ impl Asker {
     /// Goes on until a connection holds. What is sent on a kept connection that the server has just closed may be sent again
     /// on another if doing it twice does no harm (RFC 9110 9.2.2), which every browser does.
     pub(super) async fn attempt(&self, seen: &Cell<Request>, user: &User) -> Result<(), Failure> {
+        let Some(watched) = &self.registered else { return self.attempt_at(seen, user, None).await };
+        // Nobody is known yet: that is a matter of a round trip.
+        watched.ready().await;
+        let Some((place, at, held)) = watched.choose() else { return Err(Failure::Unreachable) };
+        let begun = self.host.now();
+        let result = self.attempt_at(seen, user, Some((place, *at.ip()))).await;
+        if let Err(failure) = result {
+            held.fail(failure);
+        }
+        watched.answered(place, result.is_ok(), self.host.now() - begun);
+        result
+    }
+
+    /// The same at the instance that was chosen, if there is a choice.
+    async fn attempt_at(
+        &self,
+        seen: &Cell<Request>,
+        user: &User,
+        at: Option<(usize, Ipv4Addr)>,
+    ) -> Result<(), Failure> {
         let mut stale = None;
+        let pool = user.pools.get(at.map_or(0, |(place, _)| place));
         loop {
-            let (permit, connection) = self.connection(seen, user, stale).await?;
-            match self.exchange(seen, connection, user).await {
+            let (permit, connection) = self.connection(seen, (user, pool), stale, at.map(|(_, addr)| addr)).await?;
+            match self.exchange(seen, connection, (user, pool)).await {
                 Tried::Answered => return Ok(()),
                 Tried::Failed(failure) => return Err(failure),
                 Tried::Stale => stale = permit,
@@ -46,10 +67,10 @@ impl Asker {
     async fn connection(
         &self,
         seen: &Cell<Request>,
-        user: &User,
+        (user, pool): (&User, Option<&Pool>),
         stale: Option<Permit>,
+        at: Option<Ipv4Addr>,
     ) -> Result<(Option<Permit>, Connection), Failure> {
-        let pool = user.pool.as_ref();
         if let (Some(pool), None) = (pool, &stale)
             && let Some((permit, connection)) = pool.try_take(&self.host).await
         {
@@ -57,7 +78,7 @@ impl Asker {
             update(seen, |seen| seen.resolved = seen.resolved.min(seen.tried));
             return Ok((Some(permit), connection));
         }
-        let addrs = self.addresses(seen).await?;
+        let addrs = self.addresses(seen, at).await?;
         let permit = match (pool, stale) {
             (None, _) => None,
             (Some(_), Some(permit)) => Some(permit),
@@ -92,10 +113,11 @@ impl Asker {
     }
 
     /// The addresses of the origin, to be tried in order.
-    async fn addresses(&self, seen: &Cell<Request>) -> Result<Vec<Ipv4Addr>, Failure> {
-        let Resolved { addrs, flow } = match &self.config.origin {
-            Origin::Addr(addr) => Resolved { addrs: vec![*addr], flow: 0 },
-            Origin::Name(name) => self.stub.resolve(name).await?,
+    async fn addresses(&self, seen: &Cell<Request>, at: Option<Ipv4Addr>) -> Result<Vec<Ipv4Addr>, Failure> {
+        let Resolved { addrs, flow } = match (at, &self.config.origin) {
+            (Some(addr), _) => Resolved { addrs: vec![addr], flow: 0 },
+            (None, Origin::Addr(addr)) => Resolved { addrs: vec![*addr], flow: 0 },
+            (None, Origin::Name(name)) => self.stub.resolve(name).await?,
         };
         let now = self.host.now();
         update(seen, |seen| {
@@ -140,7 +162,12 @@ impl Asker {
     }
 
     /// Writes the request, reads the answer, and gives the connection back if it can be used again.
-    async fn exchange(&self, seen: &Cell<Request>, mut connection: Connection, user: &User) -> Tried {
+    async fn exchange(
+        &self,
+        seen: &Cell<Request>,
+        mut connection: Connection,
+        (user, pool): (&User, Option<&Pool>),
+    ) -> Tried {
         let now = self.host.now();
         let opened = connection.opened.take().unwrap_or(now);
         update(seen, |seen| {
@@ -155,7 +182,7 @@ impl Asker {
                 update(seen, |seen| {
                     (seen.status, seen.body, seen.response) = (answer.head.status, answer.body, answer.arrival);
                 });
-                if let Some(pool) = &user.pool
+                if let Some(pool) = pool
                     && reusable(&answer)
                 {
                     pool.give_back(connection, self.host.now());

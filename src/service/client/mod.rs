@@ -19,6 +19,7 @@ pub(in crate::service) use attempt::{failure, tls_failure};
 pub use hedge::{After, ENOUGH, Hedge};
 pub use retry::{Outcomes, Retry};
 
+use super::registry::Watch;
 use super::stub::Stub;
 use super::{Limit, Numbering};
 use crate::app::dns::Name;
@@ -183,6 +184,8 @@ pub struct Config {
     pub policy: Policy,
     /// Name of a congestion controller instead of the host's own.
     pub congestion: Option<&'static str>,
+    /// The registry that says who may be asked; the origin is then a name for the `Host` field only.
+    pub registry: Option<Watch>,
 }
 
 impl Config {
@@ -212,22 +215,26 @@ impl Config {
             timeout: Some(Span::from_secs(30)),
             policy: Policy::default(),
             congestion: None,
+            registry: None,
         }
     }
 }
 
 /// What one user keeps between requests.
 pub(super) struct User {
-    pool: Option<Pool>,
+    /// Connections to each instance; to an origin that is one, one pool.
+    pools: Vec<Pool>,
     /// Tickets of the origin.
     tickets: Rc<Tickets>,
     cookies: Option<RefCell<Jar>>,
 }
 
 impl User {
-    fn new(config: &Config) -> Self {
+    fn new(asker: &Asker) -> Self {
+        let config = &asker.config;
         let cookies = config.cookies.as_ref().map(|cookies| RefCell::new(Jar::with(cookies)));
-        Self { pool: config.connections.pool(), tickets: Rc::default(), cookies }
+        let pools = (0..asker.instances()).filter_map(|_| config.connections.pool());
+        Self { pools: pools.collect(), tickets: Rc::default(), cookies }
     }
 }
 
@@ -262,8 +269,8 @@ impl Caller {
     /// As [`Caller::new`], for a machine that may have asked before it started again: `asked` counts on.
     #[must_use]
     pub fn counting(host: Host, stub: Stub, config: Config, asked: Rc<Cell<u64>>) -> Self {
-        let user = User::new(&config);
-        Self { asker: Asker::new(host, stub, config), user, asked }
+        let asker = Asker::new(host, stub, config);
+        Self { user: User::new(&asker), asker, asked }
     }
 
     /// Asks once for the sake of the exchange `cause`.
@@ -276,7 +283,7 @@ impl Caller {
 async fn open_loop(asker: &Rc<Asker>, arrivals: &Arrivals) {
     let Asker { host, config, .. } = &**asker;
     let rng = host.rng(&format!("traffic/{}/arrivals", config.name));
-    let user = Rc::new(User::new(config));
+    let user = Rc::new(User::new(asker));
     let ended = Queue::new();
     let mut asked = 0;
     for at in Instants::new(arrivals, config.start, rng) {
@@ -311,7 +318,7 @@ async fn closed_loop(asker: &Rc<Asker>, count: u32, think: Dist) {
             host.spawn(async move {
                 let Asker { host, config, .. } = &*asker;
                 let mut thoughts = host.rng(&format!("traffic/{}/user/{user}", config.name));
-                let user = User::new(config);
+                let user = User::new(&asker);
                 while config.limit.allows(asked.get(), host.now()) {
                     let index = asked.replace(asked.get() + 1);
                     let began = host.now();

@@ -11,6 +11,7 @@ use crate::app::http1::{self, Ask, Method};
 use crate::app::tls::ClientConfig;
 use crate::base::{Rng, Span, Time};
 use crate::host::{Elapsed, Host};
+use crate::service::registry::Watched;
 use crate::service::server::PAYMENT;
 use crate::service::stub::Stub;
 use crate::trace::{Circuit, Failure, Record, Request, RequestStarted, Tripped, Try, Verdict};
@@ -26,6 +27,8 @@ pub(super) struct Asker {
     pub(super) host: Host,
     pub(super) config: Config,
     pub(super) stub: Stub,
+    /// Its copy of a registry's list, and a choice among those on it.
+    pub(super) registered: Option<Rc<Watched>>,
     /// How it speaks TLS.
     pub(super) tls: Option<ClientConfig>,
     /// The head of every request, but for what is each request's own.
@@ -96,6 +99,13 @@ impl Story {
 }
 
 impl Asker {
+    /// How many instances it may ever ask.
+    pub(super) fn instances(&self) -> usize {
+        self.registered.as_ref().map_or(1, |watched| watched.len())
+    }
+}
+
+impl Asker {
     pub(super) fn new(host: Host, stub: Stub, config: Config) -> Self {
         let name = match &config.origin {
             Origin::Name(name) => name.to_string(),
@@ -122,6 +132,7 @@ impl Asker {
         };
         let tls = config.tls.map(|tls| tls.session(server_name, config.method));
         let now = host.now();
+        let registered = config.registry.clone().map(|watch| Watched::start(&host, watch));
         let policy = &config.policy;
         let budget = |config| RefCell::new(Budget::new(config, now));
         Self {
@@ -129,6 +140,7 @@ impl Asker {
             breaker: policy.breaker.map(|config| RefCell::new(Breaker::new(config))),
             retries: policy.retry.as_ref().and_then(|retry| retry.budget).map(budget),
             hedges: policy.hedge.and_then(|hedge| hedge.budget).map(budget),
+            registered,
             latencies: RefCell::default(),
             waits: RefCell::new(host.rng(&format!("traffic/{}/backoff", config.name))),
             host,

@@ -14,7 +14,7 @@ pub(super) static SUBSET: Form = Form { name: "Subset", fields: &["size", "of"] 
 static PLAIN: Form = Form { name: "policy", fields: &[] };
 
 /// A policy for a balancer of this layer.
-pub(super) fn read(value: &Value, layer: Layer, problems: &mut Problems) -> Option<Algorithm> {
+pub(in crate::scenario::schema) fn read(value: &Value, layer: Layer, problems: &mut Problems) -> Option<Algorithm> {
     let names: Vec<&str> = TABLE.iter().map(|&(name, _)| name).collect();
     let name = value::choice(value, "`policy`", &names, problems)?;
     let form = match name {

@@ -5,10 +5,10 @@ use crate::app::dns::Name;
 use crate::base::{Dist, Span as Duration, Time};
 use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
-use crate::scenario::plan::{Ask, Balancer, Data, Http, NodeKind, Origin, Plan, ROOT};
+use crate::scenario::plan::{Ask, Balancer, Data, Discovery, Http, NodeKind, Origin, Plan, ROOT};
 use crate::scenario::schema::form::{Fields, Form, joined, list, similar};
 use crate::scenario::schema::tcp::congestion_of;
-use crate::scenario::schema::{Problems, dist, inner, server, tls, value};
+use crate::scenario::schema::{Problems, dist, inner, registry, server, tls, value};
 use crate::service::Limit;
 use crate::service::client::{Arrivals, Connections, Tls};
 
@@ -29,6 +29,7 @@ pub(super) const ASKING: &[&str] = &[
     "breaker",
     "bulkhead",
     "congestion",
+    "discover",
     "dscp",
 ];
 const USERS: &[&str] = &["from", "to", "tls", "arrivals", "start", "count", "until", "cookies"];
@@ -79,8 +80,12 @@ pub(super) fn asking(
     problems: &mut Problems,
 ) -> Option<Http> {
     let fields = reading.fields;
+    let discovery = match fields.get("discover") {
+        None => None,
+        Some(value) => Some(registry::discovery(value, reading, problems)?),
+    };
     let to = fields.need("to", "\"http://shop.example/\"", problems);
-    let target = to.and_then(|value| target(value, reading, problems));
+    let target = to.and_then(|value| target(value, reading, discovery.as_ref(), problems));
     let method = fields.get("method").map_or(Some("GET"), |value| server::method(value, problems));
     let mut size = |name: &str, least: u64, most: u64| {
         fields.get(name).and_then(|value| value::bytes(value, &format!("`{name}`"), least..=most, problems))
@@ -138,6 +143,7 @@ pub(super) fn asking(
         timeout,
         policy: policy?,
         congestion,
+        discovery,
     })
 }
 
@@ -145,6 +151,8 @@ pub(super) fn asking(
 struct Target {
     /// A name of a zone, and where it may lead; otherwise nodes.
     name: Option<String>,
+    /// The name of a service at a registry, whose instances are asked.
+    service: Option<String>,
     /// As the scenario names them.
     named: Vec<u32>,
     /// The machines that they may turn out to be.
@@ -167,17 +175,26 @@ fn early_data(tls: Tls, settings: &Value, target: &Target, plan: &Plan, problems
     }
 }
 
-fn target(value: &Value, reading: &Reading<'_, '_>, problems: &mut Problems) -> Option<Target> {
+fn target(
+    value: &Value,
+    reading: &Reading<'_, '_>,
+    discovery: Option<&Discovery>,
+    problems: &mut Problems,
+) -> Option<Target> {
     let url = value::text(value, "`to`", problems)?;
     let span = inner(value);
     let Some((scheme, rest)) = url.split_once("://") else {
-        // The name of a node, for short.
-        let named = reading.nodes.find_name(url, span, problems)?.to_vec();
+        // The name of a node, or of a service, for short.
+        let named = match discovery {
+            Some(discovery) => registry::instances(url, span, discovery, reading.plan, problems)?,
+            None => reading.nodes.find_name(url, span, problems)?.to_vec(),
+        };
         let nodes = machines(&named, reading.plan);
+        let service = discovery.map(|_| url.to_owned());
         // Its scheme is what it speaks.
         let tls = nodes.iter().all(|&node| reading.plan.terminates_tls(node).is_some()).then_some(Tls::BROWSER);
         let port = if tls.is_some() { 443 } else { 80 };
-        return Some(Target { name: None, named, nodes, port, tls, path: "/".to_owned() });
+        return Some(Target { name: None, service, named, nodes, port, tls, path: "/".to_owned() });
     };
     let (tls, usual_port) = match scheme {
         "http" => (None, 80),
@@ -217,13 +234,17 @@ fn target(value: &Value, reading: &Reading<'_, '_>, problems: &mut Problems) -> 
         return None;
     }
     let member = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    let (name, named) = match member {
-        Some(member) => (None, reading.nodes.find_name(member, span, problems)?.to_vec()),
-        None => origin(host, span, reading, problems)?,
+    let (name, named) = match (discovery, member) {
+        (Some(discovery), _) => (None, registry::instances(host, span, discovery, reading.plan, problems)?),
+        (None, Some(member)) => (None, reading.nodes.find_name(member, span, problems)?.to_vec()),
+        (None, None) => origin(host, span, reading, problems)?,
     };
     let nodes = machines(&named, reading.plan);
-    member_or_path(host, path, &named, span, reading, problems);
-    Some(Target { name, named, nodes, port, tls, path: path.to_owned() })
+    if discovery.is_none() {
+        member_or_path(host, path, &named, span, reading, problems);
+    }
+    let service = discovery.map(|_| host.to_owned());
+    Some(Target { name, service, named, nodes, port, tls, path: path.to_owned() })
 }
 
 /// The machines that nodes may turn out to be, each once.
@@ -381,6 +402,10 @@ fn asks(
             );
             return None;
         }
+    }
+    if let Some(service) = &target.service {
+        let ask = |&from: &u32| Ask { from, origin: Origin::Service(service.clone()), targets: target.nodes.clone() };
+        return Some(from.iter().map(ask).collect());
     }
     if let Some(name) = &target.name {
         let has_resolver = plan.nodes.iter().any(|node| matches!(node.kind, NodeKind::Resolver(_)));

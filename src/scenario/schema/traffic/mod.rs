@@ -167,11 +167,11 @@ fn traffic(
 }
 
 /// One traffic while it is read.
-struct Reading<'r, 'a> {
+pub(super) struct Reading<'r, 'a> {
     name: &'r str,
     fields: &'r Fields<'a>,
-    nodes: &'r Nodes<'a>,
-    plan: &'r Plan,
+    pub(super) nodes: &'r Nodes<'a>,
+    pub(super) plan: &'r Plan,
     start: Time,
     /// The port that receivers of this traffic listen on.
     port: u16,
