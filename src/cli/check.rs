@@ -96,6 +96,10 @@ fn kind(plan: &Plan, node: &Node) -> String {
     match &node.kind {
         NodeKind::Server(config) => serving::server(config),
         NodeKind::Balancer(balancer) => format!("Balancer, port {}", balancer.port),
+        NodeKind::Edge(edge) => serving::edge(plan, edge),
+        NodeKind::PurgeControl(control) => {
+            format!("PurgeControl of {}", counted(control.edges.len() as u64, "edge", "edges"))
+        }
         NodeKind::Store(node) => {
             let store = &plan.stores[node.store as usize];
             let first = &plan.nodes[store.members[0] as usize];

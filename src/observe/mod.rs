@@ -6,6 +6,7 @@ pub mod capture;
 pub mod cases;
 mod decode;
 pub mod depth;
+pub mod edges;
 pub mod metrics;
 pub mod parts;
 pub mod phase;

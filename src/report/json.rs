@@ -53,6 +53,7 @@ mod tests {
     fn both_forms_keep_everything() {
         let mut outcome = fixture::outcome([("pages", fixture::pages()), ("way", fixture::route())]);
         outcome.stores.insert("positions".into(), fixture::store());
+        fixture::cache(&mut outcome);
         outcome.timeline.push(fixture::strike());
         assert_eq!(from_json(&to_json(&outcome)).unwrap(), outcome);
         assert_eq!(from_ron(&to_ron(&outcome)).unwrap(), outcome);
@@ -60,7 +61,9 @@ mod tests {
 
     /// The path of every value: `traffic.*.latency_ns.p99`. Names that users choose and causes become `*`.
     fn paths(value: &Value, path: &str, into: &mut Vec<String>) {
-        const BY_NAME: [&str; 17] = [
+        const BY_NAME: [&str; 19] = [
+            "edges",
+            "edges_ns",
             "lost",
             "balancers",
             "backends",
@@ -114,6 +117,7 @@ mod tests {
         outcome.servers[0].turned_away.insert("rejected".into(), 1);
         outcome.servers[0].limit = Some(crate::run::outcome::LimitOutcome::default());
         outcome.stores.insert("positions".into(), fixture::store());
+        fixture::cache(&mut outcome);
         outcome.timeline.push(fixture::strike());
         let mut found = Vec::new();
         paths(&serde_json::to_value(&outcome).unwrap(), "", &mut found);

@@ -1,6 +1,7 @@
 //! One call: a scenario and a seed to an outcome.
 
 pub mod balancing;
+pub mod edges;
 pub mod expect;
 pub mod outcome;
 pub mod series;
@@ -9,6 +10,7 @@ pub mod stores;
 mod summarise;
 pub mod timeline;
 
+pub use edges::{EdgeOutcome, PurgeOutcome};
 pub use outcome::Outcome;
 pub use simulation::{Observer, Simulation, observed};
 pub use summarise::{Drops, Ended, LinkCounters, of_traffic, summarise};

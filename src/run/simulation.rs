@@ -7,6 +7,7 @@ use super::summarise::{Ended, LinkCounters, summarise};
 use super::timeline::timeline;
 use crate::base::{Id, Span, Time};
 use crate::fault::Effect;
+use crate::observe::edges::Edges;
 use crate::observe::metrics::Served;
 use crate::observe::stores::{self, Stores};
 use crate::observe::timeline::{FaultPlan, Timeline};
@@ -43,6 +44,7 @@ pub struct Simulation<'a> {
     metrics: Option<Metrics>,
     timeline: Timeline,
     stores: Stores,
+    edges: Edges,
     until: Time,
 }
 
@@ -74,7 +76,9 @@ impl<'a> Simulation<'a> {
         let world = build::world(plan, network, seed, mask);
         let timeline = Timeline::new(breaking(plan, network));
         let stores = Stores::new(of_stores(plan));
-        Self { plan, seed, world, metrics, timeline, stores, until: Time::ZERO + plan.run_for }
+        let edges = (0u32..).zip(&plan.nodes).filter(|(_, node)| matches!(node.kind, NodeKind::Edge(_)));
+        let edges = Edges::new(edges.map(|(node, _)| node).filter(|_| metrics.is_some()));
+        Self { plan, seed, world, metrics, timeline, stores, edges, until: Time::ZERO + plan.run_for }
     }
 
     /// The world, to look at between steps.
@@ -90,10 +94,12 @@ impl<'a> Simulation<'a> {
             self.world.finish(self.until);
         }
         let (metrics, timeline, stores) = (&mut self.metrics, &mut self.timeline, &mut self.stores);
+        let edges = &mut self.edges;
         // Observers are taken in turn by two closures: a cell lends them to one at a time.
         let observers = std::cell::RefCell::new(observers);
         self.world.trace().drain(
-            |record| {
+            |full| {
+                let record = full;
                 if let Some(metrics) = metrics {
                     metrics.record(record);
                     timeline.record(record);
@@ -101,6 +107,7 @@ impl<'a> Simulation<'a> {
                 if let Record::Store(record) = record {
                     stores.record(record);
                 }
+                edges.record(full);
                 observers.borrow_mut().iter_mut().for_each(|observer| observer.record(record));
             },
             |packet| observers.borrow_mut().iter_mut().for_each(|observer| observer.packet(packet)),
@@ -130,12 +137,14 @@ impl<'a> Simulation<'a> {
         let names: Vec<&str> = traffic.iter().map(|traffic| &*traffic.plan.name).collect();
         let timeline = timeline(&self.timeline.finish(), &nodes, &names);
         let stores = self.stores.finish();
+        let edges = self.edges.finish();
         let name = |node: u32| self.plan.nodes[node as usize].name.clone();
         let evidence = Evidence {
             traffic: &traffic,
             links: &links,
             timeline: &timeline,
             stores: &stores,
+            edges: &edges,
             balancing: &balancing,
             nodes: &self.plan.nodes,
             simulated,
@@ -167,6 +176,7 @@ impl<'a> Simulation<'a> {
         (outcome.balancers, outcome.judgements) = balancing::outcome(&balancing, name);
         super::summarise::breakers(&mut outcome);
         outcome.stores = super::stores::outcomes(&stores);
+        (outcome.edges, outcome.purges) = super::edges::outcomes(&edges, name);
         (outcome, traffic)
     }
 

@@ -4,9 +4,11 @@
 //! the order of the file; [`Written`] keeps that order for display. A `u32` that refers to one is its index in the plan.
 
 mod balancer;
+mod edge;
 mod expect;
 
 pub use balancer::{BackendPool, Balancer, Target};
+pub use edge::{EdgeNode, PurgeControl};
 
 use super::ast;
 use crate::base::{Span, Time};
@@ -15,7 +17,7 @@ use crate::link;
 use crate::service::balancer::Check;
 use crate::service::bulk::{Amount, Direction};
 use crate::service::carrier::Over;
-use crate::service::client::{Arrivals, Connections, Policy, Tls};
+use crate::service::client::{Arrivals, Catalogue, Connections, Policy, Tls};
 use crate::service::{Limit, Numbering, server};
 use crate::topo::{Place, Stretch};
 use crate::transport::tcp::EcnMode;
@@ -119,6 +121,10 @@ pub enum NodeKind {
     Resolver(Resolver),
     /// It shares out requests or connections.
     Balancer(Balancer),
+    /// It keeps what others have fetched.
+    Edge(EdgeNode),
+    /// It tells edges what to forget.
+    PurgeControl(PurgeControl),
     /// It knows zones.
     Authority {
         /// Which zones.
@@ -134,6 +140,8 @@ impl NodeKind {
             Self::Server(server) => Some(server.port),
             Self::Store(store) => Some(store.port),
             Self::Balancer(balancer) => Some(balancer.port),
+            Self::Edge(edge) => Some(edge.settings.port),
+            Self::PurgeControl(control) => Some(control.port),
             _ => None,
         }
     }
@@ -155,6 +163,8 @@ impl NodeKind {
             Self::Cluster(_) => "Cluster",
             Self::Resolver(_) => "Resolver",
             Self::Balancer(_) => "Balancer",
+            Self::Edge(_) => "Edge",
+            Self::PurgeControl(_) => "PurgeControl",
             Self::Authority { .. } => "Authority",
         }
     }
@@ -444,6 +454,8 @@ pub struct Http {
     pub tls: Option<Tls>,
     /// Path and query.
     pub path: String,
+    /// Objects below the path, of which each request is for one.
+    pub catalogue: Option<Catalogue>,
     /// Method, in capitals.
     pub method: &'static str,
     /// Bytes of a request's head; `None`: what a browser sends.

@@ -5,11 +5,13 @@
 //! nothing but speed.
 
 mod balancing;
+mod cdn;
 mod notice;
 mod record;
 mod store;
 
 pub use balancing::{Balanced, BalancedEvent, Judged, Judgement, Probed, Refusal, Refused};
+pub use cdn::{CacheEvent, CacheRecord, Changed, Handling, Served};
 pub use notice::{FaultChange, Lost, Notice, Rerouted, What};
 pub use record::{
     Arrival, Cause, Charge, Circuit, Echo, Exchange, Failure, Limited, Lookup, Message, MessageSent, PacketEvent,

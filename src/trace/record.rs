@@ -1,6 +1,8 @@
 //! The records: what users felt, and what happened to packets.
 
-use super::{Balanced, FaultChange, Judgement, Lost, Mask, Notice, Probed, Refused, Rerouted, StoreRecord};
+use super::{
+    Balanced, CacheRecord, Changed, FaultChange, Judgement, Lost, Mask, Notice, Probed, Refused, Rerouted, StoreRecord,
+};
 use crate::base::{Span, Time};
 use crate::wire::Packet;
 use std::net::SocketAddrV4;
@@ -681,6 +683,12 @@ pub enum Record {
     Progress(Progress),
     /// Something happened at a store.
     Store(StoreRecord),
+    /// Something happened at an edge.
+    Cache(CacheRecord),
+    /// An edge has fetched something, or failed to: `number` counts its fetches, `traffic` means nothing.
+    Fetched(Request),
+    /// What is at a path of an origin has changed.
+    Changed(Changed),
     /// A connection's state.
     Series(Series),
     /// A fault strikes or is over.

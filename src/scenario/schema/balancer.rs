@@ -179,8 +179,20 @@ fn pool(
     plan: &Plan,
     problems: &mut Problems,
 ) -> Option<BackendPool> {
-    let mut settings = Pool::new(name, Vec::new());
     let targets = targets(fields, layer, nodes, plan, problems);
+    pool_of(name, fields, layer, targets, plan, problems)
+}
+
+/// A pool of these members, as far as the form of its owner has fields for it.
+pub(super) fn pool_of(
+    name: &str,
+    fields: &Fields<'_>,
+    layer: Layer,
+    targets: Option<Vec<Target>>,
+    plan: &Plan,
+    problems: &mut Problems,
+) -> Option<BackendPool> {
+    let mut settings = Pool::new(name, Vec::new());
     if let Some(value) = fields.get("policy") {
         settings.algorithm = policy::read(value, layer, problems)?;
     }
@@ -190,16 +202,16 @@ fn pool(
     }
     settings.outliers = fields.get("outliers").and_then(|value| outliers(value, problems));
     let mut span = |name: &str| {
-        let value = fields.get(name)?;
+        let value = fields.get_if(name)?;
         value::positive_span(value, &format!("`{name}`"), problems)
     };
     settings.slow_start = span("slow_start");
     settings.idle = span("idle").unwrap_or(settings.idle);
     settings.timeout = span("timeout").unwrap_or(settings.timeout);
-    if let Some(value) = fields.get("panic") {
+    if let Some(value) = fields.get_if("panic") {
         settings.panic = value::ratio(value, "`panic`", problems).unwrap_or(settings.panic);
     }
-    if let Some(value) = fields.get("sticky") {
+    if let Some(value) = fields.get_if("sticky") {
         settings.sticky = cookie_name(value, problems);
     }
     if let Some(value) = fields.get("connections") {

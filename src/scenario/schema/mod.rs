@@ -1,8 +1,10 @@
 //! From the tree of a file to a plan: every field read, every default filled in, every fault collected.
 
 mod balancer;
+mod caching;
 mod cluster;
 mod dist;
+mod edge;
 mod expect;
 pub mod faults;
 mod form;
@@ -35,6 +37,7 @@ pub const FORMS: &[&[&Form]] = &[
     &[&SCENARIO, &tcp::TCP, &tcp::KEEP_ALIVE],
     nodes::FORMS,
     balancer::FORMS,
+    edge::FORMS,
     traffic::CALLS,
     tls::FORMS,
     links::FORMS,
@@ -126,6 +129,7 @@ fn read(root: &Value, name: &str, problems: &mut Problems) -> Option<Plan> {
     let whole = !problems.has_errors();
     nodes.finish(&mut plan, problems);
     balancer::read(&nodes, &mut plan, problems);
+    edge::read(&nodes, &mut plan, problems);
     zones::read(fields.get("zones"), &nodes, &mut plan, problems);
     let traffic = fields.need("traffic", "{ \"echo\": Ping(from: .., to: ..) }", problems);
     traffic::read(traffic, &nodes, &mut plan, problems);

@@ -1,7 +1,7 @@
 //! Servers: what they can do at a time, what each path costs, and where what they ask of others is written.
 
 use super::form::{Fields, Form};
-use super::{Problems, dist, tls, value};
+use super::{Problems, caching, dist, tls, value};
 use crate::app::http1::Method;
 use crate::base::{Dist, Span as Duration};
 use crate::scenario::ast::{Kind, Value};
@@ -38,7 +38,19 @@ pub(super) static SERVER: Form = Form {
 };
 pub(super) static ROUTE: Form = Form {
     name: "route",
-    fields: &["path", "method", "response", "service", "io", "calls", "status", "charges", "versions"],
+    fields: &[
+        "path",
+        "method",
+        "response",
+        "service",
+        "io",
+        "calls",
+        "status",
+        "charges",
+        "versions",
+        "cache_control",
+        "vary",
+    ],
 };
 pub(super) static SHED: Form = Form { name: "shed", fields: &["target", "interval"] };
 pub(super) static AIMD: Form = Form { name: "Aimd", fields: &["latency", "decrease", "start", "min", "max"] };
@@ -47,6 +59,8 @@ pub(super) static WARM_UP: Form = Form { name: "warm-up", fields: &["over", "fro
 
 /// Methods of requests, as scenarios write them.
 pub(super) const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "DELETE"];
+/// The method by which edges and their control points are told to forget.
+pub(super) const PURGE: &str = "PURGE";
 
 /// The calls of a server's default (`route` is `None`) or of one of its routes.
 pub(super) struct Calls<'a> {
@@ -286,6 +300,8 @@ fn routes(value: &Value, problems: &mut Problems) -> Vec<Route> {
         };
         route.charges = flag("charges", problems);
         route.versions = flag("versions", problems);
+        route.cache_control = fields.get("cache_control").and_then(|value| caching::cache_control(value, problems));
+        route.vary = fields.get("vary").map_or_else(Vec::new, |value| caching::vary(value, problems));
         routes.push(route);
     }
     routes
@@ -294,6 +310,12 @@ fn routes(value: &Value, problems: &mut Problems) -> Vec<Route> {
 /// A method by its name.
 pub(super) fn method(value: &Value, problems: &mut Problems) -> Option<&'static str> {
     value::named(value, "a method", METHODS.iter().map(|&method| (method, method)), problems)
+}
+
+/// A method of requests, which edges may be purged by.
+pub(super) fn method_of_request(value: &Value, problems: &mut Problems) -> Option<&'static str> {
+    let all = METHODS.iter().chain(&[PURGE]).map(|&method| (method, method));
+    value::named(value, "a method", all, problems)
 }
 
 /// The method of a name that [`METHODS`] has.

@@ -114,8 +114,8 @@ impl Asker {
     /// Writes the request and reads the answer; before that, reads what it is about if it is a conditional one.
     async fn ask(&self, seen: &Cell<Request>, connection: &mut Connection) -> Result<Whole<Response>, ReadError> {
         let mut version = None;
-        if let Some(reading) = &self.reading {
-            let answer = round(connection, http1::message(reading.clone(), 0), Method::Get).await?;
+        if let Some(reading) = self.reading(seen.get().number) {
+            let answer = round(connection, http1::message(reading, 0), Method::Get).await?;
             if answer.head.status >= 400 || !reusable(&answer) {
                 return Ok(answer);
             }

@@ -4,6 +4,7 @@ use super::backoff::Waits;
 use super::breaker::{Breaker, Pass};
 use super::budget::Budget;
 use super::bulkhead::Bulkhead;
+use super::catalogue::Objects;
 use super::hedge::Latencies;
 use super::retry::is_servers;
 use super::{Config, Connections, Origin, User};
@@ -30,8 +31,9 @@ pub(super) struct Asker {
     pub(super) tls: Option<ClientConfig>,
     /// The head of every request, but for what is each request's own.
     head: http1::Request,
-    /// The head by which a conditional request reads first.
-    pub(super) reading: Option<Bytes>,
+    /// The head by which a conditional request reads first, but for the object.
+    reading: Option<http1::Request>,
+    objects: Option<Objects>,
     bulkhead: Option<Bulkhead>,
     breaker: Option<RefCell<Breaker>>,
     /// What retries and hedges may be made of.
@@ -112,7 +114,7 @@ impl Asker {
             size: config.head,
         };
         let head = ask.head();
-        let reading = Ask { method: Method::Get, body: 0, ..ask }.head().encode();
+        let reading = Ask { method: Method::Get, body: 0, ..ask }.head();
         let reading = config.conditional.then_some(reading);
         // There is no indication of an address (RFC 6066 3).
         let server_name = match &config.origin {
@@ -129,6 +131,7 @@ impl Asker {
             retries: policy.retry.as_ref().and_then(|retry| retry.budget).map(budget),
             hedges: policy.hedge.and_then(|hedge| hedge.budget).map(budget),
             latencies: RefCell::default(),
+            objects: config.catalogue.map(Objects::new),
             waits: RefCell::new(host.rng(&format!("traffic/{}/backoff", config.name))),
             host,
             config,
@@ -139,9 +142,24 @@ impl Asker {
         }
     }
 
+    /// A head with the object that request `number` is for.
+    fn about(&self, head: &http1::Request, number: u64) -> http1::Request {
+        let mut head = head.clone();
+        if let Some(objects) = &self.objects {
+            let object = objects.of(&self.host, &self.config.name, number);
+            head.target = format!("{}{object}", self.config.path).into();
+        }
+        head
+    }
+
+    /// The head by which request `number` reads first, if it does.
+    pub(super) fn reading(&self, number: u64) -> Option<Bytes> {
+        self.reading.as_ref().map(|head| self.about(head, number).encode())
+    }
+
     /// The head of request `number`, to be answered only if what it is about still has the version `version`.
     pub(super) fn head(&self, number: u64, version: Option<&Bytes>) -> Bytes {
-        let mut head = self.head.clone();
+        let mut head = self.about(&self.head, number);
         if self.config.idempotency_key {
             // A structured field: a text in quotes.
             head.fields.push("Idempotency-Key", format!("\"{}-{number}\"", self.config.name));

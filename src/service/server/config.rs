@@ -30,6 +30,10 @@ pub struct Route {
     pub charges: bool,
     /// Whether what is read here has a version (`ETag`), and is written only by those who name it (`If-Match`, RFC 9110 13.1.1).
     pub versions: bool,
+    /// What it says about its being kept (`Cache-Control`).
+    pub cache_control: Option<String>,
+    /// Fields of requests by which its variants differ (`Vary`).
+    pub vary: Vec<String>,
 }
 
 impl Default for Route {
@@ -45,6 +49,8 @@ impl Default for Route {
             status: 200,
             charges: false,
             versions: false,
+            cache_control: None,
+            vary: Vec::new(),
         }
     }
 }
@@ -225,6 +231,8 @@ impl Config {
             calls: &self.calls,
             charges: false,
             versions: false,
+            cache_control: None,
+            vary: &[],
         };
         best.map_or(default, |route| Planned {
             status: route.status,
@@ -234,6 +242,8 @@ impl Config {
             calls: route.calls.as_ref().unwrap_or(&self.calls),
             charges: route.charges,
             versions: route.versions,
+            cache_control: route.cache_control.as_deref(),
+            vary: &route.vary,
         })
     }
 }
@@ -255,6 +265,10 @@ pub struct Planned<'a> {
     pub charges: bool,
     /// Whether it has versions.
     pub versions: bool,
+    /// What it says about its being kept.
+    pub cache_control: Option<&'a str>,
+    /// Fields of requests by which its variants differ.
+    pub vary: &'a [String],
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub(super) fn sensible(fields: &Fields<'_>, pool: &Pool, layer: Layer, members: 
             "nobody goes and comes back: there is neither `health` nor `outliers`",
             problems,
         );
-        if fields.get("drain").is_none() {
+        if fields.get_if("drain").is_none() {
             fields.no_effect("panic", "nobody is ever out: there is neither `health` nor `outliers`", problems);
         }
     } else if !algorithm.starts_slowly() {

@@ -1,6 +1,7 @@
 //! Traffic: who asks whom for what, when it starts and when it ends.
 
 mod calls;
+mod catalogue;
 mod extras;
 mod http;
 mod lookups;
@@ -20,6 +21,7 @@ use crate::wire::Dscp;
 
 pub(super) const FORMS: &[&Form] = &[
     &http::HTTP,
+    &catalogue::CATALOGUE,
     &http::POOL,
     &http::CLOSED,
     &others::BULK,

@@ -7,24 +7,18 @@ mod heads;
 mod route;
 mod upstream;
 
+pub(in crate::service) use route::hash_of;
 pub use route::{Match, Route};
 
+use super::backends::Backends;
 use super::config::Config;
-use super::members::Members;
 use crate::app::http1::{self, Method, ReadError, Reader, Request, Whole};
 use crate::app::{Channel, Stream};
 use crate::base::{Span, Time};
 use crate::host::{Elapsed, Host};
-use crate::service::client::pool::Pool as Connections;
 use crate::trace::{Exchange, Failure, Record, Refusal, Refused};
 use std::rc::Rc;
 use upstream::Tried;
-
-/// A pool and the connections to each of its members.
-struct Backends {
-    members: Rc<Members>,
-    connections: Vec<Connections>,
-}
 
 struct Proxy {
     host: Host,
@@ -45,19 +39,10 @@ struct Turn<'a> {
     close: bool,
 }
 
-/// Most connections to a backend where no limit is set: more than there are ports.
-const ANY_NUMBER: usize = 1 << 20;
-
 /// Balances for ever.
 pub(super) async fn run(host: Host, config: Config, idle: Span) {
     let Ok(listener) = host.listen_with(config.port, config.backlog, None, true).await else { return };
-    let pools = config.pools.iter().map(|pool| {
-        let connections = |_| Connections::new(pool.connections.unwrap_or(ANY_NUMBER), pool.idle);
-        Backends {
-            connections: pool.members.iter().map(connections).collect(),
-            members: Members::start(&host, pool.clone(), config.instance),
-        }
-    });
+    let pools = config.pools.iter().map(|pool| Backends::start(&host, pool.clone(), config.instance));
     let proxy = Rc::new(Proxy { pools: pools.collect(), host: host.clone(), config, idle });
     while let Ok(stream) = listener.accept().await {
         let proxy = Rc::clone(&proxy);
@@ -108,7 +93,7 @@ impl Proxy {
         let backends = &self.pools[pool];
         let members = &backends.members;
         let client = turn.client.remote();
-        let key = self.config.pools[pool].algorithm.hash_key().map_or(0, |what| route::hash(what, request, client));
+        let key = hash_of(&self.config.pools[pool].algorithm, request, client);
         let head = heads::to_backend(request, *client.ip(), turn.asked.body);
         let mut bound = self.bound(pool, request);
         let mut tried: Vec<usize> = Vec::new();

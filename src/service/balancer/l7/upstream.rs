@@ -1,15 +1,13 @@
-//! One backend is asked: a connection from its pool, the question, and the answer passed on as it comes.
+//! One backend is asked, and its answer passed on as it comes.
 
 use super::{Proxy, Turn, heads, method};
-use crate::app::http1::{Framing, ReadError, Response, message};
-use crate::app::{Channel, Stream};
-use crate::host::{Elapsed, NetError};
-use crate::service::client::failure;
+use crate::app::Stream;
+use crate::app::http1::{Framing, message};
+use crate::service::balancer::backends::{Answering, Question, Unanswered};
 use crate::service::client::pool::Connection;
 use crate::trace::Failure;
 use crate::wire::Payload;
 use bytes::Bytes;
-use std::net::SocketAddrV4;
 
 /// What came of asking a backend.
 pub(super) enum Tried {
@@ -40,75 +38,25 @@ impl Proxy {
     /// Asks member `id` of a pool. `more`: others can still be asked.
     pub(super) async fn attempt(&self, turn: &Turn<'_>, pool: usize, id: usize, head: &Bytes, more: bool) -> Tried {
         let (config, backends) = (&self.config.pools[pool], &self.pools[pool]);
-        let began = self.host.now();
-        let connections = &backends.connections[id];
-        let (permit, mut connection) = if let Some(kept) = connections.try_take(&self.host).await {
-            kept
-        } else {
-            let permit = connections.permit().await;
-            if let Some(kept) = connections.idle_connection(&self.host).await {
-                (permit, kept)
-            } else {
-                match self.host.timeout(config.timeout, self.connect(config.members[id].at)).await {
-                    Ok(Ok(connection)) => (permit, connection),
-                    Ok(Err(error)) => return Tried::Failed { failure: failure(error), asked: false },
-                    Err(Elapsed) => return Tried::Failed { failure: Failure::Timeout, asked: false },
-                }
-            }
+        let question = Question { head, body: turn.asked.body, method: method(turn), more };
+        let mut answer = match backends.ask(id, question).await {
+            Ok(answer) => answer,
+            Err(Unanswered::Stale) => return Tried::Stale,
+            Err(Unanswered::Failed { failure, asked }) => return Tried::Failed { failure, asked },
         };
-        let kept = connection.exchanges > 0;
-        connection.exchanges += 1;
-        let asking = async {
-            connection.stream.write(message(head.clone(), turn.asked.body)).await?;
-            connection.reader.response_head(&connection.stream).await
-        };
-        let answer = match self.host.timeout(config.timeout, asking).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => {
-                let closed = matches!(error, ReadError::Closed | ReadError::Net(NetError::Reset | NetError::Closed));
-                if kept && closed && !connection.reader.has_more() && method(turn).is_idempotent() {
-                    return Tried::Stale;
-                }
-                let failure = match error {
-                    ReadError::Net(error) => failure(error),
-                    ReadError::Malformed(_) | ReadError::Closed | ReadError::Cut => Failure::Broken,
-                };
-                return Tried::Failed { failure, asked: true };
-            }
-            Err(Elapsed) => return Tried::Failed { failure: Failure::Timeout, asked: true },
-        };
-        backends.members.answered(id, answer.status < 500, self.host.now() - began);
-        if more && config.retry_errors && matches!(answer.status, 502..=504) {
-            return Tried::Failed { failure: Failure::Status, asked: answer.status != 503 };
-        }
         // A client that has its backend's cookie already needs no other.
         let cookie = config.sticky.as_ref().filter(|_| self.bound(pool, &turn.asked.head) != Some(id));
         let cookie = cookie.map(|name| format!("{name}={}; Path=/", config.members[id].name));
-        let tried = self.relay(turn, &mut connection, &answer, cookie).await;
-        if let Tried::Passed { .. } = tried
-            && answer.fields.keeps_alive(answer.version)
-            && answer.framing(method(turn)) != Ok(Framing::UntilClose)
-        {
-            connections.give_back(connection, self.host.now());
+        let tried = self.relay(turn, &mut answer, cookie).await;
+        if let Tried::Passed { .. } = tried {
+            backends.done(id, answer, method(turn));
         }
-        drop(permit);
         tried
     }
 
-    async fn connect(&self, at: SocketAddrV4) -> Result<Connection, NetError> {
-        let stream = self.host.connect_with(at, None, true).await?;
-        Ok(Connection::new(Channel::Plain(stream), self.host.now()))
-    }
-
     /// Passes a response on whose head has come.
-    async fn relay(
-        &self,
-        turn: &Turn<'_>,
-        connection: &mut Connection,
-        answer: &Response,
-        cookie: Option<String>,
-    ) -> Tried {
-        let Connection { stream, reader, .. } = connection;
+    async fn relay(&self, turn: &Turn<'_>, answering: &mut Answering, cookie: Option<String>) -> Tried {
+        let Answering { connection: Connection { stream, reader, .. }, head: answer, .. } = answering;
         let Ok(framing) = answer.framing(method(turn)) else {
             return Tried::Failed { failure: Failure::Broken, asked: true };
         };
