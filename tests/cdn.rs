@@ -2,6 +2,7 @@
 
 use lightlag::app::http1::{self, Ask, HeadSize, Method, Reader};
 use lightlag::base::{Rng, Span, Time};
+use lightlag::observe::{Cases, Phase, Pick};
 use lightlag::run::outcome::Performance;
 use lightlag::run::{Observer, Outcome, Simulation};
 use lightlag::scenario::build::{lay_out, world};
@@ -360,7 +361,7 @@ fn a_purge_lasts() {
 #[test]
 fn variants_are_never_mixed() {
     let text = r#"Scenario(run_for: "30s",
-        nodes: { "user": Host(), "edge": Edge(to: "origin", cache: "20kB"),
+        nodes: { "user": Host(), "edge": Edge(to: "origin", cache: "31kB"),
             "origin": Server(routes: [(path: "/*", cache_control: "max-age=3", versions: true, vary: ["Accept-Language", "X-Device"])]) },
         links: [(between: ("user", "edge"), rate: "1Gbps", delay: "1ms"), (between: ("edge", "origin"), rate: "1Gbps", delay: "5ms")],
         traffic: { "echo": Ping(from: "user", to: "edge") })"#;
@@ -436,4 +437,50 @@ fn a_change_through_the_edge_takes_the_stored_answer_with_it() {
     assert_eq!(outdated("edge"), 0);
     // Up to five seconds, ten times a second.
     assert!((1..=50).contains(&outdated("origin")));
+}
+
+/// Each level of caches has its own account, to the nanosecond, and lies within the time that the one before it waited.
+#[test]
+fn fetches_behind_fetches_are_divided_exactly() {
+    let text = r#"Scenario(run_for: "20s",
+        nodes: { "user": Host(), "core": Router(), "edge": Edge(to: "shield"), "shield": Edge(to: "origin"),
+            "origin": Server(service: "30ms", workers: 4, routes: [(path: "/*", response: "60kB", cache_control: "max-age=2", versions: true)]) },
+        links: [
+            (between: ("user", "edge"), rate: "1Gbps", delay: "1ms"), (between: ("edge", "core"), rate: "1Gbps", delay: "20ms", loss: "1%"),
+            (between: ("shield", "core"), rate: "1Gbps", delay: "1ms"), (between: ("origin", "core"), rate: "1Gbps", delay: "10ms"),
+        ],
+        traffic: { "pages": Http(from: "user", to: "http://edge/", catalogue: (count: 40, popularity: Zipf(0.8)), arrivals: Poisson("40/s"), connection: Pool(50)) })"#;
+    let (plan, _) = parse(text, "levels").unwrap();
+    let network = lay_out(&plan).unwrap();
+    let mut simulation = Simulation::new(&plan, &network, None, Mask::NONE);
+    let mut reader = Reading(Cases::new(0));
+    while simulation.step(&mut [&mut reader]) {}
+    let mut cases = reader.0;
+    cases.finish();
+    let mut levels = [0; 3];
+    for number in 0..500 {
+        let Some(case) = cases.pick(Pick::Number(number)) else { continue };
+        let fetches = cases.fetches(case);
+        levels[fetches.len()] += 1;
+        let mut waited = case.budget().of(Phase::ServerCalls);
+        for fetch in &fetches {
+            assert_eq!(fetch.budget().total(), fetch.took, "{number}: {fetch:?}");
+            assert!(fetch.shared || fetch.took <= waited, "{number}: {fetch:?} in {waited}");
+            assert_eq!(fetch.budget().of(Phase::Unobserved), Span::ZERO);
+            waited = fetch.budget().of(Phase::ServerCalls);
+        }
+    }
+    assert!(levels.iter().all(|&times| times > 5), "{levels:?}");
+}
+
+struct Reading(Cases);
+
+impl Observer for Reading {
+    fn mask(&self) -> Mask {
+        Mask::TRAFFIC
+    }
+
+    fn record(&mut self, record: &Record) {
+        self.0.record(record);
+    }
 }

@@ -7,6 +7,7 @@ pub mod cases;
 mod decode;
 pub mod depth;
 pub mod edges;
+pub mod fetches;
 pub mod metrics;
 pub mod parts;
 pub mod phase;
