@@ -117,7 +117,7 @@ impl Lab {
             routes: Vec::new(),
             default: Some(0),
             instance: 0,
-            code_point: balancer::l4::code_point(0).unwrap(),
+            code_points: vec![(*self.at(BALANCER).ip(), balancer::l4::code_point(0).unwrap())],
         };
         self.world.spawn(BALANCER, |host| balancer::run(host, config));
     }

@@ -138,6 +138,11 @@ fn token_bucket() {
 }
 
 #[test]
+fn anycast() {
+    pinned("anycast");
+}
+
+#[test]
 fn cable_cut() {
     pinned("cable-cut");
 }

@@ -42,7 +42,8 @@ fn describe(loaded: &Loaded, style: Style) -> String {
         counted(plan.links.len() as u64, "link", "links"),
         counted(plan.traffic.len() as u64, "kind", "kinds"),
     );
-    for part in [nodes(loaded), balancers(&loaded.plan), links(loaded), zones(loaded), faults(loaded)] {
+    let shared = super::anycast::table(loaded);
+    for part in [nodes(loaded), balancers(&loaded.plan), shared, links(loaded), zones(loaded), faults(loaded)] {
         if !part.is_empty() {
             let _ = write!(text, "\n{}", part.render(style));
         }
@@ -109,6 +110,11 @@ fn kind(plan: &Plan, node: &Node) -> String {
             let masters = counted(node.shards as u64, "master", "masters");
             format!("Cluster, {} nodes, {masters}", node.members.len())
         }
+        NodeKind::Anycast(anycast) => {
+            let members: Vec<&str> = anycast.members.iter().map(|&node| &*plan.nodes[node as usize].name).collect();
+            let check = anycast.check.as_ref().map_or_else(String::new, |check| format!(", withdrawn by {check}"));
+            format!("Anycast, announced by {}{check}", members.join(", "))
+        }
         other => other.name().into(),
     }
 }
@@ -157,7 +163,7 @@ fn balancers(plan: &plan::Plan) -> Table {
 }
 
 fn tcp(node: &plan::Node) -> String {
-    if node.kind.forwards() {
+    if node.kind.forwards() || matches!(node.kind, NodeKind::Anycast(_)) {
         return "-".into();
     }
     let profile = match node.tcp.profile {
@@ -299,14 +305,21 @@ fn pair(loaded: &Loaded, from: u32, to: u32) -> [Cell; 6] {
     let plan = &loaded.plan;
     let name = |node: u32| plan.nodes[node as usize].name.as_str();
     let place = |node: u32| plan.nodes[node as usize].place.as_ref().map(|place| place.at);
-    let metres = place(from).zip(place(to)).map(|(a, b)| distance(a, b));
     let floor = build::light_between(plan, from, to).map(|one_way| one_way * 2);
-    let (there, back) = (way(loaded, from, to), way(loaded, to, from));
+    let there = way(loaded, from, to);
+    let end = there.as_ref().and_then(|way| way.last()).map(|&last| loaded.network.blueprint.graph().target(last));
+    let back = end.and_then(|end| way(loaded, super::anycast::number(end), from));
+    let reached = end.map_or(to, super::anycast::number);
+    let metres = place(from).zip(place(reached)).map(|(a, b)| distance(a, b));
     let path = there.as_ref().zip(back.as_ref()).map(|(there, back)| delay(loaded, there) + delay(loaded, back));
     let stretch = path.zip(floor).filter(|(_, floor)| !floor.is_zero());
     let or_none = |text: Option<String>| Cell::from(text.unwrap_or_else(|| "-".into()));
     [
-        format!("{} > {}", name(from), name(to)).into(),
+        if reached == to {
+            format!("{} > {}", name(from), name(to)).into()
+        } else {
+            format!("{} > {} ({})", name(from), name(to), name(reached)).into()
+        },
         or_none(metres.map(kilometres)),
         or_none(floor.map(|span| span.to_string())),
         or_none(path.map(|span| span.to_string())),
@@ -318,11 +331,11 @@ fn pair(loaded: &Loaded, from: u32, to: u32) -> [Cell; 6] {
 /// The directions of links from one node to another, the first of equal ones; `None` without a route.
 fn way(loaded: &Loaded, from: u32, to: u32) -> Option<Vec<Egress>> {
     let graph = loaded.network.blueprint.graph();
-    let (mut at, target) = (NodeId::first(from), NodeId::first(to));
+    let (mut at, target) = (NodeId::first(from), loaded.network.address(to));
     let mut way = Vec::new();
-    while at != target {
+    while !loaded.network.layout.routers[at.index()].has(target) {
         let router = &loaded.network.layout.routers[at.index()];
-        let egress = *router.fib().lookup(loaded.network.address(to))?.first()?;
+        let egress = *router.fib().lookup(target)?.first()?;
         way.push(egress);
         at = graph.target(egress);
         if way.len() > FARTHEST {

@@ -1,5 +1,6 @@
 //! Words on the terminal, exit codes, files: everything between a person and a run.
 
+mod anycast;
 mod args;
 mod check;
 mod explain;

@@ -43,6 +43,8 @@ pub(super) enum What {
         fd: i64,
         len: u64,
         dontwait: bool,
+        /// The program will write more soon.
+        more: bool,
     },
     Shutdown {
         fd: i64,
@@ -83,6 +85,7 @@ pub(super) enum Setting {
     ReceiveBuffer(u64),
     SendBuffer(u64),
     NoDelay(bool),
+    Cork(bool),
     MaxSegment(u32),
     Congestion(Algorithm),
     /// In milliseconds; zero for none.
@@ -136,7 +139,8 @@ pub(super) fn parse(cursor: &mut Cursor<'_>) -> Result<Call, Problem> {
     let mut errno = None;
     cursor.at_end();
     if cursor.rest().starts_with('E') {
-        errno = Some(cursor.word().to_owned());
+        let name = cursor.word();
+        errno = Some(if name == "EWOULDBLOCK" { "EAGAIN" } else { name }.to_owned());
     }
     if cursor.eat("(") {
         cursor.take_until(")")?;
@@ -205,8 +209,22 @@ fn arg(cursor: &mut Cursor<'_>) -> Result<Arg, Problem> {
 fn fields(cursor: &mut Cursor<'_>) -> Result<Arg, Problem> {
     let mut fields = Vec::new();
     while !cursor.eat("}") {
+        if cursor.eat("...") {
+            fields.push((String::new(), Arg::Any));
+            cursor.eat(",");
+            continue;
+        }
+        if cursor.rest().starts_with(|c: char| c.is_ascii_digit()) {
+            fields.push((String::new(), Arg::Number(cursor.number()?)));
+            cursor.eat(",");
+            continue;
+        }
         cursor.eat(".");
         let name = cursor.word().to_owned();
+        // The size of an array or a buffer.
+        if cursor.eat("(") {
+            list(cursor, ")")?;
+        }
         cursor.need("=")?;
         fields.push((name, arg(cursor)?));
         cursor.eat(",");
@@ -229,8 +247,16 @@ impl Args<'_> {
                 What::Read { fd: self.number(0)?, max: self.count(2)?, peek, dontwait }
             }
             "write" | "send" => {
-                self.only_flags(3, &["MSG_NOSIGNAL", "MSG_DONTWAIT"])?;
-                What::Write { fd: self.number(0)?, len: self.count(2)?, dontwait: self.has(3, "MSG_DONTWAIT") }
+                let len = self.count(2)?;
+                self.write(3, len)?
+            }
+            "sendto" if self.all.get(4).is_none_or(|to| *to == Arg::Any) => {
+                let len = self.count(2)?;
+                self.write(3, len)?
+            }
+            "sendmsg" => {
+                let len = self.gathered()?;
+                self.write(2, len)?
             }
             "shutdown" => {
                 self.only_flags(1, &["SHUT_RD", "SHUT_WR", "SHUT_RDWR"])?;
@@ -263,6 +289,33 @@ impl Args<'_> {
             return Err(self.start.unsupported("a socket that is not TCP"));
         }
         Ok(What::Socket { nonblocking: self.has(1, "SOCK_NONBLOCK") })
+    }
+
+    /// Writes `len` bytes with the flags that argument `flags` names.
+    fn write(&self, flags: usize, len: u64) -> Result<What, Problem> {
+        self.only_flags(flags, &["MSG_NOSIGNAL", "MSG_DONTWAIT", "MSG_MORE"])?;
+        let (dontwait, more) = (self.has(flags, "MSG_DONTWAIT"), self.has(flags, "MSG_MORE"));
+        Ok(What::Write { fd: self.number(0)?, len, dontwait, more })
+    }
+
+    /// Bytes in all buffers of a message: `msg_iov(2)=[{..., 10}, {..., 20}]`.
+    fn gathered(&self) -> Result<u64, Problem> {
+        let refused = || self.start.unsupported(format!("{}() without buffers and their sizes", self.name));
+        let Some(Arg::Struct(fields)) = self.all.get(1) else { return Err(refused()) };
+        if fields.iter().any(|(name, value)| name == "msg_control" && *value != Arg::List(Vec::new())) {
+            return Err(self.start.unsupported(format!("{}() with control messages", self.name)));
+        }
+        let Some((_, Arg::List(buffers))) = fields.iter().find(|(name, _)| name == "msg_iov") else {
+            return Err(refused());
+        };
+        let size = |buffer: &Arg| match buffer {
+            Arg::Struct(parts) => match parts.last() {
+                Some((_, Arg::Number(size))) => u64::try_from(*size).ok(),
+                _ => None,
+            },
+            _ => None,
+        };
+        buffers.iter().map(|buffer| size(buffer).ok_or_else(refused)).sum()
     }
 
     /// Whether an argument names `flag`.
@@ -326,10 +379,13 @@ impl Args<'_> {
         let count =
             || u64::try_from(number()?).map_err(|_| self.start.unsupported(format!("{name} with a negative number")));
         let setting = match name {
-            "SO_REUSEADDR" | "SO_REUSEPORT" | "SO_DEBUG" | "SO_PRIORITY" => Setting::Ignored,
+            "SO_REUSEADDR" | "SO_REUSEPORT" | "SO_DEBUG" | "SO_PRIORITY" | "IP_MTU_DISCOVER" | "IP_TOS" => {
+                Setting::Ignored
+            }
             "SO_RCVBUF" => Setting::ReceiveBuffer(count()?),
             "SO_SNDBUF" => Setting::SendBuffer(count()?),
             "TCP_NODELAY" => Setting::NoDelay(number()? != 0),
+            "TCP_CORK" | "TCP_NOPUSH" => Setting::Cork(number()? != 0),
             "TCP_MAXSEG" => match u32::try_from(count()?) {
                 Ok(mss @ 88..=65_495) => Setting::MaxSegment(mss),
                 _ => return Err(self.start.unsupported("TCP_MAXSEG outside 88..=65495")),

@@ -19,6 +19,8 @@ pub(super) enum Setting {
     TailLossProbe(bool),
     ReceiveBuffer(u64),
     SendBuffer(u64),
+    /// So many connections are in a state, with its name in `sockstat` of FreeBSD.
+    Count(String, usize),
     /// `fq` lets each flow's segments go at the rate that its socket asks for.
     Pacing(bool),
 }
@@ -41,6 +43,7 @@ impl Setting {
             Self::ReceiveBuffer(bytes) => config.receive_buffer = bytes,
             Self::SendBuffer(bytes) => config.send_buffer = bytes,
             Self::Pacing(on) => config.pacing = on,
+            Self::Count(..) => {}
         }
     }
 }
@@ -48,17 +51,38 @@ impl Setting {
 /// Understands the text between two backticks that begins at `line`.
 pub(super) fn parse(text: &str, line: usize) -> Result<Vec<Setting>, Problem> {
     let mut settings = Vec::new();
-    for (number, words) in commands(text) {
+    let commands = commands(text);
+    let mut rest = commands.as_slice();
+    while let Some(((number, words), after)) = rest.split_first() {
         let at = Cursor::new("", line + number);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        rest = after;
+        if words[0] == "sockstat" {
+            let (state, count);
+            (state, count, rest) =
+                counted(after).ok_or_else(|| at.unsupported("`sockstat` without a state and a count"))?;
+            settings.push(Setting::Count(state, count));
+            continue;
+        }
         command(&words, &at, &mut settings)?;
     }
     Ok(settings)
 }
 
+/// A command with its line.
+type Line = (usize, Vec<String>);
+
+/// What follows `sockstat` in a pipe: any filter by program, `grep -c STATE`, and `grep COUNT`; and what comes after.
+fn counted(pipe: &[Line]) -> Option<(String, usize, &[Line])> {
+    let state = pipe.iter().position(|(_, words)| words.len() == 3 && words[0] == "grep" && words[1] == "-c")?;
+    let (_, count) = pipe.get(state + 1)?;
+    let count = count.last()?.parse().ok()?;
+    Some((pipe[state].1[2].clone(), count, &pipe[state + 2..]))
+}
+
 /// The words of each command, with its line counted from zero: commands end at `;`, `&&`, `||` and the line's end, words may be
 /// quoted, `#` begins a comment and a backslash joins lines.
-fn commands(text: &str) -> Vec<(usize, Vec<String>)> {
+fn commands(text: &str) -> Vec<Line> {
     let mut all = Vec::new();
     let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
     let (mut line, mut started, mut in_comment) = (0, 0, false);
@@ -130,7 +154,7 @@ fn sysctl(key: &str, value: &str, at: &Cursor<'_>) -> Result<Option<Setting>, Pr
     let name = key.trim_start_matches("/proc/sys/").replace('/', ".");
     let number = || value.trim().parse::<u64>().map_err(|_| refused());
     // "min default max": the last is how far the buffer may grow.
-    let largest = || value.split_whitespace().nth(2).and_then(|max| max.parse::<u64>().ok()).ok_or_else(refused);
+    let largest = || value.split_whitespace().nth(2).and_then(bytes).ok_or_else(refused);
     if name.starts_with("kern.ipc.") {
         return Ok(None);
     }
@@ -160,6 +184,8 @@ fn sysctl(key: &str, value: &str, at: &Cursor<'_>) -> Result<Option<Setting>, Pr
             // Accurate ECN (RFC 9768).
             _ => return Err(refused()),
         },
+        // Challenges are never held back here.
+        "tcp_invalid_ratelimit" if number()? == 0 => return Ok(None),
         "tcp_ecn_fallback" if number()? == 1 => return Ok(None),
         "tcp_reordering" if number()? == 3 => return Ok(None),
         "tcp_notsent_lowat" if number()? >= 1 << 31 => return Ok(None),
@@ -173,6 +199,12 @@ fn sysctl(key: &str, value: &str, at: &Cursor<'_>) -> Result<Option<Setting>, Pr
         _ => return Err(refused()),
     };
     Ok(Some(setting))
+}
+
+/// A number, or a product of numbers as a shell computes it: `$((15*1024*1024))`.
+fn bytes(text: &str) -> Option<u64> {
+    let product = text.strip_prefix("$((").and_then(|rest| rest.strip_suffix("))")).unwrap_or(text);
+    product.split('*').try_fold(1u64, |so_far, factor| so_far.checked_mul(factor.trim().parse().ok()?))
 }
 
 #[cfg(test)]

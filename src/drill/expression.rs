@@ -2,6 +2,7 @@
 
 use super::cursor::Cursor;
 use super::script::Problem;
+use crate::base::Time;
 use crate::transport::congestion::Phase;
 use crate::transport::tcp::{Info, State};
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,6 +69,18 @@ const CONSTANTS: &[(&str, i64)] = &[
     ("TCP_LAST_ACK", 9),
     ("TCP_LISTEN", 10),
     ("TCP_CLOSING", 11),
+    // As the FreeBSD suite spells states.
+    ("TCPI_ESTABLISHED", 1),
+    ("TCPI_SYN_SENT", 2),
+    ("TCPI_SYN_RECEIVED", 3),
+    ("TCPI_FIN_WAIT_1", 4),
+    ("TCPI_FIN_WAIT_2", 5),
+    ("TCPI_TIME_WAIT", 6),
+    ("TCPI_CLOSED", 7),
+    ("TCPI_CLOSE_WAIT", 8),
+    ("TCPI_LAST_ACK", 9),
+    ("TCPI_LISTEN", 10),
+    ("TCPI_CLOSING", 11),
     ("TCP_INFINITE_SSTHRESH", 0x7fff_ffff),
     ("TCPI_OPT_TIMESTAMPS", 1),
     ("TCPI_OPT_SACK", 2),
@@ -107,12 +120,21 @@ const FIELDS: &[(&str, Field)] = &[
     ("tcpi_snd_mss", |info| info.snd_mss.into()),
     ("tcpi_advmss", |info| info.advmss.into()),
     ("tcpi_rcv_mss", |info| info.rcv_mss.into()),
+    ("tcpi_reord_seen", |info| info.reorderings.into()),
+    ("tcpi_bytes_acked", |info| info.bytes_acked.cast_signed()),
+    ("tcpi_bytes_received", |info| info.bytes_received.cast_signed()),
     ("tcpi_reordering", |info| info.reordering.into()),
     ("tcpi_options", |info| {
         let (timestamps, sack, scaling) = info.options;
         i64::from(timestamps) | i64::from(sack) << 1 | i64::from(scaling) << 2
     }),
 ];
+
+/// What a field in milliseconds counts from.
+type Since = fn(&Info) -> Time;
+
+/// Fields that say how long ago something was, in milliseconds.
+const AGES: &[(&str, Since)] = &[("tcpi_last_data_recv", |info| info.last_received)];
 
 const fn state(state: State) -> i64 {
     match state {
@@ -132,7 +154,9 @@ const fn state(state: State) -> i64 {
 /// Reads the statements of a block that begins at `line`; `variables` are those that earlier blocks set.
 pub(super) fn parse(text: &str, line: usize, variables: &mut BTreeSet<String>) -> Result<Vec<Statement>, Problem> {
     let mut statements = Vec::new();
-    for (number, text) in split(text) {
+    // A backslash at the end of a line is seen behind whole statements only.
+    let text = text.replace("\\\n", " \n");
+    for (number, text) in split(&text) {
         let mut cursor = Cursor::new(text, line + number);
         if text.split(['"', '\'']).next().is_some_and(|code| code.contains("//")) {
             return Err(cursor.unsupported("division between %{ and }%"));
@@ -285,7 +309,8 @@ fn atom(cursor: &mut Cursor<'_>, variables: &BTreeSet<String>) -> Parsed {
     if let Some(&(_, value)) = CONSTANTS.iter().find(|(known, _)| *known == name) {
         return Ok(Expr::Number(value));
     }
-    if FIELDS.iter().any(|(known, _)| *known == name) || variables.contains(name) {
+    let field = FIELDS.iter().any(|(known, _)| *known == name) || AGES.iter().any(|(known, _)| *known == name);
+    if field || variables.contains(name) {
         return Ok(Expr::Name(name.into()));
     }
     Err(if name.is_empty() { start.expected("a number or a name") } else { start.unsupported(format!("`{name}`")) })
@@ -301,6 +326,7 @@ pub(super) struct Scope<'a> {
     pub(super) info: Option<Info>,
     /// Whether the socket listens.
     pub(super) listening: bool,
+    pub(super) now: Time,
     pub(super) variables: &'a BTreeMap<String, i64>,
 }
 
@@ -308,6 +334,9 @@ impl Scope<'_> {
     fn name(&self, name: &str) -> i64 {
         if let Some(&value) = self.variables.get(name) {
             return value;
+        }
+        if let (Some(info), Some((_, since))) = (&self.info, AGES.iter().find(|(known, _)| *known == name)) {
+            return self.now.since(since(info)).as_millis().cast_signed();
         }
         let field = FIELDS.iter().find(|(known, _)| *known == name).map(|(_, field)| field);
         match (&self.info, field) {
@@ -396,7 +425,7 @@ mod tests {
     fn value(text: &str) -> i64 {
         let statements = parse(&format!("assert {text}, 'why'"), 1, &mut BTreeSet::new()).unwrap();
         let [Statement::Assert { condition, .. }] = statements.as_slice() else { panic!("one assertion") };
-        Scope { info: None, listening: true, variables: &BTreeMap::new() }.value(condition)
+        Scope { info: None, listening: true, now: Time::ZERO, variables: &BTreeMap::new() }.value(condition)
     }
 
     #[test]

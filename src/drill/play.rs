@@ -2,6 +2,7 @@
 
 use super::Strictness;
 use super::calls::{Call, Getting, Setting, What};
+use super::commands::Setting as Command;
 use super::expression::{Scope, Statement};
 use super::mapping::Mapping;
 use super::matcher::{Matcher, Progress};
@@ -112,7 +113,7 @@ impl Play<'_> {
                     self.stack.inject(segment, packet.ecn.unwrap_or(Ecn::NotCapable), self.now);
                 }
                 Action::Call(call) => self.call(event, call)?,
-                Action::Set(settings) => settings.iter().for_each(|setting| setting.apply(&mut self.stack.config)),
+                Action::Set(settings) => settings.iter().try_for_each(|setting| self.apply(setting))?,
                 Action::Assert(statements) => self.assert(statements)?,
                 Action::Expect(_) => {}
             }
@@ -281,13 +282,25 @@ impl Play<'_> {
         Ok(())
     }
 
+    /// A command changes settings of connections to come, or counts those that are there.
+    fn apply(&mut self, setting: &Command) -> Result<(), Stop> {
+        if let Command::Count(state, wanted) = setting {
+            let count = self.stack.count(state);
+            if count != *wanted {
+                return fail(format!("{count} connections are in {state}, not {wanted}"));
+            }
+        }
+        setting.apply(&mut self.stack.config);
+        Ok(())
+    }
+
     fn assert(&mut self, statements: &[Statement]) -> Result<(), Stop> {
         for statement in statements {
             let (info, listening) = match self.subject {
                 Some(handle) => (self.stack.info(handle), self.stack.is_listening(handle)),
                 None => (None, false),
             };
-            let scope = Scope { info, listening, variables: &self.variables };
+            let scope = Scope { info, listening, now: self.now, variables: &self.variables };
             match statement {
                 Statement::Assert { line, condition, text } => {
                     if scope.value(condition) == 0 {
@@ -450,7 +463,7 @@ impl Play<'_> {
                 self.stack.connect(handle, self.now)
             }
             What::Read { max, peek, .. } => self.stack.read(handle, max, peek, self.now),
-            What::Write { len, .. } => match self.stack.write(handle, len - *written, self.now) {
+            What::Write { len, more, .. } => match self.stack.write(handle, len - *written, more, self.now) {
                 Now::Done(count) => {
                     *written += count.unsigned_abs();
                     if *written < len && whole { Now::Waits } else { Now::Done(written.cast_signed()) }
@@ -510,6 +523,7 @@ impl Play<'_> {
                 config.nagle = !on;
                 self.stack.with_machine(handle, now, |machine| machine.set_nagle(!on));
             }
+            Setting::Cork(on) => self.stack.with_machine(handle, now, |machine| machine.set_cork(on)),
             Setting::UserTimeout(millis) => {
                 let timeout = (millis > 0).then(|| Span::from_millis(millis));
                 config.user_timeout = timeout;

@@ -120,12 +120,13 @@ fn option(cursor: &mut Cursor<'_>, script: &mut Script) -> Result<(), Problem> {
             // As seconds have nine decimals, so here a percent has: three are kept.
             script.tolerance_share = value.seconds()?.as_nanos() / 1_000_000;
         }
-        "mss" => script.mtu = number()?.saturating_add(40),
         "mtu" => script.mtu = number()?,
         "tcp_ts_tick_usecs" => script.tick = Span::from_micros(number()?.into()),
         "strict_segments" => script.strict_segments = true,
         "ip_version" if value == "ipv4" => {}
         "ip_version" if value == "ipv6" => script.ipv6 = true,
+        // The size of the segments that a large injected packet counts as (GSO): here it arrives whole.
+        "mss" => drop(number()?),
         "local_ip" | "remote_ip" | "gateway_ip" | "netmask_ip" | "non_fatal" | "define" | "D" | "wire_client_dev" => {}
         _ => return Err(start.unsupported(format!("the option --{name}={value}"))),
     }

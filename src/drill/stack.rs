@@ -116,11 +116,13 @@ pub(super) struct Stack {
     pub(super) out: VecDeque<Emitted>,
     sockets: Vec<Socket>,
     peers: Vec<Peer>,
+    /// A socket has begun to listen since the newest connection began: the next SYN is another peer's.
+    listens_anew: bool,
 }
 
 impl Stack {
     pub(super) fn new(config: Config) -> Self {
-        Self { config, out: VecDeque::new(), sockets: Vec::new(), peers: Vec::new() }
+        Self { config, out: VecDeque::new(), sockets: Vec::new(), peers: Vec::new(), listens_anew: false }
     }
 
     /// The earliest instant at which a machine wants to be woken.
@@ -150,6 +152,11 @@ impl Stack {
         }
     }
 
+    /// How many connections are in a state, by its name in `sockstat`.
+    pub(super) fn count(&self, state: &str) -> usize {
+        self.peers.iter().filter(|peer| state_name(peer.machine.state()) == state).count()
+    }
+
     /// Sends what the machine has to send, and takes note of what it tells.
     fn drain(&mut self, index: usize, now: Time) {
         let newest = index + 1 == self.peers.len();
@@ -176,7 +183,7 @@ impl Stack {
         let listener = self.sockets.iter().rposition(|socket| matches!(socket.kind, Kind::Listening { .. }));
         if let Some((index, peer)) = self.peers.iter_mut().enumerate().next_back()
             && !peer.machine.is_closed()
-            && !(opens && listener.is_some() && peer.machine.accepts_reopening(&segment))
+            && !(opens && listener.is_some() && (self.listens_anew || peer.machine.accepts_reopening(&segment)))
         {
             peer.before = peer.machine.state();
             peer.machine.handle_segment(&mut segment, &Transit::default(), ecn, now);
@@ -214,6 +221,10 @@ impl Stack {
 
     fn add(&mut self, machine: Connection, listener: Option<Handle>, now: Time) -> usize {
         let before = machine.state();
+        if std::mem::take(&mut self.listens_anew) || listener.is_none() {
+            // The script looks at the newest connection only.
+            self.out.clear();
+        }
         self.peers.push(Peer { machine, connected: false, told: false, listener, error: None, before });
         let index = self.peers.len() - 1;
         self.drain(index, now);
@@ -273,6 +284,7 @@ impl Stack {
             Kind::Fresh | Kind::Listening { .. } => {
                 let backlog = usize::try_from(backlog).unwrap_or(0);
                 self.sockets[handle].kind = Kind::Listening { backlog };
+                self.listens_anew = true;
                 Now::Done(0)
             }
             _ => Now::Failed(Errno::Invalid),
@@ -351,8 +363,8 @@ impl Stack {
         }
     }
 
-    /// Writes at most `len` bytes; what is written may be less.
-    pub(super) fn write(&mut self, handle: Handle, len: u64, now: Time) -> Now {
+    /// Writes at most `len` bytes, perhaps with `more` to come soon; what is written may be less.
+    pub(super) fn write(&mut self, handle: Handle, len: u64, more: bool, now: Time) -> Now {
         let Kind::Connection(index) = self.sockets[handle].kind else { return Now::Failed(Errno::BrokenPipe) };
         let peer = &mut self.peers[index];
         if let Some(error) = peer.error.take() {
@@ -366,6 +378,9 @@ impl Stack {
             return Now::Waits;
         }
         let rest = peer.machine.write(Payload::filler(len), now).len();
+        if more {
+            peer.machine.expect_more();
+        }
         self.drain(index, now);
         if rest == len && len > 0 { Now::Waits } else { Now::Done((len - rest).cast_signed()) }
     }
@@ -421,6 +436,22 @@ impl Stack {
             Kind::Connection(index) => self.peers[index].error.take(),
             _ => None,
         }
+    }
+}
+
+/// A state as `sockstat` of FreeBSD spells it.
+const fn state_name(state: State) -> &'static str {
+    match state {
+        State::SynSent => "SYN_SENT",
+        State::SynReceived => "SYN_RCVD",
+        State::Established => "ESTABLISHED",
+        State::FinWait1 => "FIN_WAIT_1",
+        State::FinWait2 => "FIN_WAIT_2",
+        State::Closing => "CLOSING",
+        State::TimeWait => "TIME_WAIT",
+        State::CloseWait => "CLOSE_WAIT",
+        State::LastAck => "LAST_ACK",
+        State::Closed => "CLOSED",
     }
 }
 

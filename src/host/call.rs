@@ -136,6 +136,8 @@ pub enum Call {
         payload: Payload,
         /// The flow to count it under, or 0 for the socket's own.
         flow: u64,
+        /// One of the machine's addresses to send it from; `None` for its own.
+        from: Option<Ipv4Addr>,
     },
     /// Send an ICMP echo request and wait for whatever answers it.
     Echo {
@@ -168,6 +170,13 @@ pub enum Call {
         dscp: Dscp,
         /// The address.
         address: Ipv4Addr,
+    },
+    /// Announce an address that the machine has in common with others, or announce it no more.
+    Announce {
+        /// The address.
+        address: Ipv4Addr,
+        /// Whether it is announced.
+        on: bool,
     },
     /// Something about QUIC.
     Quic {
@@ -241,6 +250,8 @@ pub struct Opened {
 pub struct Received {
     /// Who sent it.
     pub from: SocketAddrV4,
+    /// The address that it was sent to.
+    pub at: Ipv4Addr,
     /// Its data.
     pub payload: Payload,
     /// Its conversation, for observers.

@@ -187,7 +187,13 @@ impl UdpSocket {
 
     /// Sends a datagram that observers count under `flow`, as an answer is counted under the flow of its question.
     pub fn send_in_flow(&self, to: SocketAddrV4, payload: Payload, flow: u64) {
-        self.host.call(Call::SendTo { socket: self.socket, to, payload, flow });
+        self.host.call(Call::SendTo { socket: self.socket, to, payload, flow, from: None });
+    }
+
+    /// Answers a datagram: from the address that it was sent to, counted under its flow.
+    pub fn reply(&self, to: &Received, payload: Payload) {
+        let (socket, from) = (self.socket, Some(to.at));
+        self.host.call(Call::SendTo { socket, to: to.from, payload, flow: to.flow, from });
     }
 
     /// The next datagram; [`NetError::Refused`] when ICMP said that nobody listens where the last one went.

@@ -222,6 +222,17 @@ impl Host {
         self.call(Call::AnswerFrom { dscp, address });
     }
 
+    /// From now on routing is told that an address which the machine has in common with others is reached here, or that it is not.
+    pub fn announce(&self, address: Ipv4Addr, on: bool) {
+        self.call(Call::Announce { address, on });
+    }
+
+    /// How often the machine has started again after a crash.
+    #[must_use]
+    pub fn boots(&self) -> u32 {
+        self.0.boots
+    }
+
     /// A socket for ICMP echo.
     #[must_use]
     pub fn echo(&self) -> EchoSocket {

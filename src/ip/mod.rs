@@ -1,5 +1,6 @@
 //! Which way next: addresses from prefixes, longest-prefix match with equal-cost paths, and what a node does with a packet.
 
+mod anycast;
 mod fib;
 mod flow;
 mod icmp;
@@ -8,10 +9,11 @@ mod prefix;
 mod router;
 mod routes;
 
+pub use anycast::{Announced, Anycast};
 pub use fib::{Fib, FibBuilder, Group};
 pub use flow::{flow_hash, pick};
 pub use icmp::{DEFAULT_TTL, error_about, port_unreachable, reply_to_echo};
 pub use plan::{AddressError, AddressPlan, Wishes, natural_order};
 pub use prefix::{Prefix, PrefixError};
 pub use router::{Router, Verdict};
-pub use routes::{follow, route};
+pub use routes::{follow, route, route_announced};

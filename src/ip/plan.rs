@@ -1,5 +1,6 @@
 //! Who has which address: a prefix for every router, addresses in it for its hosts, in an order that only names decide.
 
+use super::anycast::Anycast;
 use super::prefix::Prefix;
 use crate::topo::{Egress, Graph, NodeId, Role};
 use std::cmp::Ordering;
@@ -14,11 +15,13 @@ pub struct Wishes {
     pub prefixes: Vec<(NodeId, Prefix)>,
     /// Addresses of nodes.
     pub addresses: Vec<(NodeId, Ipv4Addr)>,
+    /// Nodes that stand for a shared address, each with the hosts that have it.
+    pub anycast: Vec<Anycast>,
 }
 
 impl Default for Wishes {
     fn default() -> Self {
-        Self { space: Prefix::PRIVATE, prefixes: Vec::new(), addresses: Vec::new() }
+        Self { space: Prefix::PRIVATE, prefixes: Vec::new(), addresses: Vec::new(), anycast: Vec::new() }
     }
 }
 
@@ -121,6 +124,7 @@ pub struct AddressPlan {
     prefix: Vec<Option<Prefix>>,
     gateway: Vec<Option<Egress>>,
     by_address: Vec<(Ipv4Addr, NodeId)>,
+    anycast: Vec<Anycast>,
 }
 
 impl AddressPlan {
@@ -147,6 +151,19 @@ impl AddressPlan {
     #[must_use]
     pub fn gateway(&self, node: NodeId) -> Option<Egress> {
         self.gateway[node.index()]
+    }
+
+    /// The addresses that several hosts have.
+    #[must_use]
+    pub fn anycast(&self) -> &[Anycast] {
+        &self.anycast
+    }
+
+    /// The addresses that a host has in common with others.
+    #[must_use]
+    pub fn shared(&self, node: NodeId) -> Box<[Ipv4Addr]> {
+        let of = self.anycast.iter().filter(|group| group.members.contains(&node));
+        of.map(|group| self.address(group.node)).collect()
     }
 }
 
@@ -332,7 +349,8 @@ impl<'a> Draft<'a> {
         let address = addresses.expect("without errors, every node is in a site or loose and has got an address");
         let mut by_address: Vec<_> = self.graph.nodes().map(|node| (address[node.index()], node)).collect();
         by_address.sort_unstable();
-        Ok(AddressPlan { address, prefix: self.prefix, gateway: self.gateway, by_address })
+        let anycast = self.wishes.anycast.clone();
+        Ok(AddressPlan { address, prefix: self.prefix, gateway: self.gateway, by_address, anycast })
     }
 }
 
@@ -509,6 +527,7 @@ mod tests {
             space: net("10.0.0.0/16"),
             prefixes: vec![(r1, net("192.0.2.0/29"))],
             addresses: vec![(h2, ip("192.0.2.2")), (server, ip("10.0.0.1"))],
+            ..Wishes::default()
         };
         let plan = AddressPlan::assign(&graph, &wishes).unwrap();
         let shown = [r1, h1, h2, h10, r2, server].map(|node| plan.address(node).to_string());
@@ -530,6 +549,7 @@ mod tests {
                 (server, ip("10.2.0.11")),
                 (server, ip("127.0.0.1")),
             ],
+            ..Wishes::default()
         };
         let errors = AddressPlan::assign(&graph, &wishes).unwrap_err();
         let text: Vec<String> = errors.iter().map(|error| error.describe(&graph)).collect();

@@ -14,6 +14,8 @@ pub struct Router {
     address: Ipv4Addr,
     role: Role,
     fib: Fib,
+    /// Addresses that it has in common with other hosts.
+    shared: Box<[Ipv4Addr]>,
 }
 
 /// What becomes of a packet.
@@ -36,8 +38,26 @@ pub enum Verdict {
 impl Router {
     /// The IP layer of a node with this address, which forwards what is not for it if it is a router.
     #[must_use]
-    pub const fn new(address: Ipv4Addr, role: Role, fib: Fib) -> Self {
-        Self { address, role, fib }
+    pub fn new(address: Ipv4Addr, role: Role, fib: Fib) -> Self {
+        Self { address, role, fib, shared: Box::default() }
+    }
+
+    /// The same for a host that has these addresses besides, in common with others. Its own table must have no route for them.
+    #[must_use]
+    pub fn sharing(self, shared: Box<[Ipv4Addr]>) -> Self {
+        Self { shared, ..self }
+    }
+
+    /// Whether packets to this address end here.
+    #[must_use]
+    pub fn has(&self, address: Ipv4Addr) -> bool {
+        address == self.address || self.shared.contains(&address)
+    }
+
+    /// The addresses that the node has in common with others.
+    #[must_use]
+    pub const fn shared(&self) -> &[Ipv4Addr] {
+        &self.shared
     }
 
     /// The node's address.
@@ -80,7 +100,7 @@ impl Router {
     /// lost one of its TTL.
     #[inline]
     pub fn receive(&self, packet: &mut Packet, size: u32, mtu: impl FnOnce(Egress) -> u32) -> Verdict {
-        if packet.dst == self.address {
+        if self.has(packet.dst) {
             return Verdict::Deliver;
         }
         if self.role == Role::Host {
@@ -102,7 +122,7 @@ impl Router {
     /// error its program would get.
     #[inline]
     pub fn send(&self, packet: &Packet, size: u32, mtu: impl FnOnce(Egress) -> u32) -> Verdict {
-        if packet.dst == self.address { Verdict::Deliver } else { self.way_out(packet, size, mtu) }
+        if self.has(packet.dst) { Verdict::Deliver } else { self.way_out(packet, size, mtu) }
     }
 
     #[inline]

@@ -1,5 +1,6 @@
 //! The routes of every node from the graph as it is now: the same function plans a run and re-converges it after a failure.
 
+use super::anycast::{self, Announced};
 use super::fib::{Fib, FibBuilder};
 use super::plan::AddressPlan;
 use super::prefix::Prefix;
@@ -16,6 +17,16 @@ use std::net::Ipv4Addr;
 /// everything into it, up or down, as it has no other way; a host with more links has routes as a router has, but nobody's
 /// route leads through it. A router's salt among equal paths comes from its name.
 pub fn route(graph: &Graph, plan: &AddressPlan, up: impl Fn(Egress) -> bool) -> Vec<Router> {
+    route_announced(graph, plan, up, &Announced::everywhere(plan))
+}
+
+/// The same, with shared addresses announced by only some of their hosts.
+pub fn route_announced(
+    graph: &Graph,
+    plan: &AddressPlan,
+    up: impl Fn(Egress) -> bool,
+    announced: &Announced,
+) -> Vec<Router> {
     let branches = peel(graph, plan);
     let mut on_branch = vec![false; graph.node_count()];
     branches.iter().for_each(|&(node, _)| on_branch[node.index()] = true);
@@ -23,15 +34,18 @@ pub fn route(graph: &Graph, plan: &AddressPlan, up: impl Fn(Egress) -> bool) -> 
     let mut behind = addresses_behind(graph, plan);
     attach(graph, plan, &up, &mut tables);
     hang(graph, &branches, &up, &mut behind, &mut tables);
-    let core = Core::new(graph, |node| plan.gateway(node).is_none() && !on_branch[node.index()], up);
+    let core = Core::new(graph, |node| plan.gateway(node).is_none() && !on_branch[node.index()], &up);
     spread(&core, &behind, &mut tables);
+    anycast::spread(graph, plan, &up, announced, &mut tables);
     let layer = |(node, table): (NodeId, Option<FibBuilder>)| {
         let only = graph.only_neighbour(node).filter(|_| graph.role(node) == Role::Host);
+        let shared = plan.shared(node);
         let fib = match (only, table) {
-            (Some(only), _) => Fib::default_route(only.egress),
+            (Some(only), _) if shared.is_empty() => Fib::default_route(only.egress),
+            (Some(only), _) => anycast::own_table(only.egress, &shared),
             (None, table) => table.map_or_else(Fib::empty, FibBuilder::build),
         };
-        Router::new(plan.address(node), graph.role(node), fib)
+        Router::new(plan.address(node), graph.role(node), fib).sharing(shared)
     };
     graph.nodes().zip(tables).map(layer).collect()
 }
@@ -144,7 +158,7 @@ fn spread(core: &Core, behind: &[Vec<Prefix>], tables: &mut [Option<FibBuilder>]
 pub fn follow(graph: &Graph, routers: &[Router], from: NodeId, dst: Ipv4Addr, flow: u64) -> Option<Vec<Egress>> {
     let mut path = Vec::new();
     let mut node = from;
-    while routers[node.index()].address() != dst {
+    while !routers[node.index()].has(dst) {
         let forwards = path.is_empty() || graph.role(node) == Role::Router;
         if !forwards || path.len() == 255 {
             return None;

@@ -532,6 +532,7 @@ impl Metrics {
             | Record::Fault(_)
             | Record::Lost(_)
             | Record::Rerouted(_)
+            | Record::Announcement(_)
             | Record::Notice(_) => {}
             Record::Balanced(balanced) => self.balancing.balanced(balanced),
             Record::Probed(probed) => self.balancing.probed(probed),

@@ -1,5 +1,6 @@
 //! Readers of the trace: they turn records into what a person wants to know, and change nothing.
 
+pub mod anycast;
 pub mod attribution;
 pub mod balancers;
 pub mod capture;

@@ -141,7 +141,7 @@ impl Timeline {
                 strike.last_lost = lost.time;
             }
             Record::Rerouted(rerouted) => {
-                let Some(strike) = self.latest(rerouted.fault) else { return };
+                let Some(strike) = rerouted.fault.and_then(|fault| self.latest(fault)) else { return };
                 if rerouted.onset {
                     strike.rerouted = strike.rerouted.or(Some(rerouted.time));
                 } else {

@@ -1,5 +1,6 @@
 //! Outcomes made by hand, for the tests of every rendering.
 
+use crate::run::anycast::{AnnouncerOutcome, AnycastOutcome, WithdrawalOutcome};
 use crate::run::balancing::{BackendOutcome, BalancerOutcome, JudgementOutcome};
 use crate::run::edges::{EdgeOutcome, PurgeOutcome};
 use crate::run::outcome::{
@@ -135,6 +136,7 @@ pub(crate) fn outcome(traffic: impl IntoIterator<Item = (&'static str, TrafficOu
         stores: IndexMap::new(),
         edges: IndexMap::new(),
         purges: Vec::new(),
+        anycast: IndexMap::new(),
         timeline: Vec::new(),
         series: Some(SeriesOutcome {
             every_ns: 10_000_000,
@@ -310,4 +312,19 @@ pub(crate) fn store() -> StoreOutcome {
         members: [("positions".to_owned(), member)].into_iter().collect(),
         changes: vec![change],
     }
+}
+
+/// An address that two machines announce, one of them not all the time.
+pub(crate) fn anycast() -> AnycastOutcome {
+    let gone = WithdrawalOutcome {
+        at_ns: 10_000_000_000,
+        rerouted_ns: Some(11_000_000_000),
+        announced_ns: Some(30_000_000_000),
+        restored_ns: None,
+    };
+    let members = [
+        ("lb-london".to_owned(), AnnouncerOutcome::default()),
+        ("lb-ny".to_owned(), AnnouncerOutcome { withdrawn: vec![gone] }),
+    ];
+    AnycastOutcome { address: "10.0.9.1".into(), members: members.into() }
 }

@@ -54,6 +54,7 @@ mod tests {
         let mut outcome = fixture::outcome([("pages", fixture::pages()), ("way", fixture::route())]);
         outcome.stores.insert("positions".into(), fixture::store());
         fixture::cache(&mut outcome);
+        outcome.anycast.insert("front".into(), fixture::anycast());
         outcome.timeline.push(fixture::strike());
         assert_eq!(from_json(&to_json(&outcome)).unwrap(), outcome);
         assert_eq!(from_ron(&to_ron(&outcome)).unwrap(), outcome);
@@ -61,7 +62,8 @@ mod tests {
 
     /// The path of every value: `traffic.*.latency_ns.p99`. Names that users choose and causes become `*`.
     fn paths(value: &Value, path: &str, into: &mut Vec<String>) {
-        const BY_NAME: [&str; 19] = [
+        const BY_NAME: [&str; 20] = [
+            "anycast",
             "edges",
             "edges_ns",
             "lost",
@@ -118,6 +120,7 @@ mod tests {
         outcome.servers[0].limit = Some(crate::run::outcome::LimitOutcome::default());
         outcome.stores.insert("positions".into(), fixture::store());
         fixture::cache(&mut outcome);
+        outcome.anycast.insert("front".into(), fixture::anycast());
         outcome.timeline.push(fixture::strike());
         let mut found = Vec::new();
         paths(&serde_json::to_value(&outcome).unwrap(), "", &mut found);

@@ -63,6 +63,12 @@ impl Table {
         self.rows.push(cells.into_iter().collect());
     }
 
+    /// Rows so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     /// Whether there is no row.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -1,5 +1,6 @@
 //! The summary on the terminal: the verdict first, one screen, and what to do next last.
 
+mod anycast;
 mod edges;
 mod stores;
 
@@ -55,6 +56,7 @@ pub fn summary(outcome: &Outcome, options: Options<'_>) -> String {
         section(&mut text, &route(name, traffic, style));
     }
     section(&mut text, &timeline(&outcome.timeline, style));
+    section(&mut text, &anycast::anycast(outcome, style));
     section(&mut text, &judgements(outcome, style));
     section(&mut text, &stores::stores(outcome, style));
     section(&mut text, &edges::edges(outcome, style));

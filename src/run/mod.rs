@@ -1,5 +1,6 @@
 //! One call: a scenario and a seed to an outcome.
 
+pub mod anycast;
 pub mod balancing;
 pub mod edges;
 pub mod expect;

@@ -2,6 +2,7 @@
 //!
 //! `docs/results.md` describes every field of its JSON form; a test compares the two.
 
+use super::anycast::AnycastOutcome;
 use super::balancing::{BalancerOutcome, JudgementOutcome};
 use super::edges::{EdgeOutcome, PurgeOutcome};
 use super::series::SeriesOutcome;
@@ -99,6 +100,9 @@ pub struct Outcome {
     /// What balancers came to think of nodes, in order; left out where there is nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub judgements: Vec<JudgementOutcome>,
+    /// Who announced anycast addresses, by name of the address; left out where there are none.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub anycast: IndexMap<String, AnycastOutcome>,
     /// What servers did, by name of the node.
     #[serde(default)]
     pub servers: IndexMap<String, ServerOutcome>,

@@ -7,6 +7,7 @@ use super::summarise::{Ended, LinkCounters, summarise};
 use super::timeline::timeline;
 use crate::base::{Id, Span, Time};
 use crate::fault::Effect;
+use crate::observe::anycast::Withdrawals;
 use crate::observe::edges::Edges;
 use crate::observe::metrics::Served;
 use crate::observe::stores::{self, Stores};
@@ -45,6 +46,9 @@ pub struct Simulation<'a> {
     timeline: Timeline,
     stores: Stores,
     edges: Edges,
+    withdrawals: Withdrawals,
+    /// Of each anycast address its node, name, itself and the machines that have it.
+    shared: Vec<Shared>,
     until: Time,
 }
 
@@ -78,7 +82,9 @@ impl<'a> Simulation<'a> {
         let stores = Stores::new(of_stores(plan));
         let edges = (0u32..).zip(&plan.nodes).filter(|(_, node)| matches!(node.kind, NodeKind::Edge(_)));
         let edges = Edges::new(edges.map(|(node, _)| node).filter(|_| metrics.is_some()));
-        Self { plan, seed, world, metrics, timeline, stores, edges, until: Time::ZERO + plan.run_for }
+        let (withdrawals, shared) = (Withdrawals::default(), shared(plan, network));
+        let until = Time::ZERO + plan.run_for;
+        Self { plan, seed, world, metrics, timeline, stores, edges, withdrawals, shared, until }
     }
 
     /// The world, to look at between steps.
@@ -95,6 +101,7 @@ impl<'a> Simulation<'a> {
         }
         let (metrics, timeline, stores) = (&mut self.metrics, &mut self.timeline, &mut self.stores);
         let edges = &mut self.edges;
+        let withdrawals = &mut self.withdrawals;
         // Observers are taken in turn by two closures: a cell lends them to one at a time.
         let observers = std::cell::RefCell::new(observers);
         self.world.trace().drain(
@@ -103,6 +110,7 @@ impl<'a> Simulation<'a> {
                 if let Some(metrics) = metrics {
                     metrics.record(record);
                     timeline.record(record);
+                    withdrawals.record(record);
                 }
                 if let Record::Store(record) = record {
                     stores.record(record);
@@ -174,6 +182,7 @@ impl<'a> Simulation<'a> {
         };
         let mut outcome = summarise(ended, &traffic);
         (outcome.balancers, outcome.judgements) = balancing::outcome(&balancing, name);
+        outcome.anycast = super::anycast::outcome(&self.withdrawals, self.shared.into_iter());
         super::summarise::breakers(&mut outcome);
         outcome.stores = super::stores::outcomes(&stores);
         (outcome.edges, outcome.purges) = super::edges::outcomes(&edges, name);
@@ -216,7 +225,8 @@ fn breaking(plan: &Plan, network: &Network) -> Vec<FaultPlan> {
         Effect::Link { .. } | Effect::Block { .. } => None,
     };
     let asks = |traffic: &plan::Traffic, on: &[Ipv4Addr]| {
-        traffic.pairs().iter().any(|&(_, to)| on.contains(&network.address(to)))
+        let machines = |to: &u32| plan.machines(to).iter().any(|&machine| on.contains(&network.address(machine)));
+        traffic.pairs().iter().any(|(_, to)| machines(to))
     };
     let known = |fault: &plan::Fault| {
         let nodes: Vec<u32> = fault.fault.effects.iter().filter_map(machine).collect();
@@ -228,6 +238,18 @@ fn breaking(plan: &Plan, network: &Network) -> Vec<FaultPlan> {
         FaultPlan { name: fault.fault.name.clone(), kind: fault.kind, machines, nodes, traffic }
     };
     plan.faults.iter().map(known).collect()
+}
+
+/// An anycast address: its node, its name, itself, and the machines that have it.
+type Shared = (u32, String, String, Vec<(u32, String)>);
+
+fn shared(plan: &Plan, network: &Network) -> Vec<Shared> {
+    let name = |node: u32| plan.nodes[node as usize].name.clone();
+    let of = |(node, anycast): (u32, &plan::Anycast)| {
+        let members = anycast.members.iter().map(|&member| (member, name(member))).collect();
+        (node, name(node), network.address(node).to_string(), members)
+    };
+    plan.anycast().map(of).collect()
 }
 
 /// What the observer of stores must know before the run.

@@ -126,6 +126,7 @@ pub fn summarise(ended: Ended, traffic: &[Traffic]) -> Outcome {
         stores: IndexMap::new(),
         edges: IndexMap::new(),
         purges: Vec::new(),
+        anycast: IndexMap::new(),
         series: None,
         expect: ended.expect,
         warnings: ended.warnings,

@@ -8,7 +8,8 @@ use crate::host::Host;
 use crate::ip::AddressError;
 use crate::service::answers::{Answers, Watched};
 use crate::service::{
-    authority, balancer, bulk, cdn, client, cluster, messages, objects, ping, resolver, server, store, stub, traceroute,
+    announce, authority, balancer, bulk, cdn, client, cluster, messages, objects, ping, resolver, server, store, stub,
+    traceroute,
 };
 use crate::topo::{NANOS_PER_METRE, NodeId, Role, distance};
 use crate::trace::Mask;
@@ -60,6 +61,9 @@ pub fn lay_out(plan: &Plan) -> Result<Network, Vec<AddressError>> {
         let ends = (NodeId::first(link.a), NodeId::first(link.b));
         blueprint.link(ends.0, ends.1, link.directions.clone()).expect("a plan's links join two of its nodes");
     }
+    for (node, anycast) in plan.anycast() {
+        blueprint.anycast(NodeId::first(node), anycast.members.iter().map(|&member| NodeId::first(member)).collect());
+    }
     let layout = blueprint.lay_out()?;
     Ok(Network { blueprint, layout })
 }
@@ -99,7 +103,7 @@ pub fn world(plan: &Plan, network: &Network, seed: u64, mask: Mask) -> World {
     world.break_by(faults, &network.blueprint, &network.layout.addresses, plan.routing);
     for (index, node) in (0u32..).zip(&plan.nodes) {
         match &node.kind {
-            NodeKind::Host | NodeKind::Router => {}
+            NodeKind::Host | NodeKind::Router | NodeKind::Anycast(_) => {}
             NodeKind::Server(config) => {
                 let config = config.clone();
                 let callers = programs.callers(index);
@@ -124,8 +128,9 @@ pub fn world(plan: &Plan, network: &Network, seed: u64, mask: Mask) -> World {
                 let config = programs.balancer(index, plan);
                 if plan.answers_directly() {
                     for target in plan.targets() {
-                        let (dscp, address) = (config.code_point, network.address(index));
-                        world.install(target.node, move |host| balancer::l4::answer_directly(host, dscp, address));
+                        for &(address, dscp) in &config.code_points {
+                            world.install(target.node, move |host| balancer::l4::answer_directly(host, dscp, address));
+                        }
                     }
                 }
                 world.install(index, move |host| balancer::run(host, config.clone()));
@@ -144,6 +149,14 @@ pub fn world(plan: &Plan, network: &Network, seed: u64, mask: Mask) -> World {
                 let config = authority::Config::new(zones);
                 world.install(index, move |host| authority::run(host, config.clone()));
             }
+        }
+    }
+    for (node, anycast) in plan.anycast() {
+        let address = network.address(node);
+        for &member in &anycast.members {
+            let check = anycast.check.clone().zip(anycast.port);
+            let config = announce::Config { address, check };
+            world.install(member, move |host| announce::run(host, config.clone()));
         }
     }
     let mut stubs = BTreeMap::new();
@@ -172,8 +185,10 @@ impl Programs<'_> {
     }
 
     fn balancer(&self, node: u32, plan: &plan::Balancer) -> balancer::Config {
-        let direct = |node: &plan::Node| matches!(&node.kind, NodeKind::Balancer(other) if other.answers_directly());
-        let before = self.plan.nodes[..node as usize].iter().filter(|other| direct(other)).count();
+        let direct = (0u8..).zip(self.plan.answered_directly()).filter(|&(_, (balancer, _))| balancer == node);
+        let code_points = direct.filter_map(|(number, (_, address))| {
+            Some((self.network.address(address), balancer::l4::code_point(number)?))
+        });
         let pools = plan.pools.iter().map(|pool| self.pool(pool));
         balancer::Config {
             port: plan.port,
@@ -183,7 +198,7 @@ impl Programs<'_> {
             routes: plan.routes.clone(),
             default: plan.default,
             instance: plan.instance,
-            code_point: u8::try_from(before).ok().and_then(balancer::l4::code_point).unwrap_or_default(),
+            code_points: code_points.collect(),
         }
     }
 
@@ -557,11 +572,14 @@ impl Programs<'_> {
     }
 }
 
-/// One-way time of light in fiber on the geodesic between two nodes of the plan, if both have a place.
+/// One-way time of light in fiber on the geodesic between two nodes of the plan, if both have a place; to the nearest member of an
+/// anycast address, if all have one.
 #[must_use]
 pub fn light_between(plan: &Plan, a: u32, b: u32) -> Option<Span> {
     let place = |node: u32| plan.nodes[node as usize].place.as_ref().map(|place| place.at);
-    Some(Span::from_nanos(distance(place(a)?, place(b)?) * NANOS_PER_METRE))
+    let near = |&member: &u32| Some(distance(place(a)?, place(member)?));
+    let nearest: Option<Vec<u64>> = plan.machines(&b).iter().map(near).collect();
+    Some(Span::from_nanos(nearest?.into_iter().min()? * NANOS_PER_METRE))
 }
 
 /// The shortest time of light of all pairs of a traffic, one way; `None` if an end of one has no place.

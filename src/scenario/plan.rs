@@ -3,10 +3,12 @@
 //! Nodes, links, traffic and zones are in the natural order of their names (`host/2` before `host/10`), so that nothing depends on
 //! the order of the file; [`Written`] keeps that order for display. A `u32` that refers to one is its index in the plan.
 
+mod anycast;
 mod balancer;
 mod edge;
 mod expect;
 
+pub use anycast::Anycast;
 pub use balancer::{BackendPool, Balancer, Target};
 pub use edge::{EdgeNode, PurgeControl};
 
@@ -125,6 +127,8 @@ pub enum NodeKind {
     Edge(EdgeNode),
     /// It tells edges what to forget.
     PurgeControl(PurgeControl),
+    /// It is no machine but an address that several machines announce.
+    Anycast(Anycast),
     /// It knows zones.
     Authority {
         /// Which zones.
@@ -142,6 +146,7 @@ impl NodeKind {
             Self::Balancer(balancer) => Some(balancer.port),
             Self::Edge(edge) => Some(edge.settings.port),
             Self::PurgeControl(control) => Some(control.port),
+            Self::Anycast(anycast) => anycast.port,
             _ => None,
         }
     }
@@ -165,6 +170,7 @@ impl NodeKind {
             Self::Balancer(_) => "Balancer",
             Self::Edge(_) => "Edge",
             Self::PurgeControl(_) => "PurgeControl",
+            Self::Anycast(_) => "Anycast",
             Self::Authority { .. } => "Authority",
         }
     }

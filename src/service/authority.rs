@@ -250,7 +250,7 @@ pub async fn run(host: Host, config: Config) {
             _ => zones.answer(&query, *datagram.from.ip()).map(|reply| overridden(reply, condition.ttl)),
         };
         if let Some(reply) = reply {
-            socket.send_in_flow(datagram.from, reply.to_payload(query.udp_limit()), datagram.flow);
+            socket.reply(&datagram, reply.to_payload(query.udp_limit()));
         }
     }
 }

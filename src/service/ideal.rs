@@ -209,7 +209,7 @@ impl Ideal {
                 let id = self.socket(Socket::Datagrams { at, inbox });
                 self.executor.answer(ticket, Answer::Bound(Ok((id, port))));
             }
-            Call::SendTo { socket, to, payload, flow } => {
+            Call::SendTo { socket, to, payload, flow, from: _ } => {
                 let Socket::Datagrams { at: from, .. } = self.sockets[usize::try_from(socket.0).unwrap()] else {
                     return;
                 };
@@ -217,7 +217,7 @@ impl Ideal {
                 if !self.lost.contains(&self.datagrams) {
                     let flow = if flow == 0 { socket.0 + 1 } else { flow };
                     let arrival = self.arrival(self.now, far);
-                    self.at(far, Event::Datagram(to, Received { from, payload, flow, arrival }));
+                    self.at(far, Event::Datagram(to, Received { from, at: *to.ip(), payload, flow, arrival }));
                 }
             }
             Call::Sleep { ticket, until } => self.at(until.max(self.now), Event::Wake(ticket)),
@@ -229,7 +229,11 @@ impl Ideal {
                     Socket::Datagrams { .. } | Socket::Gone => {}
                 }
             }
-            Call::Echo { .. } | Call::Quic { .. } | Call::Steer { .. } | Call::AnswerFrom { .. } => {}
+            Call::Echo { .. }
+            | Call::Quic { .. }
+            | Call::Steer { .. }
+            | Call::AnswerFrom { .. }
+            | Call::Announce { .. } => {}
         }
     }
 

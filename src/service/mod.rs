@@ -3,6 +3,7 @@
 //! A role sees only its host: what it learns of others comes in packets. Everything random is drawn from the host's streams,
 //! named after the role or the traffic, so adding one role changes no other's draws.
 
+pub mod announce;
 pub mod answers;
 pub mod authority;
 pub mod balancer;
@@ -43,6 +44,10 @@ pub const ROLES: &[(&str, &str)] = &[
     (
         "PurgeControl",
         "takes PURGE requests of an operator and passes them to every edge until each has carried them out",
+    ),
+    (
+        "Anycast",
+        "one address that several machines announce: routing takes each sender to the nearest; one that is not well withdraws it",
     ),
     (
         "Store",

@@ -115,7 +115,7 @@ pub async fn run(host: Host, config: Config) {
 }
 
 fn send(socket: &UdpSocket, asked: &Received, query: &Message, reply: &Message) {
-    socket.send_in_flow(asked.from, reply.to_payload(query.udp_limit()), asked.flow);
+    socket.reply(asked, reply.to_payload(query.udp_limit()));
 }
 
 /// What a question has come to.

@@ -65,16 +65,26 @@ impl Core {
     /// path to a node outside the core.
     #[must_use]
     pub fn distances(&self, to: NodeId) -> Distances<'_> {
+        self.distances_to_any(&[(to, Cost::ZERO)])
+    }
+
+    /// The cost of the cheapest path from every member to any of `roots`, each with what it costs to go on from there.
+    #[must_use]
+    pub fn distances_to_any(&self, roots: &[(NodeId, Cost)]) -> Distances<'_> {
         let mut cost = vec![Cost::INFINITE; self.members.len()];
-        let root = self.number.get(to.index()).copied().flatten();
         let mut queue = BinaryHeap::new();
-        if let Some(root) = root {
-            cost[root as usize] = Cost::ZERO;
-            queue.push(Reverse((Cost::ZERO, root)));
+        let mut ends: Vec<(u32, Cost)> = Vec::new();
+        for &(node, on) in roots {
+            let Some(root) = self.number.get(node.index()).copied().flatten() else { continue };
+            ends.push((root, on));
+            if on < cost[root as usize] {
+                cost[root as usize] = on;
+                queue.push(Reverse((on, root)));
+            }
         }
         while let Some(Reverse((so_far, member))) = queue.pop() {
             let at = member as usize;
-            if so_far > cost[at] || !(self.passes[at] || Some(member) == root) {
+            if so_far > cost[at] || !(self.passes[at] || ends.contains(&(member, so_far))) {
                 continue;
             }
             for arc in self.arcs(at) {
@@ -86,15 +96,17 @@ impl Core {
                 }
             }
         }
-        Distances { core: self, root, cost }
+        ends.retain(|&(root, on)| on == cost[root as usize]);
+        Distances { core: self, ends, cost }
     }
 }
 
-/// Costs of the cheapest paths from every member of a [`Core`] to one of them.
+/// Costs of the cheapest paths from every member of a [`Core`] to one of them, or to the nearest of several.
 #[derive(Clone, Debug)]
 pub struct Distances<'a> {
     core: &'a Core,
-    root: Option<u32>,
+    /// Where paths end, with what it costs to go on from there.
+    ends: Vec<(u32, Cost)>,
     cost: Vec<Cost>,
 }
 
@@ -106,16 +118,16 @@ impl Distances<'_> {
         member.map_or(Cost::INFINITE, |member| self.cost[member as usize])
     }
 
-    /// All directions in which a cheapest path leaves `node`, in the order of their numbers.
+    /// All directions in which a cheapest path leaves `node`, in the order of their numbers; none where one ends that costs nothing more.
     pub fn next_hops(&self, node: NodeId) -> impl Iterator<Item = Egress> + '_ {
         let member = self.core.number.get(node.index()).copied().flatten();
-        let member = member.filter(|&member| Some(member) != self.root);
+        let member = member.filter(|&member| !self.ends.contains(&(member, Cost::ZERO)));
         member.into_iter().flat_map(move |member| {
             let best = self.cost[member as usize];
             self.core
                 .arcs(member as usize)
                 .iter()
-                .filter(|arc| self.core.passes[arc.to as usize] || Some(arc.to) == self.root)
+                .filter(|arc| self.core.passes[arc.to as usize] || self.ends.iter().any(|(end, _)| *end == arc.to))
                 .filter(move |arc| best.is_finite() && arc.out.then(self.cost[arc.to as usize]) == best)
                 .map(|arc| arc.egress)
         })

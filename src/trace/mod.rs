@@ -12,7 +12,7 @@ mod store;
 
 pub use balancing::{Balanced, BalancedEvent, Judged, Judgement, Probed, Refusal, Refused};
 pub use cdn::{CacheEvent, CacheRecord, Changed, Handling, Served};
-pub use notice::{FaultChange, Lost, Notice, Rerouted, What};
+pub use notice::{Announcement, FaultChange, Lost, Notice, Rerouted, What};
 pub use record::{
     Arrival, Cause, Charge, Circuit, Echo, Exchange, Failure, Limited, Lookup, Message, MessageSent, PacketEvent,
     PacketRecord, Progress, QuicKind, QuicLost, Record, Recovery, Request, RequestStarted, Series, Tripped, Try,

@@ -28,15 +28,32 @@ pub struct Lost {
     pub cause: Cause,
 }
 
-/// The routes that a fault, or its end, called for are in use at every router.
+/// The routes that a change called for are in use at every router.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rerouted {
-    /// Number of the fault in the plan.
-    pub fault: u32,
+    /// Number of the change.
+    pub change: u32,
+    /// The fault that struck or ended, by its number in the plan; `None` where a machine changed its mind about an address.
+    pub fault: Option<u32>,
     /// When the last router used them.
     pub time: Time,
     /// Whether they lead around the fault; otherwise they are those for its end.
     pub onset: bool,
+}
+
+/// A machine announces an address that it has in common with others, or announces it no more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Announcement {
+    /// When.
+    pub time: Time,
+    /// The node that stands for the address, by its number in the plan.
+    pub address: u32,
+    /// The machine.
+    pub node: u32,
+    /// Whether it announces.
+    pub on: bool,
+    /// The change of routes that this is part of: see [`Rerouted`].
+    pub change: u32,
 }
 
 /// A machine has evidence that something is wrong.

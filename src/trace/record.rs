@@ -1,7 +1,8 @@
 //! The records: what users felt, and what happened to packets.
 
 use super::{
-    Balanced, CacheRecord, Changed, FaultChange, Judgement, Lost, Mask, Notice, Probed, Refused, Rerouted, StoreRecord,
+    Announcement, Balanced, CacheRecord, Changed, FaultChange, Judgement, Lost, Mask, Notice, Probed, Refused,
+    Rerouted, StoreRecord,
 };
 use crate::base::{Span, Time};
 use crate::wire::Packet;
@@ -697,6 +698,8 @@ pub enum Record {
     Lost(Lost),
     /// Routers use other routes.
     Rerouted(Rerouted),
+    /// A machine announces a shared address, or does not any more.
+    Announcement(Announcement),
     /// A machine has evidence of a fault.
     Judgement(Judgement),
     /// A QUIC sender holds a packet for lost.

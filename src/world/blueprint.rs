@@ -1,6 +1,6 @@
 //! What a world is to be built of: nodes, links and settings, and what follows from them: addresses and routes.
 
-use crate::ip::{AddressError, AddressPlan, Router, Wishes, route};
+use crate::ip::{AddressError, AddressPlan, Anycast, Router, Wishes, route};
 use crate::link;
 use crate::topo::{Cost, Egress, Graph, GraphError, LinkId, NodeId, Role};
 use crate::transport::tcp;
@@ -46,6 +46,11 @@ impl Blueprint {
     /// Gives a node this address instead of one of our choice.
     pub fn address(&mut self, node: NodeId, address: Ipv4Addr) {
         self.wishes.addresses.push((node, address));
+    }
+
+    /// Has a node without links stand for an address that all of `members` have.
+    pub fn anycast(&mut self, node: NodeId, members: Vec<NodeId>) {
+        self.wishes.anycast.push(Anycast { node, members });
     }
 
     /// Nodes and links.

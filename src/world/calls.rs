@@ -67,9 +67,9 @@ impl World {
                 Socket::QuicListener(id) => self.quic_close_listener(id),
             },
             Call::Bind { ticket, port, dscp, inbox } => self.udp_bind(node, ticket, (port, dscp), inbox),
-            Call::SendTo { socket, to, payload, flow } => {
+            Call::SendTo { socket, to, payload, flow, from } => {
                 if let Socket::Datagrams(id) = Socket::of(socket) {
-                    self.udp_send(id, to, payload, flow);
+                    self.udp_send(id, (from, to), payload, flow);
                 }
             }
             Call::Echo { ticket, to, ttl, dscp, data_len } => self.echo(node, ticket, to, (ttl, dscp), data_len),
@@ -84,6 +84,7 @@ impl World {
             Call::AnswerFrom { dscp, address } => {
                 self.nodes[node as usize].stack.aliases.insert(dscp, address);
             }
+            Call::Announce { address, on } => self.announce(node, address, on),
             Call::Cancel { ticket, place } => self.cancel(node, ticket, place),
         }
     }

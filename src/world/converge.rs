@@ -1,14 +1,16 @@
 //! Routing follows the topology: some time after a link or router fails or comes back, routers use other routes.
 //!
-//! At the instant of a change routers begin to tell each other what is up now; when that has had its time, the routes for it are
+//! A change is a link or router that fails or comes back, or a machine that announces a shared address or withdraws it: by its own
+//! decision, or because it crashed and so did the speaker on it. At the instant of a change routers begin to tell each other what is up now; when that has had its time, the routes for it are
 //! computed, and each router uses them a little later by its own chance. In between packets go astray as they do outside: into the
 //! break, or to and fro between routers that do not agree yet, until their TTL ends.
 
 use super::{Event, World};
-use crate::base::{Rng, Span};
-use crate::ip::{AddressPlan, Router, route};
-use crate::topo::{Egress, Graph, Role};
-use crate::trace::{Record, Rerouted};
+use crate::base::{Rng, Span, Time};
+use crate::ip::{AddressPlan, Announced, Router, route_announced};
+use crate::topo::{Egress, Graph, NodeId, Role};
+use crate::trace::{Announcement, Record, Rerouted};
+use std::net::Ipv4Addr;
 
 /// How routing follows what fails and what comes back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,10 +31,11 @@ impl Default for Routing {
 /// Routes on their way into use.
 struct Batch {
     number: u32,
-    /// The fault that called for them.
-    fault: u32,
+    /// The fault that called for them, if it was one.
+    fault: Option<u32>,
     onset: bool,
     up: Vec<bool>,
+    announced: Announced,
     routers: Vec<Option<Router>>,
     /// Machines that do not use them yet.
     missing: usize,
@@ -45,6 +48,11 @@ pub(super) struct Convergence {
     routing: Routing,
     /// Which directions were up at the last change.
     up: Vec<bool>,
+    /// Who announced what at the last change.
+    announced: Announced,
+    /// Who does now, and what of that is news.
+    announcing: Announced,
+    news: Vec<Announcement>,
     batches: Vec<Batch>,
     made: u32,
     /// The fault that changed the topology last.
@@ -59,7 +67,34 @@ impl Convergence {
         let (directions, nodes) = (graph.links().count() * 2, graph.node_count());
         let chance = vec![None; nodes];
         let (up, used) = (vec![true; directions], vec![0; nodes]);
-        Self { graph, addresses, routing, up, batches: Vec::new(), made: 0, last: None, used, chance }
+        let announced = Announced::everywhere(&addresses);
+        Self {
+            graph,
+            addresses,
+            routing,
+            up,
+            announcing: announced.clone(),
+            announced,
+            news: Vec::new(),
+            batches: Vec::new(),
+            made: 0,
+            last: None,
+            used,
+            chance,
+        }
+    }
+
+    /// A machine announces a shared address, or all of its own, or does not any more.
+    fn announce(&mut self, node: u32, address: Option<Ipv4Addr>, on: bool, time: Time) {
+        let machine = NodeId::first(node);
+        for (group, anycast) in self.addresses.anycast().iter().enumerate() {
+            let this = address.is_none_or(|address| self.addresses.address(anycast.node) == address);
+            let place = anycast.members.iter().position(|&member| member == machine).filter(|_| this);
+            if place.is_some_and(|place| self.announcing.set(group, place, on)) {
+                let address = u32::try_from(anycast.node.index()).expect("nodes are counted in 32 bits");
+                self.news.push(Announcement { time, address, node, on, change: 0 });
+            }
+        }
     }
 
     pub(super) const fn graph(&self) -> &Graph {
@@ -73,8 +108,23 @@ impl Convergence {
 }
 
 impl World {
-    /// Something may have failed or come back: if so, routers get to know.
-    pub(super) fn topology_changed(&mut self, fault: u32, onset: bool) {
+    /// A program announces a shared address of its machine, or withdraws it.
+    pub(super) fn announce(&mut self, node: u32, address: Ipv4Addr, on: bool) {
+        if let Some(convergence) = &mut self.faults.convergence {
+            convergence.announce(node, Some(address), on, self.now);
+            self.topology_changed(None, !on);
+        }
+    }
+
+    /// A machine has crashed, and with it whatever spoke to routers on it.
+    pub(super) fn withdraw_all(&mut self, node: u32) {
+        if let Some(convergence) = &mut self.faults.convergence {
+            convergence.announce(node, None, false, self.now);
+        }
+    }
+
+    /// Something may have failed or come back, or be announced or withdrawn: if so, routers get to know.
+    pub(super) fn topology_changed(&mut self, fault: Option<u32>, onset: bool) {
         let Some(convergence) = &mut self.faults.convergence else { return };
         // A link is used if both directions work: routers keep no neighbour whose greetings do not come (RFC 2328 10.5).
         let works = |direction: usize| {
@@ -82,14 +132,20 @@ impl World {
             !both.iter().any(|link| link.is_down())
         };
         let up: Vec<bool> = (0..self.directions.len()).map(works).collect();
-        if up == convergence.up {
+        if up == convergence.up && convergence.announcing == convergence.announced {
+            convergence.news.clear();
             return;
         }
         convergence.up.clone_from(&up);
+        convergence.announced.clone_from(&convergence.announcing);
         convergence.made += 1;
-        convergence.last = Some(fault);
+        convergence.last = fault.or(convergence.last);
         let (number, delay) = (convergence.made, convergence.routing.reconverge);
-        convergence.batches.push(Batch { number, fault, onset, up, routers: Vec::new(), missing: 0 });
+        for news in convergence.news.drain(..) {
+            self.trace.record(Record::Announcement(Announcement { change: number, ..news }));
+        }
+        let announced = convergence.announced.clone();
+        convergence.batches.push(Batch { number, fault, onset, up, announced, routers: Vec::new(), missing: 0 });
         self.schedule_fault(self.now.saturating_add(delay), Event::Routes(number));
     }
 
@@ -100,7 +156,7 @@ impl World {
         let Convergence { graph, addresses, routing, batches, chance, .. } = convergence;
         let Some(batch) = batches.iter_mut().find(|batch| batch.number == number) else { return };
         let up = &batch.up;
-        let routers = route(graph, addresses, |egress: Egress| up[egress.index()]);
+        let routers = route_announced(graph, addresses, |egress: Egress| up[egress.index()], &batch.announced);
         batch.routers = routers.into_iter().map(Some).collect();
         batch.missing = batch.routers.len();
         let stagger = routing.stagger.as_nanos();
@@ -135,7 +191,7 @@ impl World {
         batch.missing -= 1;
         if batch.missing == 0 {
             let Batch { fault, onset, .. } = convergence.batches.remove(at);
-            self.trace.record(Record::Rerouted(Rerouted { fault, time: self.now, onset }));
+            self.trace.record(Record::Rerouted(Rerouted { change: number, fault, time: self.now, onset }));
         }
     }
 }

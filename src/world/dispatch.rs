@@ -286,7 +286,7 @@ impl World {
         match quote.protocol {
             // An echo request's sequence number is in its bytes 6 and 7.
             1 => self.echo_answer(node, word(6), packet),
-            6 => self.tcp_error(node, word(0), (quote.dst, word(2)), packet),
+            6 => self.tcp_error(node, (quote.src, word(0)), (quote.dst, word(2)), packet),
             17 => self.udp_error(node, word(0), packet),
             _ => {}
         }

@@ -36,9 +36,9 @@ pub(super) struct Faults {
 }
 
 impl World {
-    /// Has faults happen in this world, which is at time zero, and routing follow them.
+    /// Has faults happen in this world, which is at time zero, and routing follow them and what machines announce.
     pub fn break_by(&mut self, faults: Vec<Fault>, blueprint: &Blueprint, addresses: &AddressPlan, routing: Routing) {
-        if faults.is_empty() {
+        if faults.is_empty() && addresses.anycast().is_empty() {
             return;
         }
         let graph = blueprint.graph();
@@ -89,7 +89,7 @@ impl World {
                 self.heal(index, effect);
             }
         }
-        self.topology_changed(index, strikes);
+        self.topology_changed(Some(index), strikes);
         self.expect_fault(index);
     }
 
@@ -98,8 +98,11 @@ impl World {
             Effect::Link { direction, trouble } => self.strike_link(*direction, (fault, label), trouble),
             Effect::Block { direction, from, to } => {
                 let addresses = |nodes: &[u32]| {
-                    let mut all: Vec<_> =
-                        nodes.iter().map(|&node| self.nodes[node as usize].router.address()).collect();
+                    let of = |&node: &u32| {
+                        let router = &self.nodes[node as usize].router;
+                        std::iter::once(router.address()).chain(router.shared().iter().copied())
+                    };
+                    let mut all: Vec<_> = nodes.iter().flat_map(of).collect();
                     all.sort_unstable();
                     all
                 };
@@ -108,6 +111,7 @@ impl World {
             }
             Effect::Crash { node, manner } => {
                 self.faults.down.push((*node, fault));
+                self.withdraw_all(*node);
                 if *manner == Manner::Reset {
                     self.reset_connections(*node);
                 } else {

@@ -64,25 +64,47 @@ pub(super) struct Echoing {
     pub(super) sent: Time,
 }
 
-/// One end's view of a connection's addresses; the local address is the machine's.
+/// One end's view of a connection's addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct FourTuple(u64);
+pub(super) struct FourTuple {
+    /// Local port, remote port, remote address.
+    ends: u64,
+    /// The local address, if it is one that the machine has in common with others; otherwise 0, for the machine's own.
+    shared: u32,
+}
 
 impl FourTuple {
     #[inline]
     pub(super) fn new(local_port: u16, remote: Ipv4Addr, remote_port: u16) -> Self {
-        Self(u64::from(local_port) << 48 | u64::from(remote_port) << 32 | u64::from(u32::from(remote)))
+        let ends = u64::from(local_port) << 48 | u64::from(remote_port) << 32 | u64::from(u32::from(remote));
+        Self { ends, shared: 0 }
     }
-}
 
-impl FourTuple {
+    /// The same at this local address of a machine.
+    #[inline]
+    pub(super) fn at(self, local: Ipv4Addr, machine: &Router) -> Self {
+        if local == machine.address() { self } else { self.at_shared(local, machine) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn at_shared(self, local: Ipv4Addr, machine: &Router) -> Self {
+        // Where answers go direct from servers, a balancer's address is no address of the server's own.
+        if machine.shared().contains(&local) { Self { shared: u32::from(local), ..self } } else { self }
+    }
+
+    /// The local address, if it is one that the machine has in common with others.
+    pub(super) fn shared(self) -> Option<Ipv4Addr> {
+        (self.shared != 0).then(|| Ipv4Addr::from(self.shared))
+    }
+
     /// The remote address and port.
     const fn remote(self) -> u64 {
-        self.0 & 0xffff_ffff_ffff
+        self.ends & 0xffff_ffff_ffff
     }
 
     fn is_ephemeral(self) -> bool {
-        EPHEMERAL.contains(&(self.0 >> 48).try_into().unwrap_or(0))
+        EPHEMERAL.contains(&(self.ends >> 48).try_into().unwrap_or(0))
     }
 }
 

@@ -25,19 +25,25 @@ impl World {
         true
     }
 
-    /// The address from which a machine answers a connection that comes with this code point, and the code point of its answers
-    /// (L3DSR: the code point says which balancer sent it).
-    pub(super) fn answers_from(&self, node: u32, dscp: Dscp) -> (Ipv4Addr, Dscp) {
-        let machine = &self.nodes[node as usize];
-        match machine.stack.aliases.get(&dscp) {
+    /// The address from which a machine answers a connection that comes to one of its addresses with this code point, and the code
+    /// point of its answers (L3DSR: the code point says which balancer sent it).
+    pub(super) fn answers_from(&self, node: u32, to: Ipv4Addr, dscp: Dscp) -> (Ipv4Addr, Dscp) {
+        match self.nodes[node as usize].stack.aliases.get(&dscp) {
             Some(&alias) => (alias, Dscp::DEFAULT),
-            None => (machine.router.address(), dscp),
+            None => (to, dscp),
         }
     }
 
     /// Answers a segment that is for nobody with a reset, from the address that it was sent to as the client knows it.
-    pub(super) fn tcp_reset(&mut self, node: u32, (client, dscp): (Ipv4Addr, Dscp), reset: Segment, flow: u64) {
-        let (from, dscp) = self.answers_from(node, dscp);
+    pub(super) fn tcp_reset(
+        &mut self,
+        node: u32,
+        (client, to): (Ipv4Addr, Ipv4Addr),
+        dscp: Dscp,
+        reset: Segment,
+        flow: u64,
+    ) {
+        let (from, dscp) = self.answers_from(node, to, dscp);
         self.tcp_send_from(node, from, (client, dscp), reset, flow);
     }
 }

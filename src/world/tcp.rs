@@ -40,7 +40,8 @@ impl World {
         if config.fast_open {
             machine.open_fast(cookie);
         }
-        let id = self.tcp_insert(node, machine, to, port, flow);
+        let tuple = FourTuple::new(port, *to.ip(), to.port());
+        let id = self.tcp_insert(node, machine, to, (port, tuple), flow);
         if cookie.is_some() {
             // As far as the program can see the connection is open: its first data opens it (`TCP_FASTOPEN_CONNECT`).
             let opened = self.opened(id);
@@ -82,10 +83,9 @@ impl World {
         node: u32,
         machine: tcp::Connection,
         remote: SocketAddrV4,
-        local_port: u16,
+        (local_port, tuple): (u16, FourTuple),
         flow: u64,
     ) -> ConnectionId {
-        let tuple = FourTuple::new(local_port, *remote.ip(), remote.port());
         let id = self.connections.insert(Connection {
             machine,
             node,
@@ -111,9 +111,9 @@ impl World {
     /// A segment has reached its host.
     #[inline]
     pub(super) fn tcp_input(&mut self, node: u32, packet: PacketId) {
-        let Packet { src, ecn, ref mut body, ref transit, .. } = *self.packets.sized_mut(packet).0;
+        let Packet { src, dst, ecn, ref mut body, ref transit, .. } = *self.packets.sized_mut(packet).0;
         let Body::Tcp(segment) = body else { return };
-        let tuple = FourTuple::new(segment.dst_port, src, segment.src_port);
+        let tuple = FourTuple::new(segment.dst_port, src, segment.src_port).at(dst, &self.nodes[node as usize].router);
         let Some(id) = self.nodes[node as usize].stack.connection(tuple) else {
             return self.tcp_input_of_nobody(node, packet, None);
         };
@@ -162,7 +162,7 @@ impl World {
         if reopened.is_none() && self.steered(node, packet) {
             return;
         }
-        let Packet { src, dscp, ecn, ref mut body, transit, .. } = *self.packets.sized_mut(packet).0;
+        let Packet { src, dst, dscp, ecn, ref mut body, transit, .. } = *self.packets.sized_mut(packet).0;
         let Body::Tcp(segment) = body else { return };
         let listener = self.nodes[node as usize].stack.listeners.get(&segment.dst_port).copied();
         let opens = opens(segment);
@@ -176,12 +176,12 @@ impl World {
         {
             // RFC 9293 3.10.7.2: what is neither SYN nor ACK is dropped, and Linux drops a SYN with FIN too.
             if opens && !segment.flags.has(Flags::FIN) {
-                self.tcp_accept(node, listener, (src, dscp, ecn), &segment, &transit);
+                self.tcp_accept(node, listener, (src, dst), (dscp, ecn), &segment, &transit);
             }
             return;
         }
         if let Some(reset) = tcp::reset_for(&segment) {
-            self.tcp_reset(node, (src, dscp), reset, transit.flow);
+            self.tcp_reset(node, (src, dst), dscp, reset, transit.flow);
         }
     }
 
@@ -192,7 +192,8 @@ impl World {
         &mut self,
         node: u32,
         listener: Id<Listener>,
-        (src, dscp, ecn): (Ipv4Addr, Dscp, Ecn),
+        (src, dst): (Ipv4Addr, Ipv4Addr),
+        (dscp, ecn): (Dscp, Ecn),
         syn: &Segment,
         transit: &Transit,
     ) {
@@ -209,8 +210,10 @@ impl World {
         if config.fast_open {
             machine.accept_fast(self.cookie(node, src), syn, transit, self.now);
         }
-        let id = self.tcp_insert(node, machine, SocketAddrV4::new(src, syn.src_port), syn.dst_port, transit.flow);
-        let (local, dscp) = self.answers_from(node, dscp);
+        let tuple = FourTuple::new(syn.dst_port, src, syn.src_port).at(dst, &self.nodes[node as usize].router);
+        let remote = SocketAddrV4::new(src, syn.src_port);
+        let id = self.tcp_insert(node, machine, remote, (syn.dst_port, tuple), transit.flow);
+        let (local, dscp) = self.answers_from(node, dst, dscp);
         if let Some(connection) = self.connections.get_mut(id) {
             connection.listener = Some(listener);
             connection.local = local;
@@ -228,8 +231,8 @@ impl World {
     }
 
     /// An ICMP error about one of our segments.
-    pub(super) fn tcp_error(&mut self, node: u32, port: u16, remote: (Ipv4Addr, u16), packet: &Packet) {
-        let tuple = FourTuple::new(port, remote.0, remote.1);
+    pub(super) fn tcp_error(&mut self, node: u32, local: (Ipv4Addr, u16), remote: (Ipv4Addr, u16), packet: &Packet) {
+        let tuple = FourTuple::new(local.1, remote.0, remote.1).at(local.0, &self.nodes[node as usize].router);
         let Some(&id) = self.nodes[node as usize].stack.connections.get(&tuple) else { return };
         let Some(connection) = self.connections.get_mut(id) else { return };
         match packet.body {
@@ -320,7 +323,9 @@ impl World {
             }
         };
         if self.trace.wants(Mask::SERIES) {
-            let local = SocketAddrV4::new(self.nodes[connection.node as usize].router.address(), connection.local_port);
+            let address = connection.tuple.shared();
+            let address = address.unwrap_or_else(|| self.nodes[connection.node as usize].router.address());
+            let local = SocketAddrV4::new(address, connection.local_port);
             self.trace.record(Record::Series(series_of(connection, local, self.now)));
         }
         if connection.machine.is_closed() {
@@ -399,7 +404,8 @@ impl World {
 
     fn opened(&self, id: ConnectionId) -> Opened {
         let connection = self.connections.get(id).expect("the caller has just looked it up");
-        let addr = self.nodes[connection.node as usize].router.address();
+        let shared = connection.tuple.shared();
+        let addr = shared.unwrap_or_else(|| self.nodes[connection.node as usize].router.address());
         Opened {
             socket: Socket::Connection(id).id(),
             flow: connection.flow,

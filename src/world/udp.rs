@@ -8,7 +8,7 @@ use crate::host::{Answer, Inbox, NetError, Received, Ticket};
 use crate::ip;
 use crate::trace::{Arrival, Cause};
 use crate::wire::{Body, Datagram, Dscp, Ecn, Icmp, Packet, Payload, Transit, UnreachableCode};
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::rc::Rc;
 
 use super::sockets::Socket;
@@ -33,12 +33,18 @@ impl World {
     }
 
     /// A program sends a datagram.
-    pub(super) fn udp_send(&mut self, id: Id<Datagrams>, to: SocketAddrV4, payload: Payload, flow: u64) {
+    pub(super) fn udp_send(
+        &mut self,
+        id: Id<Datagrams>,
+        (from, to): (Option<Ipv4Addr>, SocketAddrV4),
+        payload: Payload,
+        flow: u64,
+    ) {
         let Some(socket) = self.datagrams.get(id) else { return };
         let (node, src_port, dscp) = (socket.node, socket.port, socket.dscp);
         let flow = if flow == 0 { socket.flow } else { flow };
         let packet = Packet {
-            src: self.nodes[node as usize].router.address(),
+            src: from.unwrap_or_else(|| self.nodes[node as usize].router.address()),
             dst: *to.ip(),
             ttl: ip::DEFAULT_TTL,
             dscp,
@@ -84,6 +90,7 @@ impl World {
         let transit = &packet.transit;
         let received = Received {
             from: SocketAddrV4::new(packet.src, datagram.src_port),
+            at: packet.dst,
             payload: std::mem::take(&mut datagram.payload),
             flow: transit.flow,
             arrival: Arrival {

@@ -191,7 +191,8 @@ fn pairs(
     let [first, second] = &items[..] else {
         return value::wrong(value, "`between` names two nodes: (\"a\", \"b\")", problems);
     };
-    let (a, b) = (nodes.find(first, problems), nodes.find(second, problems));
+    let mut end = |value| nodes.find(value, problems).filter(|found| Nodes::are_machines(value, found, plan, problems));
+    let (a, b) = (end(first), end(second));
     let (a, b) = (a?, b?);
     if a == b {
         if mesh && a.len() > 1 {

@@ -1,5 +1,6 @@
 //! From the tree of a file to a plan: every field read, every default filled in, every fault collected.
 
+mod anycast;
 mod balancer;
 mod caching;
 mod cluster;
@@ -38,6 +39,7 @@ pub const FORMS: &[&[&Form]] = &[
     nodes::FORMS,
     balancer::FORMS,
     edge::FORMS,
+    anycast::FORMS,
     traffic::CALLS,
     tls::FORMS,
     links::FORMS,
@@ -127,9 +129,11 @@ fn read(root: &Value, name: &str, problems: &mut Problems) -> Option<Plan> {
     }
     // What a link that could not be read would have joined is not known.
     let whole = !problems.has_errors();
+    anycast::read(&nodes, &mut plan, problems);
     nodes.finish(&mut plan, problems);
     balancer::read(&nodes, &mut plan, problems);
     edge::read(&nodes, &mut plan, problems);
+    anycast::check(&nodes, &mut plan, problems);
     zones::read(fields.get("zones"), &nodes, &mut plan, problems);
     let traffic = fields.need("traffic", "{ \"echo\": Ping(from: .., to: ..) }", problems);
     traffic::read(traffic, &nodes, &mut plan, problems);
@@ -138,7 +142,8 @@ fn read(root: &Value, name: &str, problems: &mut Problems) -> Option<Plan> {
     }
     if let Some(value) = fields.get("routing") {
         plan.routing = faults::routing(value, problems).unwrap_or_default();
-        if fields.get("faults").is_none() {
+        let may_withdraw = plan.anycast().any(|(_, anycast)| anycast.check.is_some());
+        if fields.get("faults").is_none() && !may_withdraw {
             fields.no_effect("routing", "nothing fails that routes could lead around", problems);
         }
     }

@@ -10,7 +10,7 @@ use crate::base::Span as Duration;
 use crate::ip::natural_order;
 use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
-use crate::scenario::plan::{Balancer, Node, NodeKind, Plan, Resolver};
+use crate::scenario::plan::{Anycast, Balancer, Node, NodeKind, Plan, Resolver};
 use crate::topo::{self, Place};
 
 static HOST: Form = Form { name: "Host", fields: &["at", "count", "access", "resolver", "tcp"] };
@@ -34,8 +34,19 @@ pub(super) const FORMS: &[&Form] = &[
     &AUTHORITY,
 ];
 
-const KINDS: &[&str] =
-    &["Host", "Router", "Server", "Balancer", "Edge", "PurgeControl", "Store", "Cluster", "Resolver", "Authority"];
+const KINDS: &[&str] = &[
+    "Host",
+    "Router",
+    "Server",
+    "Balancer",
+    "Edge",
+    "PurgeControl",
+    "Store",
+    "Cluster",
+    "Resolver",
+    "Authority",
+    "Anycast",
+];
 
 /// A declared name: one node or a group of them.
 pub(super) struct Group<'a> {
@@ -57,6 +68,8 @@ pub(super) struct Group<'a> {
     pub(super) edge: Option<&'a Value>,
     /// The whole entry of a control point.
     pub(super) control: Option<&'a Value>,
+    /// The whole entry of an anycast address, for the same reason.
+    pub(super) anycast: Option<&'a Value>,
     /// What its members ask of others before they answer.
     pub(super) calls: Vec<server::Calls<'a>>,
     /// What a `Store` says of the whole store.
@@ -126,6 +139,7 @@ pub(super) fn read<'a>(value: Option<&'a Value>, tcp: Settings, plan: &mut Plan,
             balancer: matches!(template.kind, NodeKind::Balancer(_)).then_some(entry),
             edge: matches!(template.kind, NodeKind::Edge(_)).then_some(entry),
             control: matches!(template.kind, NodeKind::PurgeControl(_)).then_some(entry),
+            anycast: matches!(template.kind, NodeKind::Anycast(_)).then_some(entry),
             calls: template.calls,
             store: template.store,
         });
@@ -188,15 +202,16 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         "Store" => &STORE,
         "Cluster" => &CLUSTER,
         "Resolver" => &RESOLVER,
+        "Anycast" => &super::anycast::ANYCAST,
         _ => &AUTHORITY,
     };
     let Some(fields) = Fields::open(form, entry, problems) else { return template };
-    let at = fields.get("at");
+    let at = fields.get_if("at");
     template.places = at.map_or_else(Vec::new, |value| places(value, problems));
     template.broken = at.is_some() && template.places.is_empty();
     // More than 16,777,000 hosts would not fit into 10.0.0.0/8, and none of this size was ever simulated in one run.
     template.count =
-        fields.get("count").and_then(|value| value::whole(value, "a count of nodes", 1..=1_000_000, problems));
+        fields.get_if("count").and_then(|value| value::whole(value, "a count of nodes", 1..=1_000_000, problems));
     if let Some(Kind::List(items)) = at.map(|value| &value.kind)
         && fields.at_most_one(&["at", "count"], "a list of places makes a group with a member at each", problems)
     {
@@ -229,6 +244,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         }
         "Cluster" => template.kind = NodeKind::Cluster(cluster::read(&fields, template.count, problems)),
         "Resolver" => template.kind = NodeKind::Resolver(resolver(&fields, problems)),
+        "Anycast" => template.kind = NodeKind::Anycast(Anycast::unread()),
         _ => {
             template.zones = fields.get("zones");
             template.kind = NodeKind::Authority { zones: Vec::new() };
@@ -311,6 +327,18 @@ impl Nodes<'_> {
         self.find_name(name, inner(value), problems)
     }
 
+    /// Whether what has been found is machines and no address that several of them announce.
+    pub(super) fn are_machines(value: &Value, found: &[u32], plan: &Plan, problems: &mut Problems) -> bool {
+        let mut shared = found.iter().map(|&node| &plan.nodes[node as usize]);
+        let Some(node) = shared.find(|node| matches!(node.kind, NodeKind::Anycast(_))) else { return true };
+        problems.add(
+            Diagnostic::error(Code::WrongRole, inner(value), format!("`{}` is an address and no machine", node.name))
+                .also(node.declared, "an `Anycast` address")
+                .help("name the machines that announce it"),
+        );
+        false
+    }
+
     /// The nodes called `name`, if there are any.
     pub(super) fn named(&self, name: &str) -> Option<&[u32]> {
         if let Some(group) = self.groups.iter().find(|group| group.name == name) {
@@ -386,9 +414,11 @@ impl Nodes<'_> {
         let mut all = Vec::new();
         for value in values {
             let found = self.find(value, problems)?;
-            if let Some(&other) =
-                found.iter().find(|&&node| !matches!(plan.nodes[node as usize].kind, NodeKind::Resolver(_)))
-            {
+            let resolves = |node: &u32| {
+                let is = |&node: &u32| matches!(plan.nodes[node as usize].kind, NodeKind::Resolver(_));
+                plan.machines(node).iter().all(is)
+            };
+            if let Some(&other) = found.iter().find(|node| !resolves(node)) {
                 let node = &plan.nodes[other as usize];
                 problems.add(
                     Diagnostic::error(Code::WrongRole, inner(value), format!("`{}` is no resolver", node.name))

@@ -107,8 +107,13 @@ pub(super) struct Parts<'a, 'p> {
 }
 
 impl Parts<'_, '_> {
-    /// Whether packets get from `a` to `b`.
+    /// Whether packets get from `a` to `b`; of an anycast address, to or from one of its members.
     pub(super) fn reaches(&self, a: u32, b: u32) -> bool {
+        let (from, to) = (self.paths.plan.machines(&a), self.paths.plan.machines(&b));
+        from.iter().any(|&from| to.iter().any(|&to| self.reaches_machine(from, to)))
+    }
+
+    fn reaches_machine(&self, a: u32, b: u32) -> bool {
         let around = |node: u32| &self.paths.neighbours[node as usize];
         let near = |node: u32| {
             let own = self.part[node as usize];

@@ -7,7 +7,7 @@ use super::Problems;
 use super::paths::Paths;
 use crate::base::{Span, Time};
 use crate::scenario::diagnostic::{Code, Diagnostic};
-use crate::scenario::plan::{Http, Lookups, Measure, NodeKind, Plan, Statistic, Traffic, TrafficKind};
+use crate::scenario::plan::{Http, Lookups, Measure, NodeKind, Origin, Plan, Statistic, Traffic, TrafficKind};
 use crate::service::Limit;
 use crate::service::bulk::Amount;
 use crate::service::client::Arrivals;
@@ -53,7 +53,7 @@ fn reachable(plan: &Plan, paths: &Paths<'_>, problems: &mut Problems) {
         _ => None,
     });
     for (traffic, http) in by_name {
-        let crate::scenario::plan::Origin::Name(name) = &http.asks[0].origin else { continue };
+        let Origin::Name(name) = &http.asks[0].origin else { continue };
         let holds = |apex: &str| name == apex || name.ends_with(&format!(".{apex}"));
         let Some(zone) = plan.zones.iter().filter(|zone| holds(&zone.apex)).max_by_key(|zone| zone.apex.len()) else {
             continue;
@@ -90,6 +90,21 @@ fn unused(plan: &Plan, problems: &mut Problems) {
             _ => {}
         }
     }
+    // By HTTP, members of an anycast address are asked, and not the address.
+    for traffic in &plan.traffic {
+        let TrafficKind::Http(http) = &traffic.kind else { continue };
+        used.extend(http.asks.iter().filter_map(|ask| match ask.origin {
+            Origin::Node(node) => Some(node),
+            Origin::Name(_) => None,
+        }));
+    }
+    let resolvers: BTreeSet<u32> = plan.nodes.iter().flat_map(|node| &node.resolvers).copied().collect();
+    for (node, anycast) in plan.anycast() {
+        if used.contains(&node) || resolvers.contains(&node) {
+            used.insert(node);
+            used.extend(&anycast.members);
+        }
+    }
     // Members of a store are asked by each other.
     used.extend(plan.stores.iter().filter(|store| store.members.len() > 1).flat_map(|store| &store.members));
     let ends: BTreeSet<_> = used.iter().map(|&node| plan.nodes[node as usize].declared).collect();
@@ -104,6 +119,7 @@ fn unused(plan: &Plan, problems: &mut Problems) {
                 | NodeKind::Balancer(_)
                 | NodeKind::Edge(_)
                 | NodeKind::PurgeControl(_)
+                | NodeKind::Anycast(_)
         ) && !ends.contains(&node.declared);
         if idle && said.insert(node.declared) {
             problems.add(

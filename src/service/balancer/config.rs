@@ -7,7 +7,7 @@ use super::policy::Algorithm;
 use crate::base::{Ratio, Span, Time};
 use crate::wire::Dscp;
 use std::fmt;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 /// A balancer.
 #[derive(Clone, PartialEq, Debug)]
@@ -26,8 +26,8 @@ pub struct Config {
     pub default: Option<usize>,
     /// Number of this balancer among those of its group, from 0.
     pub instance: u32,
-    /// Code point of packets whose answers go direct.
-    pub code_point: Dscp,
+    /// The addresses that clients come to, each with the code point of packets whose answers go direct from there.
+    pub code_points: Vec<(Ipv4Addr, Dscp)>,
 }
 
 /// What a balancer looks at.

@@ -82,7 +82,7 @@ pub(super) fn watch(host: &Host, members: &Rc<Members>, check: &Check) {
 }
 
 /// Asks once; true if the answer is as it should be.
-pub(super) async fn probe(host: &Host, at: SocketAddrV4, what: &Probe) -> bool {
+pub(in crate::service) async fn probe(host: &Host, at: SocketAddrV4, what: &Probe) -> bool {
     let Ok(stream) = host.connect_with(at, None, true).await else { return false };
     let Probe::Http { path } = what else { return true };
     let (address, method) = (at.ip().to_string(), Method::Get);

@@ -15,6 +15,7 @@ mod slow_start;
 
 pub use config::{Config, Layer, Member, Pool, Return};
 pub use group::Group;
+pub(in crate::service) use health::probe;
 pub use health::{Check, Probe};
 pub(in crate::service) use l7::hash_of;
 pub use l7::{Match, Route};

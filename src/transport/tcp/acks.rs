@@ -22,7 +22,7 @@ pub(super) struct Acks {
     /// Answers are expected to carry ACKs.
     pub(super) interactive: bool,
     /// When data last came, and when it was last sent.
-    last_received: Time,
+    pub(super) last_received: Time,
     /// Their segment size, as seen.
     pub(super) peer_mss: u64,
     last_small: u64,

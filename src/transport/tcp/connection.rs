@@ -12,7 +12,7 @@ use crate::base::{Span, Time};
 use crate::trace::Arrival;
 use crate::transport::congestion::{Controller, INFINITE_SSTHRESH, Phase, Window};
 use crate::transport::rtt::Rtt;
-use crate::wire::{Cookie, Ecn, Flags, Options, Payload, Segment, Seq};
+use crate::wire::{Cookie, Ecn, Flags, Payload, SackBlocks, Segment, Seq};
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 
@@ -162,6 +162,10 @@ pub struct Connection {
     pub(super) sack: bool,
     pub(super) scaling: bool,
     pub(super) nagle: bool,
+    /// Segments that are not full wait for more (`TCP_CORK`).
+    pub(super) corked: bool,
+    /// Offset beyond which a segment that is not full waits for more, corked or because the program has announced more.
+    pub(super) held_from: u64,
     pub(super) probes_tail: bool,
     pub(super) rack: bool,
     pub(super) restarts: bool,
@@ -246,6 +250,8 @@ impl Connection {
             sack: config.sack,
             scaling: config.window_scaling,
             nagle: config.nagle,
+            corked: false,
+            held_from: u64::MAX,
             probes_tail: config.tail_loss_probe,
             rack: config.rack,
             restarts: config.restart_after_idle.unwrap_or(constants.restart_after_idle),
@@ -376,6 +382,7 @@ impl Connection {
         let mut rest = payload;
         self.buffer.append(rest.split_to(room));
         self.starved = !rest.is_empty();
+        self.release_held();
         if self.state == State::SynSent {
             self.open_now();
         }
@@ -392,9 +399,33 @@ impl Connection {
         self.buffer_limit = bytes;
     }
 
-    /// Nagle's algorithm on or off (`TCP_NODELAY`); what it held back may go at once.
+    /// Nagle's algorithm on or off (`TCP_NODELAY`); what it held back may go at once, and what a cork holds back too (Linux
+    /// `TCP_NAGLE_PUSH`).
     pub const fn set_nagle(&mut self, on: bool) {
         self.nagle = on;
+        if !on && self.held_from < u64::MAX {
+            self.held_from = self.written();
+        }
+    }
+
+    /// Holds segments that are not full back, or no longer (`TCP_CORK`). What is held goes when it has waited for a timeout.
+    pub const fn set_cork(&mut self, on: bool) {
+        self.corked = on;
+        self.held_from = if on { 0 } else { u64::MAX };
+    }
+
+    /// The program has announced more (`MSG_MORE`): a segment that is not full waits for it, or for the next acknowledgment.
+    pub const fn expect_more(&mut self) {
+        if !self.corked {
+            self.held_from = 0;
+        }
+    }
+
+    /// What waits for more waits no longer, unless it is corked.
+    pub(super) const fn release_held(&mut self) {
+        if !self.corked {
+            self.held_from = u64::MAX;
+        }
     }
 
     /// Gives up when sent data stays unacknowledged for so long (RFC 5482).
@@ -487,7 +518,7 @@ impl Connection {
     pub fn abort(&mut self, now: Time) {
         if self.state > State::SynSent && !matches!(self.state, State::TimeWait | State::Closed) {
             let mut reset = self.bare_segment(Flags::RST | Flags::ACK, self.next, now);
-            reset.options = Options::default();
+            reset.options.sack = SackBlocks::none();
             self.control_out.push_back(reset);
         }
         self.orphan = true;

@@ -1,7 +1,7 @@
 //! What can be asked of a connection (Linux `tcp_info`).
 
 use super::connection::{Connection, State};
-use crate::base::{BitRate, Span};
+use crate::base::{BitRate, Span, Time};
 use crate::transport::congestion::{INFINITE_SSTHRESH, Phase};
 
 /// A connection's state at one instant. Counts are segments unless a name says bytes.
@@ -51,6 +51,14 @@ pub struct Info {
     pub advmss: u32,
     /// Segment size seen from the peer, in bytes.
     pub rcv_mss: u32,
+    /// Payload acknowledged by the peer, in bytes.
+    pub bytes_acked: u64,
+    /// Payload received in order, in bytes.
+    pub bytes_received: u64,
+    /// Last instant at which data came, or the handshake was over.
+    pub last_received: Time,
+    /// How often the network has reordered.
+    pub reorderings: u32,
     /// Degree of reordering that the network has shown.
     pub reordering: u32,
     /// Whether timestamps, SACK and window scaling are in use.
@@ -96,6 +104,10 @@ impl Connection {
             snd_mss: self.mss,
             advmss: self.own_mss,
             rcv_mss: u32::try_from(self.acks.peer_mss).unwrap_or(u32::MAX),
+            bytes_acked: self.una.min(self.written()).saturating_sub(1),
+            bytes_received: self.receiver.received(),
+            last_received: self.acks.last_received,
+            reorderings: self.board.reorderings,
             reordering: self.board.reordering,
             options: (self.timestamps, self.sack, self.scaling),
             peer_window: self.peer_window,

@@ -147,6 +147,7 @@ impl Connection {
         self.timers.timeouts = 0;
         self.recovery.retransmitting_since = None;
         self.recovery.full_at = now;
+        self.acks.last_received = now;
         let (window, srtt, mss) = (&mut self.window, self.rtt.srtt(), self.mss);
         self.control.get().init(window, now, srtt, mss);
         if !self.opened_fast() {
@@ -229,8 +230,9 @@ impl Connection {
         }
         if let Some((value, echo)) = segment.options.timestamps.filter(|_| self.timestamps) {
             self.echo = Some(echo);
-            // RFC 7323 4.3: from the segment that contains the last ACK sent.
-            if start <= self.acks.acked.cast_signed() {
+            // RFC 7323 4.3: from the segment that contains the last ACK sent, unless that segment is to be dropped for acknowledging
+            // what has not been sent.
+            if self.offset(segment.ack) <= self.next.cast_signed() && start <= self.acks.acked.cast_signed() {
                 self.ts_recent = value;
             }
         } else {
@@ -258,6 +260,7 @@ impl Connection {
             return;
         }
         self.after_ack(now);
+        self.release_held();
         self.take_data(segment, transit, now);
         self.check_ack(now);
     }
@@ -294,6 +297,15 @@ impl Connection {
             self.answer_old(start, end, now);
             return false;
         }
+        if end > right && !rst && self.receiver.readable() > 0 {
+            // What extends beyond the window is taken whole where nothing else waits to be read, and otherwise not at all; a FIN just
+            // behind the window is taken (Linux `tcp_sequence` since 6.17).
+            let fin = i64::from(segment.flags.has(Flags::FIN));
+            if end - fin > right {
+                self.answer_old(start, end, now);
+                return false;
+            }
+        }
         true
     }
 
@@ -320,10 +332,8 @@ impl Connection {
     fn acknowledge(&mut self, segment: &Segment, now: Time) -> bool {
         let ack = self.offset(segment.ack);
         if ack > self.next.cast_signed() {
-            // RFC 5961 5.2 asks for an answer; Linux gives it in every state but this.
-            if self.state != State::Established {
-                self.challenge(now);
-            }
+            // RFC 5961 5.2, RFC 9293 3.10.7.4. (Linux gives the answer in ESTABLISHED too only since 7.0.)
+            self.challenge(now);
             return false;
         }
         let prior_una = self.una;
@@ -599,24 +609,14 @@ impl Connection {
             return;
         }
         let start = start.cast_unsigned();
-        let right = self.receiver.next + self.receiver.window();
-        if start >= right && len > 0 && start > self.receiver.next {
+        if len > 0 && self.receiver.window() == 0 {
+            // The window is closed (a probe): say so.
             self.answer_old(start.cast_signed(), end, now);
             return;
         }
-        let mut payload = std::mem::take(&mut segment.payload);
-        let cut = start + len > right;
-        if cut {
-            payload = payload.split_to(right.saturating_sub(start));
-        }
-        if len > 0 && payload.is_empty() {
-            // The window is closed (a probe): say so.
-            self.acks.owed = true;
-            self.acks.now = true;
-            return;
-        }
+        let payload = std::mem::take(&mut segment.payload);
         let had_holes = self.receiver.reports_holes();
-        if fin && !cut {
+        if fin {
             self.receiver.fin = Some(start + len);
         }
         if len > 0 {
@@ -642,7 +642,8 @@ impl Connection {
         }
         if self.receiver.fin == Some(self.receiver.next) {
             self.take_fin(now);
-            self.acks.now |= had_holes;
+            // No room for the FIN either, strictly, and the peer should know soon (Linux `ICSK_ACK_NOMEM`).
+            self.acks.now |= had_holes || self.receiver.window() == 0;
         } else if fin && len == 0 && self.receiver.fin.is_some_and(|fin| fin < self.receiver.next) {
             self.acks.owed = true;
             self.acks.now = true;

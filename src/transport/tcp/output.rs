@@ -312,9 +312,12 @@ impl Connection {
             return None;
         }
         let partial = len < mss && !(self.fin && waiting <= len);
-        if partial && self.nagle && !forced && !self.board.is_empty() && self.small_end > self.una {
+        if partial && !forced {
             // Nagle with Minshall's change: one small segment in flight at a time.
-            return None;
+            let one_out = self.nagle && !self.board.is_empty() && self.small_end > self.una;
+            if one_out || self.next + len > self.held_from {
+                return None;
+            }
         }
         Some(len)
     }
@@ -529,6 +532,8 @@ impl Connection {
         let waiting = self.written().saturating_sub(self.next);
         if room > 0 && waiting > 0 {
             let len = room.min(waiting).min(u64::from(self.mss));
+            self.timers.window_probes = 0;
+            self.timers.backoff = 0;
             return self.sent_new(len, now);
         }
         self.window_probe(now)

@@ -93,7 +93,9 @@ impl Receiver {
     /// Before the peer's SYN. `first` is the first window, `buffer` what the buffer allows before autotuning and `limit` at most.
     pub(super) fn new(mss: u32, first: u32, buffer: u64, limit: u64, scale: u8) -> Self {
         let mss = u64::from(mss);
-        let first = u64::from(first) / mss * mss;
+        let first = u64::from(first).min(limit);
+        // Whole segments, if there is room for one (Linux `tcp_select_initial_window`).
+        let first = if first > mss { first / mss * mss } else { first };
         Self {
             irs: Seq(0),
             next: 0,
@@ -110,7 +112,7 @@ impl Receiver {
             scale,
             clamp: buffer.min(limit),
             limit,
-            threshold: first.min(limit),
+            threshold: first,
             offered: (u64::MAX, 0, 0, 0),
             advertised_mss: mss,
             per_round: 10 * mss,
@@ -144,6 +146,11 @@ impl Receiver {
     #[inline]
     pub(super) const fn readable(&self) -> u64 {
         self.ready_bytes
+    }
+
+    /// Payload that has arrived in order, in bytes.
+    pub(super) fn received(&self) -> u64 {
+        self.next.saturating_sub(1 + u64::from(self.ended()))
     }
 
     /// Whether the peer's FIN has been reached.
@@ -241,11 +248,11 @@ impl Receiver {
             let (start, end, mut arrival) = (held.start, held.end, held.arrival);
             self.held_bytes -= payload.len();
             if end <= self.next {
-                self.set_duplicate(start, end);
+                self.extend_duplicate(start, end);
                 continue;
             }
             if start < self.next {
-                self.set_duplicate(start, self.next);
+                self.extend_duplicate(start, self.next);
                 payload.advance(self.next - start);
             }
             arrival.released = now;
@@ -261,10 +268,11 @@ impl Receiver {
         self.blocks.retain(|block| block.1 > next);
     }
 
-    /// Takes the peer's FIN, which is next.
+    /// Takes the peer's FIN, which is next. There is nothing to be reported behind it (Linux `tcp_fin`).
     pub(super) fn take_fin(&mut self) {
         self.next += 1;
-        self.forget_blocks();
+        self.blocks.clear();
+        self.duplicate = None;
     }
 
     /// Keeps a segment above a hole; false if all of it was there already.
@@ -323,13 +331,15 @@ impl Receiver {
         self.duplicate = Some((start, end));
     }
 
+    /// More of the segment at hand had arrived before: only what adjoins is reported with it (Linux `tcp_dsack_extend`).
     fn extend_duplicate(&mut self, start: u64, end: u64) {
         match &mut self.duplicate {
-            Some((from, until)) if *until == start => {
-                let _ = from;
-                *until = end;
+            Some((from, until)) if start <= *until && *from <= end => {
+                *from = start.min(*from);
+                *until = end.max(*until);
             }
-            _ => self.set_duplicate(start, end),
+            Some(_) => {}
+            None => self.set_duplicate(start, end),
         }
     }
 

@@ -395,7 +395,7 @@ impl Connection {
         if self.recovery.undo_from.is_none() || !self.was_delayed() {
             return false;
         }
-        self.board.reordering_seen = true;
+        self.board.reorderings += 1;
         if self.board.retrans_out > 0 {
             return true;
         }
@@ -439,7 +439,7 @@ impl Connection {
         }
         if of_probe {
             news.dsack_of_probe = true;
-        } else if self.board.reordering_seen {
+        } else if self.board.reorderings > 0 {
             self.board.rack.dsack_seen = true;
         }
         news.dsack = true;

@@ -68,7 +68,8 @@ impl World {
         let opening = Opening { server_name: options.name.clone(), alpn: options.alpn.clone(), ticket: known };
         let secrets = Secrets { host: secret, connection: flow << 1 };
         let machine = quic::Connection::connect(&config, opening, to, secrets, self.now);
-        let id = self.quic_insert(node, machine, port, flow, key);
+        let local = (self.nodes[node as usize].router.address(), port);
+        let id = self.quic_insert(node, machine, local, flow, key);
         self.nodes[node as usize].stack.quic.ports.insert(port, Use::Connection(id));
         if early {
             let opened = self.quic_opened(id);

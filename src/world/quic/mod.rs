@@ -24,6 +24,8 @@ type QuicId = Id<QuicConnection>;
 pub(super) struct QuicConnection {
     machine: quic::Connection,
     node: u32,
+    /// The address that its peer knows.
+    local: Ipv4Addr,
     local_port: u16,
     flow: u64,
     /// Time of the connection's earliest entry in the event queue; later entries are stale.
@@ -105,6 +107,7 @@ impl World {
         let port = datagram.dst_port;
         let Some(&usage) = self.nodes[node as usize].stack.quic.ports.get(&port) else { return false };
         let remote = SocketAddrV4::new(packet.src, datagram.src_port);
+        let local = packet.dst;
         let payload = std::mem::take(&mut datagram.payload);
         let (transit, ecn) = (packet.transit, packet.ecn);
         self.packets.free(id);
@@ -112,7 +115,9 @@ impl World {
             .and_then(|dst| self.nodes[node as usize].stack.quic.ids.get(&dst).copied());
         let target = match (found, usage) {
             (Some(id), _) => Some(id),
-            (None, Use::Listener(listener)) => self.quic_accept(node, listener, remote, &payload, transit.flow),
+            (None, Use::Listener(listener)) => {
+                self.quic_accept(node, listener, (local, remote), &payload, transit.flow)
+            }
             (None, Use::Connection(id)) => self.quic_reset_came(id, &payload),
         };
         if let Some(id) = target
@@ -139,7 +144,7 @@ impl World {
         &mut self,
         node: u32,
         listener: Id<QuicListener>,
-        remote: SocketAddrV4,
+        (local, remote): (Ipv4Addr, SocketAddrV4),
         payload: &Payload,
         flow: u64,
     ) -> Option<QuicId> {
@@ -151,7 +156,7 @@ impl World {
             let len = u32::try_from(payload.len()).unwrap_or(u32::MAX).saturating_sub(1).min(43);
             if len >= 21 {
                 let reset = crate::wire::quic::stateless_reset(&Secrets::reset_token(secret, dst), len);
-                self.quic_send(node, port, remote, reset, (flow, self.now), Ecn::NotCapable);
+                self.quic_send(node, (local, port), remote, reset, (flow, self.now), Ecn::NotCapable);
             }
             return None;
         }
@@ -171,7 +176,7 @@ impl World {
                 let token = quic::retry_token(secret, remote, dst);
                 let mut retry = Payload::empty();
                 Item::Retry { dst: src, src: quic::retry_id(secret, dst), token }.put(&mut retry);
-                self.quic_send(node, port, remote, retry, (flow, self.now), Ecn::NotCapable);
+                self.quic_send(node, (local, port), remote, retry, (flow, self.now), Ecn::NotCapable);
                 return None;
             };
             original = proven;
@@ -187,7 +192,7 @@ impl World {
             machine.trust_address();
         }
         let key = (*remote.ip(), remote.port(), None);
-        let id = self.quic_insert(node, machine, port, flow, key);
+        let id = self.quic_insert(node, machine, (local, port), flow, key);
         // The client calls us by the id that it made up until it has our own.
         self.nodes[node as usize].stack.quic.ids.insert(dst, id);
         self.quic.get_mut(id)?.listener = Some(listener);
@@ -198,7 +203,7 @@ impl World {
         &mut self,
         node: u32,
         machine: quic::Connection,
-        local_port: u16,
+        (local, local_port): (Ipv4Addr, u16),
         flow: u64,
         key: TicketKey,
     ) -> QuicId {
@@ -206,6 +211,7 @@ impl World {
         let id = self.quic.insert(QuicConnection {
             machine,
             node,
+            local,
             local_port,
             flow,
             scheduled: Time::NEVER,
@@ -260,9 +266,10 @@ impl World {
         loop {
             while let Some(connection) = self.quic.get_mut(id) {
                 let Some(transmit) = connection.machine.poll_transmit(self.now) else { break };
-                let (node, port, flow) = (connection.node, connection.local_port, connection.flow);
+                let (node, flow) = (connection.node, connection.flow);
+                let local = (connection.local, connection.local_port);
                 let times = (flow, transmit.first_sent);
-                self.quic_send(node, port, transmit.remote, transmit.payload, times, transmit.ecn);
+                self.quic_send(node, local, transmit.remote, transmit.payload, times, transmit.ecn);
             }
             let mut again = false;
             while let Some(connection) = self.quic.get_mut(id) {
@@ -312,12 +319,11 @@ impl World {
             Phase::Open | Phase::Disorder if info.cwnd_bytes < info.ssthresh_bytes => Recovery::SlowStart,
             Phase::Open | Phase::Disorder => Recovery::CongestionAvoidance,
         };
-        let address = self.nodes[connection.node as usize].router.address();
         self.trace.record(Record::Series(Series {
             time: self.now,
             flow: connection.flow,
             node: connection.node,
-            local: SocketAddrV4::new(address, connection.local_port),
+            local: SocketAddrV4::new(connection.local, connection.local_port),
             remote: connection.machine.remote(),
             cwnd: info.cwnd_bytes,
             ssthresh: info.ssthresh_bytes,
@@ -381,11 +387,10 @@ impl World {
 
     fn quic_opened(&self, id: QuicId) -> Opened {
         let connection = self.quic.get(id).expect("the caller has just looked it up");
-        let addr = self.nodes[connection.node as usize].router.address();
         Opened {
             socket: Socket::Quic(id).id(),
             flow: connection.flow,
-            local: SocketAddrV4::new(addr, connection.local_port),
+            local: SocketAddrV4::new(connection.local, connection.local_port),
             remote: connection.machine.remote(),
             stream: 0,
         }
@@ -504,14 +509,14 @@ impl World {
     fn quic_send(
         &mut self,
         node: u32,
-        src_port: u16,
+        (src, src_port): (Ipv4Addr, u16),
         remote: SocketAddrV4,
         payload: Payload,
         (flow, first_sent): (u64, Time),
         ecn: Ecn,
     ) {
         let packet = Packet {
-            src: self.nodes[node as usize].router.address(),
+            src,
             dst: *remote.ip(),
             ttl: crate::ip::DEFAULT_TTL,
             dscp: Dscp::DEFAULT,

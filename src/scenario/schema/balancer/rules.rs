@@ -69,24 +69,20 @@ pub(in crate::scenario::schema) fn check(plan: &Plan, paths: &Paths<'_>, problem
 }
 
 fn direct(plan: &Plan, problems: &mut Problems) {
-    let mut balancers = 0;
+    if let Some(&(balancer, _)) = plan.answered_directly().get(DIRECT) {
+        problems.add(
+            Diagnostic::error(
+                Code::Unsupported,
+                plan.nodes[balancer as usize].declared,
+                format!("more than {DIRECT} balancers with `back: Direct`, anycast addresses counted"),
+            )
+            .help("servers tell them apart by code points for local use, of which there are so many; use `back: Nat`"),
+        );
+    }
     for node in &plan.nodes {
         let NodeKind::Balancer(balancer) = &node.kind else { continue };
         if !balancer.answers_directly() {
             continue;
-        }
-        balancers += 1;
-        if balancers == DIRECT + 1 {
-            problems.add(
-                Diagnostic::error(
-                    Code::Unsupported,
-                    node.declared,
-                    format!("more than {DIRECT} balancers with `back: Direct`"),
-                )
-                .help(
-                    "servers tell them apart by code points for local use, of which there are so many; use `back: Nat`",
-                ),
-            );
         }
         let Some(other) = balancer.targets().find(|target| target.port != balancer.port) else { continue };
         let server = &plan.nodes[other.node as usize];

@@ -36,6 +36,16 @@ fn read(context: &Context<'_, '_>, problems: &mut Problems) -> Option<Struck> {
         problems.add(Diagnostic::error(Code::Contradiction, fields.span, message).help("name it on one side"));
         return None;
     }
+    let shares = |node: &&u32| plan.anycast().any(|(_, anycast)| anycast.members.contains(node));
+    if let Some(&other) = outside.iter().find(shares) {
+        let name = &plan.nodes[other as usize].name;
+        let message = format!("packets to the anycast address of `{name}` may be for others of its members");
+        problems.add(
+            Diagnostic::error(Code::Contradiction, fields.span, message)
+                .help(format!("name `{name}` in `of` and who cannot reach it in `from`")),
+        );
+        return None;
+    }
     // Whose packets: with nobody named on the other side, everybody's, those that pass through included.
     let own = if others.is_some() { inside.clone() } else { Vec::new() };
     let mut effects = Vec::new();

@@ -16,7 +16,8 @@ fn read(context: &Context<'_, '_>, problems: &mut Problems) -> Option<Struck> {
     let value = context.fields.need("factor", "10", problems);
     let factor = value.and_then(|value| value::real(value, "`factor`", 1.01..=100_000.0, problems));
     let works = |kind: &NodeKind| {
-        !matches!(kind, NodeKind::Host | NodeKind::Router | NodeKind::Authority { .. } | NodeKind::Resolver(_))
+        let idle = matches!(kind, NodeKind::Host | NodeKind::Router | NodeKind::Anycast(_));
+        !idle && !matches!(kind, NodeKind::Authority { .. } | NodeKind::Resolver(_))
     };
     let (name, nodes) = targets::nodes(context, works, "machine whose work takes time", problems)?;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 101 and ten million")]

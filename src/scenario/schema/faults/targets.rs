@@ -2,6 +2,7 @@
 
 use super::super::expect::find_link;
 use super::super::form::list;
+use super::super::nodes::Nodes;
 use super::super::{Problems, inner, value};
 use super::Context;
 use crate::scenario::ast::{Kind, Value};
@@ -103,6 +104,9 @@ pub(super) fn nodes(
     let example = plan.nodes.iter().find(|node| suits(&node.kind)).map_or("origin", |node| &*node.name);
     let value = fields.need("node", &format!("\"{example}\""), problems)?;
     let found = nodes.find(value, problems)?.to_vec();
+    if !Nodes::are_machines(value, &found, plan, problems) {
+        return None;
+    }
     let name = value::text(value, "a node", problems)?.to_owned();
     if let Some(&other) = found.iter().find(|&&node| !suits(&plan.nodes[node as usize].kind)) {
         let node = &plan.nodes[other as usize];
@@ -124,7 +128,11 @@ pub(super) fn set(context: &Context<'_, '_>, value: &Value, problems: &mut Probl
     };
     let (mut all, mut names) = (Vec::new(), Vec::new());
     for value in values {
-        all.extend_from_slice(context.nodes.find(value, problems)?);
+        let found = context.nodes.find(value, problems)?;
+        if !Nodes::are_machines(value, found, context.plan, problems) {
+            return None;
+        }
+        all.extend_from_slice(found);
         names.push(value::text(value, "a node", problems)?);
     }
     if all.is_empty() {

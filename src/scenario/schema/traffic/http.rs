@@ -149,6 +149,9 @@ pub(super) fn asking(
 struct Target {
     /// A name of a zone, and where it may lead; otherwise nodes.
     name: Option<String>,
+    /// As the scenario names them.
+    named: Vec<u32>,
+    /// The machines that they may turn out to be.
     nodes: Vec<u32>,
     port: u16,
     tls: Option<Tls>,
@@ -202,12 +205,13 @@ fn target(value: &Value, reading: &Reading<'_, '_>, problems: &mut Problems) -> 
     let span = inner(value);
     let Some((scheme, rest)) = url.split_once("://") else {
         // The name of a node, for short.
-        let nodes = reading.nodes.find_name(url, span, problems)?.to_vec();
+        let named = reading.nodes.find_name(url, span, problems)?.to_vec();
+        let nodes = machines(&named, reading.plan);
         // Its scheme is what it speaks.
         let secure = |&node: &u32| matches!(&reading.plan.nodes[node as usize].kind, NodeKind::Server(server) if server.tls.is_some());
         let tls = nodes.iter().all(secure).then_some(Tls::BROWSER);
         let port = if tls.is_some() { 443 } else { 80 };
-        return Some(Target { name: None, nodes, port, tls, path: "/".to_owned() });
+        return Some(Target { name: None, named, nodes, port, tls, path: "/".to_owned() });
     };
     let (tls, usual_port) = match scheme {
         "http" => (None, 80),
@@ -241,8 +245,20 @@ fn target(value: &Value, reading: &Reading<'_, '_>, problems: &mut Problems) -> 
         );
         return None;
     }
-    let (name, nodes) = origin(host, span, reading, problems)?;
-    Some(Target { name, nodes, port, tls, path: path.to_owned() })
+    let (name, named) = origin(host, span, reading, problems)?;
+    let nodes = machines(&named, reading.plan);
+    Some(Target { name, named, nodes, port, tls, path: path.to_owned() })
+}
+
+/// The machines that nodes may turn out to be, each once.
+fn machines(named: &[u32], plan: &Plan) -> Vec<u32> {
+    let mut nodes = Vec::new();
+    for node in named.iter().flat_map(|node| plan.machines(node)) {
+        if !nodes.contains(node) {
+            nodes.push(*node);
+        }
+    }
+    nodes
 }
 
 /// The host of a URL: a name of a zone, or else a node.
@@ -391,10 +407,10 @@ fn asks(
         return Some(from.iter().map(ask).collect());
     }
     let pairs = match pairing {
-        Pairing::Dealt => dealt(from, &target.nodes, inner(to), problems)?,
-        Pairing::All => from.iter().flat_map(|&from| target.nodes.iter().map(move |&to| (from, to))).collect(),
+        Pairing::Dealt => dealt(from, &target.named, inner(to), problems)?,
+        Pairing::All => from.iter().flat_map(|&from| target.named.iter().map(move |&to| (from, to))).collect(),
     };
-    if let Some((node, _)) = pairs.iter().find(|(from, to)| from == to) {
+    if let Some((node, _)) = pairs.iter().find(|(from, to)| plan.machines(to).contains(from)) {
         let node = &plan.nodes[*node as usize];
         problems.add(
             Diagnostic::error(Code::Contradiction, inner(to), format!("`{}` would ask itself", node.name))
@@ -403,7 +419,7 @@ fn asks(
         );
         return None;
     }
-    let ask = |(from, to)| Ask { from, origin: Origin::Node(to), targets: vec![to] };
+    let ask = |(from, to)| Ask { from, origin: Origin::Node(to), targets: plan.machines(&to).to_vec() };
     Some(pairs.into_iter().map(ask).collect())
 }
 

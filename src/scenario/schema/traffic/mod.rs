@@ -218,7 +218,7 @@ impl Reading<'_, '_> {
             );
             return None;
         }
-        Some(found)
+        Nodes::are_machines(value, found, self.plan, problems).then_some(found)
     }
 
     /// Who sends to whom: `from`, `to` and `pairing`.
@@ -226,7 +226,13 @@ impl Reading<'_, '_> {
         let end = |name: &str, problems: &mut Problems| {
             let value = self.fields.need(name, &self.example(), problems)?;
             let found = self.nodes.find(value, problems)?;
-            if programs { self.ends(value, found, problems) } else { Some(found) }
+            if programs {
+                self.ends(value, found, problems)
+            } else if name == "from" {
+                Nodes::are_machines(value, found, self.plan, problems).then_some(found)
+            } else {
+                Some(found)
+            }
         };
         let (from, to) = (end("from", problems), end("to", problems));
         let pairing = self.fields.get("pairing");

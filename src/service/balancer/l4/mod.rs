@@ -21,7 +21,7 @@ use table::Table;
 /// Connections that have been idle for too long are looked for so often.
 const SWEEP: Span = Span::from_secs(10);
 
-/// The code point by which servers know the n-th balancer whose answers go direct: those for experiments and local use (RFC 2474 6),
+/// The code point by which servers know the n-th address of balancers whose answers go direct: those for experiments and local use (RFC 2474 6),
 /// of which there are 16.
 #[must_use]
 pub fn code_point(n: u8) -> Option<Dscp> {
@@ -33,7 +33,7 @@ pub(super) async fn run(host: Host, mut config: Config, back: Return, idle: Span
     let pool = config.pools.swap_remove(0);
     let key = pool.algorithm.hash_key().cloned();
     let members = Members::start(&host, pool, config.instance);
-    let table = Rc::new(RefCell::new(Table::new(&host, config.port, members, key, back, config.code_point, idle)));
+    let table = Rc::new(RefCell::new(Table::new(&host, config.port, members, key, back, config.code_points, idle)));
     host.steer(Rc::clone(&table) as _);
     loop {
         host.sleep(SWEEP).await;

@@ -9,7 +9,7 @@ use crate::trace::{Record, Refusal, Refused};
 use crate::wire::{Body, Dscp, Flags, Packet, Segment, Seq};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::rc::Rc;
 
 /// Ports that a NAT puts in the place of clients', for each server; above them lie those of the machine's own connections.
@@ -19,6 +19,8 @@ const LINGER: Span = Span::from_secs(60);
 
 struct Connection {
     member: usize,
+    /// The address that the client came to.
+    local: Ipv4Addr,
     /// The NAT's port; the client's own where answers go direct.
     port: u16,
     /// Counted as the member's until it has ended.
@@ -39,8 +41,8 @@ pub(super) struct Table {
     targets: Vec<SocketAddrV4>,
     key: Option<HashKey>,
     back: Return,
-    /// Code point of packets whose answers go direct.
-    code_point: Dscp,
+    /// Code points of packets whose answers go direct, by the address that they came to.
+    code_points: Vec<(Ipv4Addr, Dscp)>,
     idle: Span,
     /// By the client's address and port.
     connections: BTreeMap<SocketAddrV4, Connection>,
@@ -63,7 +65,7 @@ impl Table {
         members: Rc<Members>,
         key: Option<HashKey>,
         back: Return,
-        code_point: Dscp,
+        code_points: Vec<(Ipv4Addr, Dscp)>,
         idle: Span,
     ) -> Self {
         let targets = members.targets();
@@ -75,7 +77,7 @@ impl Table {
             members,
             key,
             back,
-            code_point,
+            code_points,
             idle,
             connections: BTreeMap::new(),
             ports: BTreeMap::new(),
@@ -120,7 +122,7 @@ impl Table {
     }
 
     /// A connection for a client: its member is chosen. `None` if nobody may be chosen or no port is free.
-    fn open(&mut self, client: SocketAddrV4, now: Time) -> Option<()> {
+    fn open(&mut self, client: SocketAddrV4, local: Ipv4Addr, now: Time) -> Option<()> {
         let member = self.members.choose(self.hash(client), &[]);
         let port = member.and_then(|member| match self.back {
             Return::Nat => self.nat_port(member),
@@ -137,7 +139,7 @@ impl Table {
         let held = Some(self.members.send(member, false));
         // Where answers go direct, the server's end does not pass here: the client's word counts.
         let done = [false, self.back == Return::Direct];
-        let connection = Connection { member, port, held, last: now, done, sent: [None; 2] };
+        let connection = Connection { member, local, port, held, last: now, done, sent: [None; 2] };
         self.connections.insert(client, connection);
         Some(())
     }
@@ -146,8 +148,9 @@ impl Table {
     fn inbound(&mut self, packet: &mut Packet, client: SocketAddrV4, now: Time) -> Steered {
         let Body::Tcp(segment) = &mut packet.body else { return Steered::Own };
         let opens = segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK);
-        if opens && self.connections.get(&client).is_some_and(|old| old.held.is_none()) {
-            // The client uses its port again.
+        let moved = |old: &Connection| old.held.is_none() || old.local != packet.dst;
+        if opens && self.connections.get(&client).is_some_and(moved) {
+            // The client uses its port again, or for another of the balancer's addresses.
             self.remove(client);
         }
         if !self.connections.contains_key(&client) {
@@ -156,7 +159,7 @@ impl Table {
             if !opens && (self.back == Return::Nat || self.key.is_none()) {
                 return Steered::Own;
             }
-            if self.open(client, now).is_none() {
+            if self.open(client, packet.dst, now).is_none() {
                 return Steered::Drop;
             }
         }
@@ -170,7 +173,10 @@ impl Table {
                 packet.src = self.host.addr();
                 segment.src_port = connection.port;
             }
-            Return::Direct => packet.dscp = self.code_point,
+            Return::Direct => {
+                let point = self.code_points.iter().find(|(address, _)| *address == connection.local);
+                packet.dscp = point.map_or(packet.dscp, |&(_, point)| point);
+            }
         }
         Steered::Forward { again }
     }
@@ -180,7 +186,7 @@ impl Table {
         let Body::Tcp(segment) = &mut packet.body else { return Steered::Own };
         let Some(connection) = self.connections.get_mut(&client) else { return Steered::Drop };
         let again = connection.note(segment, 1, now);
-        (packet.src, segment.src_port) = (self.host.addr(), self.port);
+        (packet.src, segment.src_port) = (connection.local, self.port);
         (packet.dst, segment.dst_port) = (*client.ip(), client.port());
         Steered::Forward { again }
     }

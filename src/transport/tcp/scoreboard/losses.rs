@@ -67,7 +67,7 @@ impl Scoreboard {
         min_rtt: Option<Span>,
         srtt: Span,
     ) -> Span {
-        if !self.reordering_seen && (recovering || self.sacked_out >= self.reordering) {
+        if self.reorderings == 0 && (recovering || self.sacked_out >= self.reordering) {
             return Span::ZERO;
         }
         (min_rtt.unwrap_or(Span::ZERO) / 4).saturating_mul(u64::from(self.rack.steps)).min(srtt)

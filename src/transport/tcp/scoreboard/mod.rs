@@ -134,7 +134,8 @@ pub(super) struct Scoreboard {
     highest_sacked: u64,
     /// Segments by which the network is known to reorder; three until it does more (Linux `tp->reordering`).
     pub(super) reordering: u32,
-    pub(super) reordering_seen: bool,
+    /// How often it has been seen to reorder (Linux `tp->reord_seen`).
+    pub(super) reorderings: u32,
     pub(super) rack: Rack,
     /// Never-retransmitted segments below this offset have been judged by RACK: acknowledged, SACKed or marked lost.
     judged: u64,
@@ -162,7 +163,7 @@ impl Scoreboard {
             phase_start: Time::ZERO,
             highest_sacked: 0,
             reordering: 3,
-            reordering_seen: false,
+            reorderings: 0,
             rack: Rack {
                 sent: Time::ZERO,
                 end: 0,
@@ -422,7 +423,7 @@ impl Scoreboard {
         let metric = u32::try_from((high - low).div_ceil(head)).unwrap_or(u32::MAX);
         // Linux `tcp_max_reordering`.
         self.reordering = self.reordering.max(metric.min(300));
-        self.reordering_seen = true;
+        self.reorderings += 1;
     }
 
     /// A D-SACK about the segment of offsets `start..end` (if it is still here) came: a retransmission was not needed.
@@ -499,7 +500,7 @@ impl Scoreboard {
                 let size = 1.max(self.ring.front().map_or(1448, |sent| sent.end - sent.start));
                 let metric = u32::try_from((high - reordered).div_ceil(size)).unwrap_or(u32::MAX);
                 self.reordering = self.reordering.max(metric.min(300));
-                self.reordering_seen = true;
+                self.reorderings += 1;
             }
         }
     }
