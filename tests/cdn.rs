@@ -470,7 +470,8 @@ fn fetches_behind_fetches_are_divided_exactly() {
             waited = fetch.budget().of(Phase::ServerCalls);
         }
     }
-    assert!(levels.iter().all(|&times| times > 5), "{levels:?}");
+    // What is fresh at the edge, and what is fresh nowhere: a shield of one edge has nothing that the edge has not.
+    assert!(levels[0] > 5 && levels[2] > 5, "{levels:?}");
 }
 
 struct Reading(Cases);
