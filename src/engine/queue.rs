@@ -78,11 +78,13 @@ impl<E> Ord for Entry<E> {
 /// A priority queue of events of type `E`, earliest key first.
 pub struct Queue<E> {
     heap: Heap<Entry<E>>,
+    /// When the earliest event happens: asked for much more often than it changes.
+    next: Time,
 }
 
 impl<E: Copy> Default for Queue<E> {
     fn default() -> Self {
-        Self { heap: Heap::default() }
+        Self { heap: Heap::default(), next: Time::NEVER }
     }
 }
 
@@ -108,20 +110,23 @@ impl<E: Copy> Queue<E> {
     /// When the earliest event happens; [`Time::NEVER`] if there is none.
     #[must_use]
     #[inline]
-    pub fn next_time(&self) -> Time {
-        self.heap.first().map_or(Time::NEVER, |entry| entry.0.time())
+    pub const fn next_time(&self) -> Time {
+        self.next
     }
 
     /// Adds an event.
     #[inline]
     pub fn push(&mut self, key: Key, event: E) {
+        self.next = self.next.min(key.time());
         self.heap.push(Entry(key, event));
     }
 
     /// Removes and returns the earliest event.
     #[inline]
     pub fn pop(&mut self) -> Option<(Key, E)> {
-        self.heap.pop().map(|entry| (entry.0, entry.1))
+        let entry = self.heap.pop()?;
+        self.next = self.heap.first().map_or(Time::NEVER, |entry| entry.0.time());
+        Some((entry.0, entry.1))
     }
 }
 

@@ -86,11 +86,12 @@ struct Slot {
 pub struct Wheel {
     /// A tick is so many binary digits of nanoseconds wide.
     shift: u32,
-    /// The present tick: no lane waits for an earlier one.
-    tick: u64,
+    /// The first tick of the present word: no lane waits for an earlier one. And which slots of that word are not empty.
+    base: u64,
+    near: u64,
     /// The lanes of each slot.
     slots: Box<[Slot; SLOTS]>,
-    /// Which slots are not empty, and which words of that are not zero.
+    /// Which slots of the other words are not empty, and which of those words are not zero.
     occupied: [u64; WORDS],
     summary: u64,
     lanes: Vec<Waiting>,
@@ -105,11 +106,12 @@ impl Wheel {
     #[must_use]
     pub fn new(lanes: usize, wait: Span) -> Self {
         // As wide as what lies between two instants if every lane waits, or a little narrower, but four usual waits around the wheel.
-        let ticks = (4 * lanes as u64).clamp(16, SLOTS as u64 / 4);
+        let ticks = (2 * lanes as u64).clamp(16, SLOTS as u64 / 4);
         let tick = (wait.as_nanos() / ticks).max(1);
         Self {
             shift: tick.ilog2(),
-            tick: 0,
+            base: 0,
+            near: 0,
             slots: vec![Slot { first: NONE, last: NONE }; SLOTS]
                 .into_boxed_slice()
                 .try_into()
@@ -130,22 +132,21 @@ impl Wheel {
 
     /// The lane is to come up at `time`, which has not passed, and not when it was to come up before, if it was.
     #[expect(clippy::cast_possible_truncation, reason = "slots and words are few")]
-    #[inline]
+    #[expect(clippy::inline_always, reason = "once for every event of a link")]
+    #[inline(always)]
     pub fn set(&mut self, lane: u32, time: Time) {
         let Some(waiting) = self.lanes.get_mut(lane as usize) else { return };
         let tick = time.as_nanos() >> self.shift;
         let slot = slot_of(tick);
         // The usual case: a lane that waits for nothing. Ticks wrap, so that one that has passed is far away.
-        if waiting.time != Time::NEVER || tick.wrapping_sub(self.tick) >= SLOTS as u64 {
+        if waiting.time != Time::NEVER || tick.wrapping_sub(self.base) >= SLOTS as u64 {
             return self.set_among(lane, time);
         }
         *waiting = Waiting { time, next: NONE, slot: slot as u32 };
         let Slot { first, last } = self.slots[slot];
         if first == NONE {
             self.slots[slot] = Slot { first: lane, last: lane };
-            let word = word_of(tick);
-            self.occupied[word] |= 1 << (tick & 63);
-            self.summary |= 1 << word;
+            self.occupy(tick);
         } else if let Some(behind) = self.lanes.get_mut(last as usize)
             && (behind.time < time || (behind.time == time && last < lane))
         {
@@ -158,6 +159,12 @@ impl Wheel {
         }
     }
 
+    /// As [`Wheel::set`], for where it is not asked for all the time.
+    #[inline(never)]
+    pub fn set_later(&mut self, lane: u32, time: Time) {
+        self.set(lane, time);
+    }
+
     /// As [`Wheel::set`], whatever the lane has waited for and whoever waits beside it.
     #[expect(clippy::cast_possible_truncation, reason = "slots and words are few")]
     #[inline(never)]
@@ -165,9 +172,9 @@ impl Wheel {
         if self.lanes[lane as usize].time != Time::NEVER {
             self.withdraw(lane);
         }
-        // An instant that has passed all the same is the first of the present tick.
-        let tick = (time.as_nanos() >> self.shift).max(self.tick);
-        if tick - self.tick >= SLOTS as u64 {
+        // One before the present word comes first in it.
+        let tick = (time.as_nanos() >> self.shift).max(self.base);
+        if tick - self.base >= SLOTS as u64 {
             return self.set_aside(lane, time);
         }
         let slot = slot_of(tick);
@@ -177,9 +184,7 @@ impl Wheel {
                 Some(other) if (other.time, next) < (time, lane) => (before, next) = (next, other.next),
                 _ => {
                     self.link(lane, Waiting { time, next, slot: slot as u32 }, before);
-                    let word = word_of(tick);
-                    self.occupied[word] |= 1 << (tick & 63);
-                    self.summary |= 1 << word;
+                    self.occupy(tick);
                     return;
                 }
             }
@@ -222,7 +227,7 @@ impl Wheel {
         if ends.first == lane {
             ends.first = next;
             if next == NONE {
-                self.vacate(u64::from(slot));
+                self.vacate(slot);
             }
             return;
         }
@@ -239,11 +244,29 @@ impl Wheel {
         }
     }
 
-    /// The slot of `tick` is empty.
-    #[inline]
-    fn vacate(&mut self, tick: u64) {
-        let word = word_of(tick);
-        let left = self.occupied[word] & !(1 << (tick & 63));
+    /// The slot of `tick`, which is not before the present word, is not empty any more.
+    #[expect(clippy::inline_always, reason = "once for every event of a link")]
+    #[inline(always)]
+    fn occupy(&mut self, tick: u64) {
+        if tick ^ self.base < 64 {
+            self.near |= 1 << (tick & 63);
+            return;
+        }
+        let word = &mut self.occupied[word_of(tick)];
+        if *word == 0 {
+            self.summary |= 1 << word_of(tick);
+        }
+        *word |= 1 << (tick & 63);
+    }
+
+    /// The slot is empty.
+    fn vacate(&mut self, slot: u32) {
+        let word = slot as usize >> 6;
+        if word == word_of(self.base) {
+            self.near &= !(1 << (slot & 63));
+            return;
+        }
+        let left = self.occupied[word] & !(1 << (slot & 63));
         self.occupied[word] = left;
         if left == 0 {
             self.summary &= !(1 << word);
@@ -253,33 +276,72 @@ impl Wheel {
     /// Takes out the earliest lane and its instant, if that is before `bound`. If none is, time goes on to `bound`.
     #[inline]
     pub fn pop(&mut self, bound: Time) -> Due {
-        let tick = self.next_tick();
-        if tick < self.aside_tick {
+        let tick = self.base | u64::from(self.near.trailing_zeros());
+        if self.near != 0 && tick < self.aside_tick {
             let slot = slot_of(tick);
             let lane = self.slots[slot].first;
             if let Some(waiting) = self.lanes.get_mut(lane as usize) {
                 let Waiting { time, next, .. } = *waiting;
-                if time < bound {
-                    waiting.time = Time::NEVER;
-                    self.tick = tick;
-                    self.slots[slot].first = next;
-                    if next == NONE {
-                        self.vacate(tick);
-                    }
-                    return Due { time, lane };
+                if time >= bound {
+                    return Due::NOTHING;
                 }
+                waiting.time = Time::NEVER;
+                self.slots[slot].first = next;
+                if next == NONE {
+                    // It was the first slot.
+                    self.near &= self.near - 1;
+                }
+                return Due { time, lane };
             }
-        } else if let Some(due) = self.pop_of_all(bound, tick) {
-            return due;
         }
-        self.go_on_to(bound);
-        Due::NOTHING
+        self.pop_far(bound)
+    }
+
+    /// As [`Wheel::pop`], where the present word is empty or what is aside may come first.
+    #[inline(never)]
+    fn pop_far(&mut self, bound: Time) -> Due {
+        let tick = self.next_tick();
+        if tick >= self.aside_tick || tick == u64::MAX {
+            return self.pop_of_all(bound, tick);
+        }
+        let slot = slot_of(tick);
+        let lane = self.slots[slot].first;
+        let Waiting { time, next, .. } = self.lanes[lane as usize];
+        if time >= bound {
+            self.go_on_to(bound);
+            return Due::NOTHING;
+        }
+        self.go_to_word(tick & !63);
+        self.lanes[lane as usize].time = Time::NEVER;
+        self.slots[slot].first = next;
+        if next == NONE {
+            self.near &= self.near - 1;
+        }
+        Due { time, lane }
     }
 
     /// As [`Wheel::pop`], where what is aside may come before what is in the slot of `tick`, or there is no such slot.
     #[inline(never)]
-    fn pop_of_all(&mut self, bound: Time, tick: u64) -> Option<Due> {
-        let in_slot = if self.summary == 0 { NONE } else { self.slots[slot_of(tick)].first };
+    fn pop_of_all(&mut self, bound: Time, tick: u64) -> Due {
+        let Some(due) = self.first_of_all(bound, tick) else {
+            self.go_on_to(bound);
+            return Due::NOTHING;
+        };
+        if self.near == 0 {
+            self.go_to_word((due.time.as_nanos() >> self.shift) & !63);
+        }
+        if self.lanes[due.lane as usize].slot == ASIDE {
+            self.lanes[due.lane as usize] = Waiting::FOR_NOTHING;
+        } else {
+            self.withdraw(due.lane);
+        }
+        due
+    }
+
+    /// The earliest lane, if it comes up before `bound`, where what is aside may come before what is in the slot of `tick`, or there is
+    /// no such slot.
+    fn first_of_all(&mut self, bound: Time, tick: u64) -> Option<Due> {
+        let in_slot = if tick == u64::MAX { NONE } else { self.slots[slot_of(tick)].first };
         while let Some(instant) = self.aside.first() {
             let (time, lane) = (Time::from_nanos(time_of(instant)), lane_of(instant));
             let waiting = self.lanes[lane as usize];
@@ -293,47 +355,45 @@ impl Wheel {
             self.aside.pop();
             self.aside_tick = self.aside.first().map_or(u64::MAX, |instant| time_of(instant) >> self.shift);
             if valid {
-                self.lanes[lane as usize] = Waiting::FOR_NOTHING;
-                self.tick = self.tick.max(time.as_nanos() >> self.shift);
                 return Some(Due { time, lane });
             }
         }
         let time = self.lanes.get(in_slot as usize)?.time;
-        if time >= bound {
-            return None;
-        }
-        self.tick = tick;
-        self.withdraw(in_slot);
-        Some(Due { time, lane: in_slot })
+        (time < bound).then_some(Due { time, lane: in_slot })
     }
 
-    /// Nothing waits until `bound`. The tick stays behind it, so that what is set next still finds its slot.
-    #[inline]
+    /// Nothing waits until `bound`. The present word stays behind it, so that what is set next still finds its slot.
     fn go_on_to(&mut self, bound: Time) {
-        if bound != Time::NEVER {
-            self.tick = self.tick.max((bound.as_nanos() >> self.shift).saturating_sub(1));
+        if self.near == 0 && bound != Time::NEVER {
+            self.go_to_word((bound.as_nanos() >> self.shift).saturating_sub(1) & !63);
         }
     }
 
-    /// The present tick or the next one after it whose slot is occupied; the last tick of all if none is.
-    #[inline]
-    fn next_tick(&self) -> u64 {
-        let here = self.occupied[word_of(self.tick)] >> (self.tick & 63);
-        if here != 0 { self.tick + u64::from(here.trailing_zeros()) } else { self.next_word() }
+    /// The word that begins with the tick `base` is the present one, if it is later than the present one, which is empty, as are those
+    /// between the two.
+    fn go_to_word(&mut self, base: u64) {
+        if base > self.base {
+            let word = word_of(base);
+            self.base = base;
+            self.near = std::mem::take(&mut self.occupied[word]);
+            self.summary &= !(1 << word);
+        }
     }
 
+    /// The first tick whose slot is occupied; the last tick of all if none is.
     #[expect(clippy::cast_possible_truncation, reason = "slots and words are few")]
-    #[inline]
-    fn next_word(&self) -> u64 {
+    fn next_tick(&self) -> u64 {
+        if self.near != 0 {
+            return self.base | u64::from(self.near.trailing_zeros());
+        }
         if self.summary == 0 {
             return u64::MAX;
         }
-        // The words after this one in their order around the wheel, this one last: its lower bits are a turn away.
-        let next = word_of(self.tick) as u32 + 1;
-        let turned = self.summary.rotate_right(next & 63);
-        let word = (next as usize + turned.trailing_zeros() as usize) & (WORDS - 1);
-        let slot = (word as u64) << 6 | u64::from(self.occupied[word].trailing_zeros());
-        self.tick + (slot.wrapping_sub(self.tick) & (SLOTS as u64 - 1))
+        // The words after this one in their order around the wheel.
+        let here = word_of(self.base) as u32;
+        let ahead = self.summary.rotate_right(here).trailing_zeros();
+        let word = (here + ahead) as usize & (WORDS - 1);
+        self.base + (u64::from(ahead) << 6) + u64::from(self.occupied[word].trailing_zeros())
     }
 }
 

@@ -4,6 +4,7 @@ use super::executor::Waiter;
 use super::inbox::Inbox;
 use super::quic::QuicCall;
 use super::steer::Steer;
+use super::ticks::Ticker;
 use crate::base::{Id, Span, Time};
 use crate::trace::Arrival;
 use crate::wire::{Dscp, Payload};
@@ -158,6 +159,13 @@ pub enum Call {
         ticket: Ticket,
         /// When.
         until: Time,
+    },
+    /// Call a ticker's function at an instant and then whenever it says.
+    Tick {
+        /// The ticker.
+        ticker: Id<Ticker>,
+        /// When first.
+        at: Time,
     },
     /// Ask this program about TCP segments that are for none of the machine's connections, until another one comes.
     Steer {

@@ -3,6 +3,7 @@
 use super::call::{Answer, Call, NetError, Received, Slot, Ticket};
 use super::inbox::Inbox;
 use super::task::Host;
+use super::ticks::Ticker;
 use crate::base::{Arena, Id, Time};
 use crate::trace::Record;
 use std::cell::{Cell, RefCell};
@@ -88,6 +89,8 @@ pub(super) struct Shared {
     /// Whether anybody wants them.
     recording: Cell<bool>,
     slots: RefCell<Arena<Slot>>,
+    /// Functions that are called by the clock.
+    pub(super) tickers: RefCell<Arena<Ticker>>,
     /// Tasks; a slot is empty while its task is being made.
     tasks: RefCell<Arena<Option<Running>>>,
     /// The task that is being polled, and the address by which its waker is known.
@@ -239,6 +242,7 @@ impl Executor {
                 records: RefCell::default(),
                 recording: Cell::new(true),
                 slots: RefCell::default(),
+                tickers: RefCell::default(),
                 tasks: RefCell::default(),
                 current: Cell::new((None, std::ptr::null())),
                 ready: RefCell::default(),
@@ -323,10 +327,23 @@ impl Executor {
         self.shared.wake(waiter);
     }
 
-    /// A datagram, or an error, for the program that holds the inbox. True if it waits for that.
+    /// A datagram, or an error, for the program that holds the inbox. True if a program has something to do or to ask now.
     #[inline]
-    pub fn deliver(&self, inbox: &Inbox, result: Result<Received, NetError>) -> bool {
+    pub fn deliver(&self, inbox: &Inbox, result: Result<Received, NetError>, now: Time) -> bool {
+        if inbox.is_handled() {
+            self.set_now(now);
+            inbox.handle(result);
+            return !self.shared.calls.borrow().is_empty();
+        }
         inbox.put(result, &self.shared)
+    }
+
+    /// Calls a ticker's function; its next instant, unless it has ended.
+    #[inline]
+    #[must_use]
+    pub fn tick(&self, ticker: Id<Ticker>, now: Time) -> Option<Time> {
+        self.set_now(now);
+        self.shared.tick(ticker)
     }
 
     /// Ends every task of a node, as a crash does: their futures are dropped where they stand.

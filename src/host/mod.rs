@@ -15,12 +15,14 @@ mod sockets;
 mod steer;
 pub mod sync;
 mod task;
+mod ticks;
 
 pub use call::{Answer, Call, Echoed, NetError, Opened, Place, Received, SocketId, Ticket, Want};
 pub use condition::{Condition, Dns};
 pub use executor::Executor;
 pub use inbox::Inbox;
 pub use quic::{QuicCall, QuicConnection, QuicEndpoint, QuicOptions, QuicStream};
-pub use sockets::{EchoSocket, TcpListener, TcpStream, UdpSocket};
+pub use sockets::{Each, EchoSocket, TcpListener, TcpStream, UdpSocket};
 pub use steer::{Steer, Steered};
 pub use task::{Elapsed, Host, Sleep, Task};
+pub use ticks::{Ticker, Ticks};

@@ -6,7 +6,9 @@ use super::task::Host;
 use crate::trace::Arrival;
 use crate::wire::Payload;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
 /// A TCP connection. All methods take `&self`: one task may read while another writes, through an `Rc`.
 /// At most one read and one write should be under way at a time; further ones are served in order.
@@ -199,6 +201,34 @@ impl UdpSocket {
     /// The next datagram; [`NetError::Refused`] when ICMP said that nobody listens where the last one went.
     pub async fn receive(&self) -> Result<Received, NetError> {
         std::future::poll_fn(|context| self.inbox.poll(self.host.shared(), context.waker())).await
+    }
+}
+
+impl UdpSocket {
+    /// Calls `handler` with each datagram as it arrives, for as long as the returned future is held; it is never ready. It costs a small
+    /// part of a loop around [`UdpSocket::receive`]; what the function sends goes out when it returns. ICMP errors are not told.
+    pub fn each(&self, handler: impl FnMut(Received) + 'static) -> Each<'_> {
+        self.inbox.set_handler(Box::new(handler));
+        Each { inbox: &self.inbox }
+    }
+}
+
+/// A function takes the datagrams of a socket until this is dropped.
+pub struct Each<'a> {
+    inbox: &'a Inbox,
+}
+
+impl Future for Each<'_> {
+    type Output = std::convert::Infallible;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Pending
+    }
+}
+
+impl Drop for Each<'_> {
+    fn drop(&mut self) {
+        self.inbox.clear_handler();
     }
 }
 

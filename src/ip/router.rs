@@ -78,12 +78,12 @@ impl Router {
         &self.fib
     }
 
-    /// The way out for a packet that is to go on, if everything about it is as it should be: what [`Router::receive`] says, short of
-    /// the MTU and the TTL.
+    /// The way out for a packet that is not for the node's own address, if everything about it is as it should be: what
+    /// [`Router::receive`] says, short of the MTU and the TTL.
     #[must_use]
     #[inline]
     pub fn forwards(&self, packet: &Packet) -> Option<Egress> {
-        if self.role == Role::Host || packet.dst == self.address || packet.ttl <= 1 {
+        if self.role == Role::Host || packet.ttl <= 1 {
             return None;
         }
         self.fib.egress(packet)

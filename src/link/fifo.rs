@@ -18,9 +18,9 @@ struct Slot<P> {
 #[derive(Debug)]
 pub(super) struct Fifo<P> {
     slots: Vec<Slot<P>>,
-    head: u32,
-    waiting: u32,
-    tail: u32,
+    head: usize,
+    waiting: usize,
+    tail: usize,
     waiting_bytes: u64,
 }
 
@@ -30,12 +30,12 @@ impl<P: Copy> Fifo<P> {
     }
 
     pub(super) const fn len(&self) -> usize {
-        self.tail.wrapping_sub(self.head) as usize
+        self.tail.wrapping_sub(self.head)
     }
 
     #[inline]
-    fn slot(&self, at: u32) -> Option<&Slot<P>> {
-        self.slots.get(at as usize & self.slots.len().wrapping_sub(1))
+    fn slot(&self, at: usize) -> Option<&Slot<P>> {
+        self.slots.get(at & self.slots.len().checked_sub(1)?)
     }
 
     /// What has not departed by `now`, on a line with this delay.
@@ -49,7 +49,7 @@ impl<P: Copy> Fifo<P> {
             self.waiting_bytes -= u64::from(slot.size);
             self.waiting = self.waiting.wrapping_add(1);
         }
-        Backlog { packets: u64::from(self.tail.wrapping_sub(self.waiting)), bytes: self.waiting_bytes }
+        Backlog { packets: self.tail.wrapping_sub(self.waiting) as u64, bytes: self.waiting_bytes }
     }
 
     /// Everything has departed.
@@ -67,8 +67,9 @@ impl<P: Copy> Fifo<P> {
         if count == self.slots.len() {
             self.grow(packet, fate);
         }
-        let at = self.tail as usize & self.slots.len().wrapping_sub(1);
-        if let Some(free) = self.slots.get_mut(at) {
+        if let Some(mask) = self.slots.len().checked_sub(1)
+            && let Some(free) = self.slots.get_mut(self.tail & mask)
+        {
             *free = Slot { arrival, packet, size, fate };
         }
         self.tail = self.tail.wrapping_add(1);
@@ -79,14 +80,13 @@ impl<P: Copy> Fifo<P> {
     /// Doubles the ring; `packet` and `fate` are something to fill it with.
     #[cold]
     #[inline(never)]
-    #[expect(clippy::cast_possible_truncation, reason = "fewer than 2^32 packets are on a line")]
     fn grow(&mut self, packet: P, fate: Fate) {
         let count = self.len();
         let mut slots = Vec::with_capacity((2 * count).max(8));
-        slots.extend((0..count).filter_map(|index| self.slot(self.head.wrapping_add(index as u32)).copied()));
+        slots.extend((0..count).filter_map(|index| self.slot(self.head.wrapping_add(index)).copied()));
         slots.resize((2 * count).max(8), Slot { arrival: Time::NEVER, packet, size: 0, fate });
         self.waiting = self.waiting.wrapping_sub(self.head);
-        self.tail = count as u32;
+        self.tail = count;
         self.head = 0;
         self.slots = slots;
     }
@@ -97,14 +97,17 @@ impl<P: Copy> Fifo<P> {
         if self.head == self.tail { None } else { self.slot(self.head).map(|slot| slot.arrival) }
     }
 
-    /// Takes the first packet out, which has arrived, and says when the next one does ([`Time::NEVER`] if there is none).
+    /// As [`Fifo::pop`], if there is a packet and it arrives; or else nothing is done.
     #[inline]
-    pub(super) fn pop(&mut self) -> Option<(P, Fate, Time)> {
+    pub(super) fn pop_arriving(&mut self) -> Option<(P, Time)> {
         if self.head == self.tail {
             return None;
         }
-        let mask = self.slots.len().wrapping_sub(1);
-        let Slot { packet, fate, size, .. } = *self.slots.get(self.head as usize & mask)?;
+        let mask = self.slots.len().checked_sub(1)?;
+        let Slot { packet, fate, size, .. } = *self.slots.get(self.head & mask)?;
+        if fate != Fate::Arrives {
+            return None;
+        }
         let head = self.head.wrapping_add(1);
         if self.waiting == self.head {
             // Nothing has been offered since it departed.
@@ -112,7 +115,26 @@ impl<P: Copy> Fifo<P> {
             self.waiting_bytes -= u64::from(size);
         }
         self.head = head;
-        let next = if head == self.tail { Time::NEVER } else { self.slots.get(head as usize & mask)?.arrival };
+        let next = if head == self.tail { Time::NEVER } else { self.slots.get(head & mask)?.arrival };
+        Some((packet, next))
+    }
+
+    /// Takes the first packet out, which has arrived, and says when the next one does ([`Time::NEVER`] if there is none).
+    #[inline]
+    pub(super) fn pop(&mut self) -> Option<(P, Fate, Time)> {
+        if self.head == self.tail {
+            return None;
+        }
+        let mask = self.slots.len().checked_sub(1)?;
+        let Slot { packet, fate, size, .. } = *self.slots.get(self.head & mask)?;
+        let head = self.head.wrapping_add(1);
+        if self.waiting == self.head {
+            // Nothing has been offered since it departed.
+            self.waiting = head;
+            self.waiting_bytes -= u64::from(size);
+        }
+        self.head = head;
+        let next = if head == self.tail { Time::NEVER } else { self.slots.get(head & mask)?.arrival };
         Some((packet, fate, next))
     }
 }

@@ -18,7 +18,7 @@ use faulty::Faults;
 pub use faulty::{Changed, Spent, Trouble};
 use fifo::Fifo;
 use loss::Loss;
-use queue::{Found, Gate, Label, Limit, Place, Verdict};
+use queue::{Found, Gate, Label, Place, Room, Verdict};
 pub use scheduled::Left;
 use scheduled::Scheduled;
 use shifting::{Course, Shifting};
@@ -92,10 +92,10 @@ struct Backlog {
 pub struct Counters {
     /// Packets accepted: their bits were put on the line.
     pub sent: u64,
-    /// Bytes of those.
-    pub sent_bytes: u64,
     /// Packets that arrived, copies by duplication not counted.
     pub arrived: u64,
+    /// Bytes of those sent.
+    pub sent_bytes: u64,
     /// Copies that arrived besides.
     pub duplicated: u64,
     /// Packets that the queue has marked: congestion experienced.
@@ -111,6 +111,13 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// More bytes wait than ever before.
+    #[cold]
+    #[inline(never)]
+    const fn note_queue(&mut self, bytes: u64) {
+        self.max_queue = bytes;
+    }
+
     /// Packets offered: accepted, or refused by the queue.
     #[must_use]
     pub const fn offered(&self) -> u64 {
@@ -192,7 +199,7 @@ pub struct Link<P> {
     delay: Span,
     /// When the last bit of everything accepted has been put on the line.
     free: Time,
-    limit: Limit,
+    room: Room,
     loss: Loss,
     fifo: Fifo<P>,
     special: Option<Box<Special<P>>>,
@@ -209,7 +216,7 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
             line: Serialiser::new(config.rate),
             delay: config.delay,
             free: Time::ZERO,
-            limit: config.queue.limit(),
+            room: config.queue.limit().into(),
             loss: Loss::new(&config.loss, stream_of(seed, name, "loss")),
             fifo: Fifo::new(),
             special,
@@ -270,7 +277,7 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
         // On an idle line there is no need to look for what has departed.
         let idle = self.free <= now;
         let backlog = if idle { self.fifo.no_backlog() } else { self.fifo.backlog(self.delay, now) };
-        if !self.limit.admits(u32::from(size), backlog) {
+        if !self.room.admits(u32::from(size), backlog) {
             return self.refuse(Cause::QueueFull);
         }
         let transit = &mut packet.transit;
@@ -302,7 +309,10 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
         counters.sent_bytes += u64::from(size);
         counters.busy += serialisation;
         counters.queue_integral += u128::from(size) * u128::from((departure - now).as_nanos());
-        counters.max_queue = counters.max_queue.max(backlog.bytes + u64::from(size));
+        let queue = backlog.bytes + u64::from(size);
+        if queue > counters.max_queue {
+            counters.note_queue(queue);
+        }
         departure
     }
 
@@ -333,7 +343,7 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
         if let Verdict::Drop(cause) = verdict {
             return self.refuse(cause);
         }
-        if !self.limit.admits(u32::from(size), backlog) {
+        if !self.room.admits(u32::from(size), backlog) {
             return self.refuse(Cause::QueueFull);
         }
         if verdict == Verdict::Mark {
@@ -374,6 +384,17 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
     /// When the next packet comes out at the far end.
     fn first_arrival(&self) -> Option<Time> {
         self.shifting().map_or_else(|| self.fifo.first_arrival(), Shifting::first_arrival)
+    }
+
+    /// As [`Link::take`], if what comes out of a plain link is a packet that arrives, which is nearly always so; or else nothing is done.
+    #[inline]
+    pub fn take_plain(&mut self) -> Option<(P, Time)> {
+        if self.special.is_some() {
+            return None;
+        }
+        let taken = self.fifo.pop_arriving()?;
+        self.counters.arrived += 1;
+        Some(taken)
     }
 
     /// The packet that comes out now, at the instant that [`Link::wake`] has named, what becomes of it, and what [`Link::wake`]

@@ -3,8 +3,10 @@
 //! What a role does with its host is judged here without any protocol's influence; the same laws over real packets are
 //! judged in the world.
 
-use crate::base::{Span, Time};
-use crate::host::{Answer, Call, Executor, Host, Inbox, NetError, Opened, Place, Received, SocketId, Ticket, Want};
+use crate::base::{Id, Span, Time};
+use crate::host::{
+    Answer, Call, Executor, Host, Inbox, NetError, Opened, Place, Received, SocketId, Ticker, Ticket, Want,
+};
 use crate::trace::{Arrival, Record};
 use crate::wire::Payload;
 use std::collections::{BTreeMap, VecDeque};
@@ -31,6 +33,7 @@ struct Stream {
 
 enum Event {
     Wake(Ticket),
+    Tick(Id<Ticker>),
     /// A connection request reaches its server.
     Connect {
         ticket: Ticket,
@@ -220,6 +223,7 @@ impl Ideal {
                     self.at(far, Event::Datagram(to, Received { from, at: *to.ip(), payload, flow, arrival }));
                 }
             }
+            Call::Tick { ticker, at } => self.at(at.max(self.now), Event::Tick(ticker)),
             Call::Sleep { ticket, until } => self.at(until.max(self.now), Event::Wake(ticket)),
             Call::Cancel { ticket, place } => {
                 let Place::Socket(socket) = place else { return };
@@ -253,6 +257,11 @@ impl Ideal {
     fn event(&mut self, event: Event) {
         match event {
             Event::Wake(ticket) => self.executor.answer(ticket, Answer::Slept),
+            Event::Tick(ticker) => {
+                if let Some(next) = self.executor.tick(ticker, self.now) {
+                    self.at(next.max(self.now), Event::Tick(ticker));
+                }
+            }
             Event::Answer(ticket, answer) => self.executor.answer(ticket, answer),
             Event::Connect { ticket, from, to } => self.connect(ticket, from, to),
             Event::Bytes(socket, payload, sent) => {
@@ -280,7 +289,7 @@ impl Ideal {
                     _ => None,
                 });
                 if let Some(inbox) = found {
-                    self.executor.deliver(inbox, Ok(received));
+                    self.executor.deliver(inbox, Ok(received), self.now);
                 }
             }
         }

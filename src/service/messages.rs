@@ -6,20 +6,15 @@
 use super::carrier::quic_options;
 use super::{Limit, Numbering, tick};
 use crate::base::{Span, Time};
-use crate::host::{Host, NetError};
+use crate::host::{Host, NetError, UdpSocket};
 use crate::trace::{Arrival, Message, MessageSent, Record};
-use crate::wire::{Chunk, Payload};
-use bytes::Bytes;
+use crate::wire::{HEAD, Payload};
+use std::cell::RefCell;
 use std::net::SocketAddrV4;
+use std::rc::Rc;
 
 /// Bytes that every message needs for its number and time.
-pub const MIN_BYTES: u64 = 16;
-
-/// Messages up to this size are cut, several at a time, from blocks of memory; larger ones are their first bytes and filler.
-const SMALL: u64 = 2_000;
-
-/// Size of such a block: messages share it, and the last of them that goes frees it.
-const BLOCK: u64 = 8 * SMALL;
+pub const MIN_BYTES: u64 = HEAD as u64;
 
 /// What carries messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -92,32 +87,61 @@ pub async fn send(host: Host, config: Sender) {
 }
 
 async fn send_datagrams(host: &Host, config: &Sender) {
-    let Ok(mut socket) = host.udp(0).await else { return };
-    let mut writer = Writer::new(config);
-    let mut rebinding = Rebinding::new(config);
-    let mut index = 0;
+    let source = Rc::new(RefCell::new(Source {
+        host: host.clone(),
+        config: config.clone(),
+        writer: Writer::new(config),
+        rebinding: Rebinding::new(config),
+        index: 0,
+    }));
     loop {
-        let at = tick(config.start, config.every, index);
-        if !config.limit.allows(index, at) {
-            return;
+        let next = source.borrow().next();
+        let Some(at) = next else { return };
+        let Ok(socket) = host.udp(0).await else { return };
+        let own = Rc::clone(&source);
+        host.ticks(at, move |now| own.borrow_mut().send(&socket, now)).await;
+    }
+}
+
+/// Datagrams, each sent when it is due.
+struct Source {
+    host: Host,
+    config: Sender,
+    writer: Writer,
+    rebinding: Rebinding,
+    index: u64,
+}
+
+impl Source {
+    /// When the next message is due, if there is one.
+    #[inline]
+    fn next(&self) -> Option<Time> {
+        let at = tick(self.config.start, self.config.every, self.index);
+        self.config.limit.allows(self.index, at).then_some(at)
+    }
+
+    /// Sends what is due; when the next is. `None` at the end, and when the socket has had its time.
+    #[inline]
+    fn send(&mut self, socket: &UdpSocket, now: Time) -> Option<Time> {
+        while let Some(at) = self.next() {
+            if at > now {
+                return Some(at);
+            }
+            if self.rebinding.is_due(at) {
+                return None;
+            }
+            self.host.record(sent(&self.config, self.index, at));
+            socket.send(self.config.to, self.writer.message(self.index));
+            self.index += 1;
         }
-        if at > host.now() {
-            host.sleep_until(at).await;
-        }
-        host.record(sent(config, index, at));
-        if rebinding.is_due(at) {
-            let Ok(another) = host.udp(0).await else { return };
-            socket = another;
-        }
-        socket.send(config.to, writer.message(index));
-        index += 1;
+        None
     }
 }
 
 async fn send_stream(host: &Host, config: &Sender, congestion: Option<&'static str>) {
     let mut stream = host.connect_with(config.to, congestion, true).await.ok();
     let config = &Sender { start: host.now(), ..config.clone() };
-    let mut writer = Writer::new(config);
+    let writer = Writer::new(config);
     let mut rebinding = Rebinding::new(config);
     let mut index = 0;
     loop {
@@ -151,7 +175,7 @@ async fn send_stream(host: &Host, config: &Sender, congestion: Option<&'static s
 async fn send_streams(host: &Host, config: &Sender, congestion: Option<&'static str>) {
     let mut connection = host.quic(config.to, quic_options(congestion)).await.ok();
     let config = &Sender { start: host.now(), ..config.clone() };
-    let mut writer = Writer::new(config);
+    let writer = Writer::new(config);
     let mut rebinding = Rebinding::new(config);
     let mut index = 0;
     loop {
@@ -213,43 +237,27 @@ fn sent(config: &Sender, index: u64, time: Time) -> Record {
     Record::MessageSent(MessageSent { traffic: config.traffic, number: config.numbering.at(index), time })
 }
 
-/// Makes messages. When each is due is known beforehand, so small ones are made several at a time.
+/// Makes messages.
 struct Writer {
     numbering: Numbering,
     start: Time,
     every: Span,
     bytes: u64,
-    block: Bytes,
 }
 
 impl Writer {
     fn new(config: &Sender) -> Self {
         let Sender { numbering, start, every, bytes, .. } = *config;
-        Self { numbering, start, every, bytes, block: Bytes::new() }
+        Self { numbering, start, every, bytes }
     }
 
-    /// The message with this index; they are asked for in order.
-    #[expect(clippy::cast_possible_truncation, reason = "small messages have small sizes")]
-    fn message(&mut self, index: u64) -> Payload {
-        if self.bytes > SMALL {
-            let mut payload = Payload::real(self.head(index).to_vec());
-            payload.push(Chunk::Filler(self.bytes - MIN_BYTES));
-            return payload;
-        }
-        let size = self.bytes as usize;
-        if self.block.is_empty() {
-            let count = BLOCK / self.bytes;
-            let mut block = Vec::with_capacity(count as usize * size);
-            for index in index..index + count {
-                block.extend_from_slice(&self.head(index));
-                block.resize(block.len() + size - MIN_BYTES as usize, 0);
-            }
-            self.block = block.into();
-        }
-        Payload::real(self.block.split_to(size))
+    /// The message with this index.
+    #[inline]
+    fn message(&self, index: u64) -> Payload {
+        Payload::headed(self.head(index), self.bytes - MIN_BYTES)
     }
 
-    fn head(&self, index: u64) -> [u8; 16] {
+    fn head(&self, index: u64) -> [u8; HEAD] {
         let due = tick(self.start, self.every, index).as_nanos();
         (u128::from(self.numbering.at(index)) << 64 | u128::from(due)).to_be_bytes()
     }
@@ -257,7 +265,7 @@ impl Writer {
 
 /// The number and the instant of writing in the first bytes of a message; `None` if it is too short.
 fn read_head(message: &Payload) -> Option<(u64, Time)> {
-    let head = u128::from_be_bytes(*message.real_prefix().first_chunk()?);
+    let head = u128::from_be_bytes(message.real_head()?);
     #[expect(clippy::cast_possible_truncation, reason = "takes the two halves apart")]
     Some(((head >> 64) as u64, Time::from_nanos(head as u64)))
 }
@@ -274,11 +282,9 @@ pub async fn receive(host: Host, config: Receiver) {
 
 async fn receive_datagrams(host: &Host, config: &Receiver) -> Result<(), NetError> {
     let socket = host.udp(config.port).await?;
-    loop {
-        // An ICMP error on a socket that only receives is about nothing.
-        let Ok(datagram) = socket.receive().await else { continue };
-        received(host, config.traffic, datagram.flow, &datagram.payload, datagram.arrival);
-    }
+    let (host, traffic) = (host.clone(), config.traffic);
+    // An ICMP error on a socket that only receives is about nothing.
+    match socket.each(move |got| received(&host, traffic, got.flow, &got.payload, got.arrival)).await {}
 }
 
 async fn receive_streams(host: &Host, config: &Receiver) -> Result<(), NetError> {
@@ -343,8 +349,8 @@ mod tests {
 
     #[test]
     fn every_message_carries_its_number_and_time_whatever_its_size() {
-        for bytes in [MIN_BYTES, 17, 160, SMALL, SMALL + 1] {
-            let mut writer = Writer::new(&sender(bytes));
+        for bytes in [MIN_BYTES, 17, 160, 2_000, 2_001] {
+            let writer = Writer::new(&sender(bytes));
             for index in 0..300 {
                 let message = writer.message(index);
                 assert_eq!(message.len(), bytes);

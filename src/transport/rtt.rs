@@ -56,6 +56,8 @@ impl Rtt {
     }
 
     /// Takes a sample; `una` and `next` are the offsets acknowledged and sent so far, which delimit windows.
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
     pub fn sample(&mut self, sample: Span, una: u64, next: u64) {
         let m = sample.as_nanos().max(1);
         self.latest = sample;
@@ -102,14 +104,22 @@ impl Rtt {
     }
 
     /// Takes a sample for the minimum filter.
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
     pub fn sample_min(&mut self, sample: Span, now: Time) {
-        if let [(_, only)] = self.minima.make_contiguous()
-            && *only < sample
-            && self.minima[0].0 + MIN_WINDOW / 4 > now
+        if let Some(&(at, least)) = self.minima.front()
+            && self.minima.len() == 1
+            && least < sample
+            && at + MIN_WINDOW / 4 > now
         {
             // Nothing fresher is needed while the minimum is young: the usual case costs no queue work.
             return;
         }
+        self.sample_min_anew(sample, now);
+    }
+
+    #[inline(never)]
+    fn sample_min_anew(&mut self, sample: Span, now: Time) {
         while self.minima.back().is_some_and(|&(_, held)| held >= sample) {
             self.minima.pop_back();
         }

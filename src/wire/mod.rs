@@ -12,5 +12,5 @@ pub mod tls;
 pub use dscp::Dscp;
 pub use icmp::{Icmp, Quote, UnreachableCode};
 pub use packet::{Body, Datagram, Ecn, IPV4_HEADER, Packet, Transit, UDP_HEADER};
-pub use payload::{Chunk, Payload};
+pub use payload::{Chunk, HEAD, Payload};
 pub use segment::{Cookie, FastOpen, Flags, Options, SackBlocks, Segment, Seq, TCP_HEADER};

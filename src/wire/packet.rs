@@ -58,13 +58,21 @@ pub enum Body {
 }
 
 impl Body {
+    /// Protocol number of ICMP.
+    pub const ICMP: u8 = 1;
+    /// Protocol number of TCP.
+    pub const TCP: u8 = 6;
+    /// Protocol number of UDP.
+    pub const UDP: u8 = 17;
+
     /// The IP protocol number.
     #[must_use]
+    #[inline]
     pub const fn protocol(&self) -> u8 {
         match self {
-            Self::Tcp(_) => 6,
-            Self::Udp(_) => 17,
-            Self::Icmp(_) => 1,
+            Self::Tcp(_) => Self::TCP,
+            Self::Udp(_) => Self::UDP,
+            Self::Icmp(_) => Self::ICMP,
         }
     }
 

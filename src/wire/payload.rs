@@ -10,7 +10,12 @@ pub enum Chunk {
     Real(Bytes),
     /// So many bytes whose content nobody reads; a capture writes them as zeros.
     Filler(u64),
+    /// A few bytes that somebody will read, and so many behind them that nobody does: a small message, without memory of its own.
+    Headed([u8; HEAD], u64),
 }
+
+/// Bytes at the head of a [`Chunk::Headed`].
+pub const HEAD: usize = 16;
 
 impl Chunk {
     /// Length in bytes.
@@ -20,6 +25,28 @@ impl Chunk {
         match self {
             Self::Real(bytes) => bytes.len() as u64,
             Self::Filler(n) => *n,
+            Self::Headed(_, n) => HEAD as u64 + *n,
+        }
+    }
+
+    /// The real bytes at its front.
+    #[must_use]
+    #[inline]
+    pub fn real(&self) -> &[u8] {
+        match self {
+            Self::Real(bytes) => bytes,
+            Self::Filler(_) => &[],
+            Self::Headed(head, _) => head,
+        }
+    }
+
+    /// How many bytes of filler follow those.
+    #[must_use]
+    #[inline]
+    pub const fn filler(&self) -> u64 {
+        match self {
+            Self::Real(_) => 0,
+            Self::Filler(n) | Self::Headed(_, n) => *n,
         }
     }
 
@@ -37,6 +64,11 @@ impl Chunk {
                 *have -= n;
                 Self::Filler(n)
             }
+            Self::Headed(..) => {
+                let (taken, left) = (self.slice(0, n), self.slice(n, self.len() - n));
+                *self = left;
+                taken
+            }
         }
     }
 
@@ -45,6 +77,14 @@ impl Chunk {
         match self {
             Self::Real(bytes) => Self::Real(bytes.slice(index(start)..index(start + len))),
             Self::Filler(_) => Self::Filler(len),
+            Self::Headed(..) if start >= HEAD as u64 => Self::Filler(len),
+            Self::Headed(head, _) if start == 0 && len >= HEAD as u64 => Self::Headed(*head, len - HEAD as u64),
+            Self::Headed(head, _) => {
+                // A part of the head, with what follows it.
+                let mut part = head[index(start)..HEAD.min(index(start + len))].to_vec();
+                part.resize(index(len), 0);
+                Self::Real(part.into())
+            }
         }
     }
 }
@@ -83,6 +123,13 @@ impl Payload {
         Self { len: n, first: Some(Chunk::Filler(n)), rest: None }
     }
 
+    /// A head of real bytes, and `n` bytes of filler behind it.
+    #[must_use]
+    #[inline]
+    pub const fn headed(head: [u8; HEAD], n: u64) -> Self {
+        Self { len: HEAD as u64 + n, first: Some(Chunk::Headed(head, n)), rest: None }
+    }
+
     /// Real bytes.
     #[must_use]
     pub fn real(bytes: impl Into<Bytes>) -> Self {
@@ -96,6 +143,14 @@ impl Payload {
     #[inline]
     pub const fn len(&self) -> u64 {
         self.len
+    }
+
+    /// Length in bytes of what is in a packet, which is less than 64 KiB.
+    #[must_use]
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "a packet holds less than 64 KiB")]
+    pub const fn len_u32(&self) -> u32 {
+        self.len as u32
     }
 
     /// Whether there are no bytes.
@@ -119,7 +174,7 @@ impl Payload {
         self.len += more;
         let last = self.rest.as_mut().and_then(|rest| rest.back_mut()).or(self.first.as_mut());
         match (last, chunk) {
-            (Some(Chunk::Filler(have)), Chunk::Filler(n)) => *have += n,
+            (Some(Chunk::Filler(have) | Chunk::Headed(_, have)), Chunk::Filler(n)) => *have += n,
             (Some(_), chunk) => self.rest.get_or_insert_default().push_back(chunk),
             (None, chunk) => self.first = Some(chunk),
         }
@@ -241,16 +296,30 @@ impl Payload {
     /// consists of several chunks.
     #[must_use]
     pub fn real_prefix(&self) -> Bytes {
-        let mut real = self.chunks().map_while(|chunk| match chunk {
-            Chunk::Real(bytes) => Some(bytes),
-            Chunk::Filler(_) => None,
-        });
-        let Some(first) = real.next() else { return Bytes::new() };
-        let Some(second) = real.next() else { return first.clone() };
-        let mut joined = first.to_vec();
-        joined.extend_from_slice(second);
-        real.for_each(|bytes| joined.extend_from_slice(bytes));
+        if let Some(Chunk::Real(first)) = &self.first
+            && self.chunks().nth(1).is_none_or(|second| second.real().is_empty())
+        {
+            return first.clone();
+        }
+        let mut joined = Vec::new();
+        for chunk in self.chunks() {
+            joined.extend_from_slice(chunk.real());
+            if chunk.filler() > 0 {
+                break;
+            }
+        }
         joined.into()
+    }
+
+    /// The first bytes, if they are real.
+    #[must_use]
+    #[inline]
+    pub fn real_head(&self) -> Option<[u8; HEAD]> {
+        if let Some(Chunk::Headed(head, _)) = &self.first {
+            Some(*head)
+        } else {
+            self.real_prefix().first_chunk().copied()
+        }
     }
 
     /// All bytes, filler as zeros.
@@ -258,10 +327,8 @@ impl Payload {
     pub fn to_vec(&self) -> Vec<u8> {
         let mut all = Vec::with_capacity(index(self.len));
         for chunk in self.chunks() {
-            match chunk {
-                Chunk::Real(bytes) => all.extend_from_slice(bytes),
-                Chunk::Filler(n) => all.resize(all.len() + index(*n), 0),
-            }
+            all.extend_from_slice(chunk.real());
+            all.resize(all.len() + index(chunk.filler()), 0);
         }
         all
     }
@@ -284,10 +351,10 @@ mod tests {
             let mut whole = Payload::empty();
             for _ in 0..rng.below(6) {
                 let n = rng.below(20);
-                whole.push(if rng.chance(0.5) {
-                    Chunk::Filler(n)
-                } else {
-                    Chunk::Real((0..n).map(|_| rng.bits().to_le_bytes()[0]).collect())
+                whole.push(match rng.below(3) {
+                    0 => Chunk::Filler(n),
+                    1 => Chunk::Real((0..n).map(|_| rng.bits().to_le_bytes()[0]).collect()),
+                    _ => Chunk::Headed(std::array::from_fn(|_| rng.bits().to_le_bytes()[0]), n),
                 });
             }
             let bytes = whole.to_vec();
@@ -296,6 +363,8 @@ mod tests {
             let head = tail.split_to(cut);
             assert_eq!(head.len() + tail.len(), whole.len());
             assert_eq!([head.to_vec(), tail.to_vec()].concat(), bytes);
+            let real = whole.real_prefix();
+            assert!(bytes.starts_with(&real));
             let len = rng.below(30);
             let from = usize::try_from(cut.min(whole.len())).unwrap();
             let to = usize::try_from((cut + len).min(whole.len())).unwrap();

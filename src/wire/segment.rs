@@ -139,7 +139,7 @@ impl fmt::Debug for Flags {
 }
 
 /// Up to four SACK blocks (RFC 2018), in the order sent: the most recent first.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct SackBlocks {
     blocks: [(Seq, Seq); 4],
     len: u8,
@@ -174,6 +174,14 @@ impl SackBlocks {
         self.len == 0
     }
 }
+
+impl PartialEq for SackBlocks {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for SackBlocks {}
 
 impl fmt::Debug for SackBlocks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -233,6 +241,17 @@ pub struct Options {
 }
 
 impl Options {
+    /// Nothing but timestamps from now on, if those.
+    #[inline]
+    pub const fn hold_only(&mut self, timestamps: Option<(u32, u32)>) {
+        self.mss = None;
+        self.window_scale = None;
+        self.sack_permitted = false;
+        self.timestamps = timestamps;
+        self.sack.len = 0;
+        self.fast_open = FastOpen::Absent;
+    }
+
     /// Length on the wire in bytes, padded to a multiple of four in the layout that Linux uses: timestamps and SACK blocks each
     /// preceded by two NOPs, and SACK-permitted taking the place of the two NOPs before timestamps.
     #[must_use]

@@ -68,7 +68,7 @@ impl World {
             trace: Trace::new(mask),
             digest: Digest::default(),
             events: 0,
-            hops: 0,
+            other_events: 0,
             tally: Tally::default(),
             answered: true,
             programs: vec![Vec::new(); nodes_count],

@@ -80,6 +80,13 @@ impl World {
                     self.schedule(node, until, Event::Timer(ticket));
                 }
             }
+            Call::Tick { ticker, at } => {
+                if at <= self.now {
+                    self.tick(node, ticker);
+                } else {
+                    self.schedule(node, at, Event::Tick { node, ticker });
+                }
+            }
             Call::Steer { steer } => self.nodes[node as usize].stack.steer = Some(steer),
             Call::AnswerFrom { dscp, address } => {
                 self.nodes[node as usize].stack.aliases.insert(dscp, address);
@@ -165,7 +172,9 @@ impl World {
             Place::Socket(socket) => match Socket::of(socket) {
                 Socket::Connection(id) => {
                     if let Some(connection) = self.connections.get_mut(id) {
+                        connection.settle_reads();
                         connection.reads.retain(|reading| reading.ticket != ticket);
+                        connection.sink_anew();
                         connection.writes.retain(|(waiting, _)| *waiting != ticket);
                     }
                 }

@@ -8,9 +8,9 @@
 use super::node::Node;
 use super::pool::PacketId;
 use super::{Direction, Event, World};
-use crate::base::Time;
-use crate::engine::Key;
-use crate::host::{Answer, Echoed};
+use crate::base::{Id, Time};
+use crate::engine::{Key, Wheel};
+use crate::host::{Answer, Echoed, Ticker};
 use crate::ip::{self, Verdict};
 use crate::link::{Fate, Offered};
 use crate::topo::Egress;
@@ -21,10 +21,15 @@ impl World {
     /// Time moves: an event of a node happens.
     pub(super) fn node_event(&mut self, key: Key, event: Event) {
         self.begin(key.time(), key.origin());
+        self.other_events += 1;
         match event {
             Event::Connection(id) => self.connection_event(id),
             Event::Quic(id) => self.quic_event(id),
             Event::Timer(ticket) => self.answer(ticket, Answer::Slept),
+            Event::Tick { node, ticker } => {
+                self.tick(node, ticker);
+                self.serve_calls();
+            }
             Event::Loopback { node, packet } => self.arrive(node, packet),
             Event::Fault(index) => self.fault_event(index),
             Event::Routes(batch) => self.routes_event(batch),
@@ -47,34 +52,57 @@ impl World {
         self.begin(time, (self.nodes.len() as u64 + u64::from(direction)) << 32);
         let end = &mut self.directions[direction as usize];
         let to = end.to;
-        let Some((id, fate, next)) = end.link.take() else { return self.serve(direction) };
+        if self.trace.wants(Mask::PACKETS) {
+            return self.link_event_unusual(direction);
+        }
+        let Some((id, next)) = end.link.take_plain() else { return self.link_event_unusual(direction) };
         if next != Time::NEVER {
             self.arrivals.set(direction, next);
         }
-        self.hops += 1;
+        let (packet, size) = self.packets.sized_mut(id);
+        let router = &self.nodes[to as usize].router;
+        if packet.dst == router.address() {
+            if matches!(packet.body, Body::Tcp(_)) {
+                self.tally.delivered += 1;
+                self.tcp_input(to, id);
+            } else {
+                self.deliver(to, id);
+            }
+        } else if let Some(egress) = router.forwards(packet)
+            && let link = &mut self.directions[egress.index()].link
+            && u32::from(size) <= link.mtu()
+        {
+            packet.ttl -= 1;
+            match link.offer(id, size, packet, time) {
+                Offered::Behind => {}
+                Offered::First(arrival) => self.arrivals.set_later(egress.number(), arrival),
+                Offered::Refused(cause) => self.refused(to, egress.number(), id, cause),
+            }
+            // No program learns of that.
+            return;
+        } else {
+            self.arrive(to, id);
+        }
+        if self.answered {
+            self.settle();
+        }
+    }
+
+    /// The same for all other links, and for packets that do not arrive.
+    #[inline(never)]
+    fn link_event_unusual(&mut self, direction: u32) {
+        let end = &mut self.directions[direction as usize];
+        let to = end.to;
+        let Some((id, fate, next)) = end.link.take() else {
+            self.other_events += 1;
+            return self.serve(direction);
+        };
+        if next != Time::NEVER {
+            self.arrivals.set(direction, next);
+        }
         if fate == Fate::Arrives {
             self.note(to, Some(direction), PacketEvent::Arrived, id);
-            let (packet, size) = self.packets.sized_mut(id);
-            let router = &self.nodes[to as usize].router;
-            if let Some(egress) = router.forwards(packet)
-                && let link = &mut self.directions[egress.index()].link
-                && u32::from(size) <= link.mtu()
-            {
-                packet.ttl -= 1;
-                let offered = link.offer(id, size, packet, time);
-                if offered == Offered::Behind {
-                    self.note(to, Some(egress.number()), PacketEvent::Offered, id);
-                } else {
-                    self.offered(to, egress.number(), id, offered);
-                }
-                // No program learns of that.
-                return;
-            }
-            if packet.dst == router.address() {
-                self.deliver(to, id);
-            } else {
-                self.arrive(to, id);
-            }
+            self.arrive(to, id);
         } else {
             self.fate(to, direction, id, fate);
         }
@@ -119,12 +147,28 @@ impl World {
         loop {
             self.answered = false;
             self.executor.run();
-            while let Some((node, call)) = self.executor.next_call() {
-                self.call(node, call);
-            }
+            self.serve_calls();
             if !self.answered {
                 break;
             }
+        }
+    }
+
+    /// Does what programs have asked for.
+    #[inline]
+    fn serve_calls(&mut self) {
+        while let Some((node, call)) = self.executor.next_call() {
+            self.call(node, call);
+        }
+    }
+
+    /// Calls a program's function. What that asks for waits in the mailbox.
+    #[inline]
+    pub(super) fn tick(&mut self, node: u32, ticker: Id<Ticker>) {
+        match self.executor.tick(ticker, self.now) {
+            Some(time) => self.schedule(node, time.max(self.now), Event::Tick { node, ticker }),
+            // Its end may be what a program waits for.
+            None => self.answered = true,
         }
     }
 
@@ -146,18 +190,26 @@ impl World {
     pub(super) fn send_made(&mut self, node: u32, id: PacketId) {
         let watched = self.trace.wants(Mask::PACKETS);
         let (packet, size) = self.packets.sized_mut(id);
-        let set_out =
-            set_out(&mut self.nodes[node as usize], &mut self.directions, (id, packet, size), self.now, watched);
-        self.has_set_out(node, id, set_out);
+        let machine = &mut self.nodes[node as usize];
+        let links = (&mut self.directions[..], &mut self.arrivals);
+        match set_out(machine, links, (id, packet, size), self.now, watched) {
+            SetOut::Sent => self.tally.sent += 1,
+            unusual => self.has_not_set_out(node, id, unusual),
+        }
     }
 
-    /// Does what is to be done after [`set_out`].
-    #[inline]
-    pub(super) fn has_set_out(&mut self, node: u32, id: PacketId, set_out: Option<(Egress, Offered)>) {
+    /// Does what is to be done after [`set_out`] for a packet that has not.
+    #[inline(never)]
+    pub(super) fn has_not_set_out(&mut self, node: u32, id: PacketId, set_out: SetOut) {
         self.tally.sent += 1;
         match set_out {
-            Some((egress, offered)) => self.offered(node, egress.number(), id, offered),
-            None => self.send_unusually(node, id),
+            SetOut::Sent => {}
+            SetOut::Refused(cause) => {
+                if let Some(egress) = self.nodes[node as usize].router.sends(self.packets.sized_mut(id).0) {
+                    self.refused(node, egress.number(), id, cause);
+                }
+            }
+            SetOut::Unusual => self.send_unusually(node, id),
         }
     }
 
@@ -208,12 +260,10 @@ impl World {
         self.offered(node, egress.number(), id, offered);
     }
 
-    #[expect(clippy::inline_always, reason = "a step of the path of every packet")]
-    #[inline(always)]
     fn offered(&mut self, node: u32, direction: u32, id: PacketId, offered: Offered) {
         match offered {
             Offered::Refused(cause) => return self.refused(node, direction, id, cause),
-            Offered::First(arrival) => self.arrivals.set(direction, arrival),
+            Offered::First(arrival) => self.arrivals.set_later(direction, arrival),
             Offered::Behind => {}
         }
         self.note(node, Some(direction), PacketEvent::Offered, id);
@@ -246,8 +296,6 @@ impl World {
     }
 
     /// Hands a packet to the transport that it is for.
-    #[expect(clippy::inline_always, reason = "a step of the path of every packet")]
-    #[inline(always)]
     fn deliver(&mut self, node: u32, id: PacketId) {
         self.note(node, None, PacketEvent::Delivered, id);
         self.tally.delivered += 1;
@@ -285,9 +333,9 @@ impl World {
         let word = |at: usize| u16::from_be_bytes([quote.head[at], quote.head[at + 1]]);
         match quote.protocol {
             // An echo request's sequence number is in its bytes 6 and 7.
-            1 => self.echo_answer(node, word(6), packet),
-            6 => self.tcp_error(node, (quote.src, word(0)), (quote.dst, word(2)), packet),
-            17 => self.udp_error(node, word(0), packet),
+            Body::ICMP => self.echo_answer(node, word(6), packet),
+            Body::TCP => self.tcp_error(node, (quote.src, word(0)), (quote.dst, word(2)), packet),
+            Body::UDP => self.udp_error(node, word(0), packet),
             _ => {}
         }
     }
@@ -322,26 +370,43 @@ impl World {
     }
 }
 
+/// Whether a packet that a machine has made has set out.
+#[derive(Clone, Copy)]
+pub(super) enum SetOut {
+    /// It is on its first link, or waits for it.
+    Sent,
+    /// The link does not take it.
+    Refused(Cause),
+    /// Not yet: it is looked at in general.
+    Unusual,
+}
+
 /// Offers a packet that a machine has made to its first link, if all is as usual: nobody watches packets, it has a way out and is
 /// not too large for it.
 #[expect(clippy::inline_always, reason = "a step of the path of every packet")]
 #[inline(always)]
 pub(super) fn set_out(
     node: &mut Node,
-    directions: &mut [Direction],
+    (directions, arrivals): (&mut [Direction], &mut Wheel),
     (id, packet, size): (PacketId, &mut Packet, u16),
     now: Time,
     watched: bool,
-) -> Option<(Egress, Offered)> {
+) -> SetOut {
     packet.ident = node.stack.next_ident();
     if watched {
-        return None;
+        return SetOut::Unusual;
     }
-    let egress = node.router.sends(packet)?;
+    let Some(egress) = node.router.sends(packet) else { return SetOut::Unusual };
     let link = &mut directions[egress.index()].link;
     if u32::from(size) > link.mtu() {
-        return None;
+        return SetOut::Unusual;
     }
-    let offered = link.offer(id, size, packet, now);
-    Some((egress, offered))
+    match link.offer(id, size, packet, now) {
+        Offered::Behind => SetOut::Sent,
+        Offered::First(arrival) => {
+            arrivals.set_later(egress.number(), arrival);
+            SetOut::Sent
+        }
+        Offered::Refused(cause) => SetOut::Refused(cause),
+    }
 }

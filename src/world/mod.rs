@@ -24,7 +24,7 @@ pub use converge::Routing;
 
 use crate::base::{Arena, Digest, Id, Span, Time};
 use crate::engine::{Key, Queue, Wheel};
-use crate::host::{Executor, Ticket};
+use crate::host::{Executor, Ticker, Ticket};
 use crate::link::{Counters, Link};
 use crate::trace::{Cause, Trace};
 use node::Node;
@@ -41,6 +41,8 @@ enum Event {
     Quic(Id<QuicConnection>),
     /// A program's sleep ends.
     Timer(Ticket),
+    /// A program's function is to be called.
+    Tick { node: u32, ticker: Id<Ticker> },
     /// A packet that a machine sent to itself.
     Loopback { node: u32, packet: PacketId },
     /// A fault strikes or is over.
@@ -104,7 +106,8 @@ pub struct World {
     trace: Trace,
     digest: Digest,
     events: u64,
-    hops: u64,
+    /// Events that brought no packet to the end of a link.
+    other_events: u64,
     tally: Tally,
     /// Whether a program may have been woken since programs last ran.
     answered: bool,
@@ -129,7 +132,7 @@ impl World {
     /// Packets that have crossed a link so far, lost ones included.
     #[must_use]
     pub const fn hops(&self) -> u64 {
-        self.hops
+        self.events - self.other_events
     }
 
     /// The fingerprint of everything that has happened so far.
@@ -178,7 +181,8 @@ impl World {
             self.settle();
         }
         let end = until.saturating_add(Span::from_nanos(1));
-        for _ in 0..budget {
+        let last = self.events + u64::from(budget);
+        while self.events < last {
             let timer = self.queue.next_time();
             // At equal times nodes come before links.
             let due = self.arrivals.pop(timer.min(end));

@@ -38,6 +38,8 @@ pub(super) struct Connection {
     /// The listener that has not handed the connection to a program yet.
     pub(super) listener: Option<Id<Listener>>,
     pub(super) reads: VecDeque<Reading>,
+    /// Bytes that the first read still has to count and throw away, if that is what it does; or else 0.
+    pub(super) sink: u64,
     pub(super) writes: VecDeque<(Ticket, Payload)>,
     /// FIN is due once the waiting writes are in the send buffer.
     pub(super) fin_due: bool,
@@ -49,22 +51,44 @@ pub(super) struct Connection {
 impl Connection {
     /// Gives what can be read to a read that counts and throws away, if that is all there is to be done and does not complete it:
     /// what every segment of a bulk transfer comes to. False if there is something else to be done.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
     pub(super) fn swallow(&mut self, now: Time) -> bool {
-        let Some(reading) = self.reads.front_mut() else { return false };
-        let Want::Discard(max) = reading.want else { return false };
         let readable = self.machine.readable();
-        if readable == 0
-            || readable >= max - reading.count
-            || self.error.is_some()
-            || !self.machine.tells_only_of_data()
-        {
+        if readable == 0 || readable >= self.sink || self.error.is_some() || !self.machine.tells_only_of_data() {
             return false;
         }
-        let (count, arrival) = self.machine.discard(readable, now);
-        reading.count += count;
-        reading.arrival = arrival;
+        self.sink -= self.machine.discard(readable, now);
         true
+    }
+
+    /// Puts down in the first read what has been thrown away for it, before anything else is done with the reads.
+    pub(super) fn settle_reads(&mut self) {
+        if let Some(Reading { want: Want::Discard(max), count, .. }) = self.reads.front_mut()
+            && self.sink > 0
+        {
+            *count = *max - self.sink;
+        }
+    }
+
+    /// After the reads have changed.
+    pub(super) fn sink_anew(&mut self) {
+        self.sink = match self.reads.front() {
+            Some(Reading { want: Want::Discard(max), count, .. }) => max - count,
+            _ => 0,
+        };
+    }
+
+    /// When the machine wants to be woken, if that is before its entry in the event queue, which it becomes.
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
+    pub(super) fn next_wake(&mut self, now: Time) -> Option<Time> {
+        let at = self.machine.wake_before(self.scheduled)?.max(now);
+        if at >= self.scheduled {
+            return None;
+        }
+        self.scheduled = at;
+        Some(at)
     }
 }
 

@@ -1,7 +1,7 @@
 //! UDP in the world: a socket is a port and a bounded queue of datagrams.
 
 use super::World;
-use super::pool::PacketId;
+use super::pool::{PacketId, datagram_size};
 use super::sockets::{DATAGRAM_BUFFER, Datagrams};
 use crate::base::Id;
 use crate::host::{Answer, Inbox, NetError, Received, Ticket};
@@ -43,17 +43,17 @@ impl World {
         let Some(socket) = self.datagrams.get(id) else { return };
         let (node, src_port, dscp) = (socket.node, socket.port, socket.dscp);
         let flow = if flow == 0 { socket.flow } else { flow };
-        let packet = Packet {
-            src: from.unwrap_or_else(|| self.nodes[node as usize].router.address()),
-            dst: *to.ip(),
-            ttl: ip::DEFAULT_TTL,
-            dscp,
-            ecn: Ecn::NotCapable,
-            ident: 0,
-            body: Body::Udp(Datagram { src_port, dst_port: to.port(), payload }),
-            transit: Transit { flow, first_sent: self.now, sent: self.now, ..Transit::default() },
-        };
-        self.send(node, packet);
+        let (number, packet, size) = self.packets.blank_datagram();
+        let Body::Udp(datagram) = &mut packet.body else { return };
+        *size = datagram_size(&payload);
+        *datagram = Datagram { src_port, dst_port: to.port(), payload };
+        packet.src = from.unwrap_or_else(|| self.nodes[node as usize].router.address());
+        packet.dst = *to.ip();
+        packet.ttl = ip::DEFAULT_TTL;
+        packet.dscp = dscp;
+        packet.ecn = Ecn::NotCapable;
+        packet.transit = Transit { flow, first_sent: self.now, sent: self.now, ..Transit::default() };
+        self.send_made(node, number);
     }
 
     /// A host drops a datagram that has reached it: it counts as dropped and not as delivered.
@@ -104,7 +104,7 @@ impl World {
             },
         };
         self.packets.free(id);
-        self.answered |= self.executor.deliver(&socket.inbox, Ok(received));
+        self.answered |= self.executor.deliver(&socket.inbox, Ok(received), self.now);
     }
 
     /// An ICMP error about one of our datagrams: a waiting program learns of it, as a connected UDP socket does.
@@ -119,7 +119,7 @@ impl World {
             Body::Icmp(Icmp::PacketTooBig { .. }) => NetError::TooBig,
             _ => NetError::Unreachable,
         };
-        self.answered |= self.executor.deliver(&socket.inbox, Err(error));
+        self.answered |= self.executor.deliver(&socket.inbox, Err(error), self.now);
     }
 
     /// A program lets go of a UDP socket.

@@ -60,7 +60,7 @@ pub fn exchange_closed(congestion: &str, rtt: Span, size: u64, until: Span, clos
             drop(pair.end(CLIENT).write(Payload::filler(100), now));
         }
         if !answered && pair.ends[SERVER].is_some() && pair.end(SERVER).readable() > 0 {
-            asked += pair.end(SERVER).discard(u64::MAX, now).0;
+            asked += pair.end(SERVER).discard(u64::MAX, now);
             if asked == 100 {
                 answered = true;
                 drop(pair.end(SERVER).write(Payload::filler(size), now));
@@ -76,7 +76,7 @@ pub fn exchange_closed(congestion: &str, rtt: Span, size: u64, until: Span, clos
             }
         }
         if pair.end(CLIENT).readable() > 0 {
-            got += pair.end(CLIENT).discard(u64::MAX, now).0;
+            got += pair.end(CLIENT).discard(u64::MAX, now);
             if got == size {
                 finished = now.since(start).as_millis_f64();
             }
@@ -113,7 +113,7 @@ pub fn messages(rtt: Span, span: Span, fate: Fate) -> Vec<f64> {
         }
         let now = pair.now;
         if pair.end(CLIENT).readable() > 0 {
-            got += pair.end(CLIENT).discard(u64::MAX, now).0;
+            got += pair.end(CLIENT).discard(u64::MAX, now);
             pair.settle();
             while (latencies.len() as u64) < got / 160 {
                 latencies.push(now.since(first + gap * latencies.len() as u64).as_millis_f64());

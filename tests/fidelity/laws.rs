@@ -23,7 +23,7 @@ fn rate(config: &tcp::Config, rtt: Span, loss: f64, end: u64, seed: u64) -> f64 
                 pair.settle();
             }
             if pair.end(CLIENT).readable() > 0 {
-                total += pair.end(CLIENT).discard(u64::MAX, now).0;
+                total += pair.end(CLIENT).discard(u64::MAX, now);
                 pair.settle();
             }
         }

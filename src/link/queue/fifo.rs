@@ -1,7 +1,7 @@
 //! First in, first out, for packets that wait until they are let out: what disciplines that decide at departure are made of.
 
 use super::packet::{Gone, Verdict, Waiting};
-use super::{Found, Gate, Limit};
+use super::{Found, Gate, Limit, Room};
 use crate::base::{Span, Time};
 use crate::link::Backlog;
 use crate::trace::Cause;
@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 /// A queue with a limit, and a gate that may mark or drop on arrival.
 #[derive(Debug)]
 pub(in crate::link) struct Fifo<P> {
-    limit: Limit,
+    room: Room,
     gate: Gate,
     packets: VecDeque<Waiting<P>>,
     bytes: u64,
@@ -19,8 +19,8 @@ pub(in crate::link) struct Fifo<P> {
 }
 
 impl<P: Copy> Fifo<P> {
-    pub(super) const fn new(limit: Limit, gate: Gate) -> Self {
-        Self { limit, gate, packets: VecDeque::new(), bytes: 0, empty_since: Some(Time::ZERO) }
+    pub(super) fn new(limit: Limit, gate: Gate) -> Self {
+        Self { room: limit.into(), gate, packets: VecDeque::new(), bytes: 0, empty_since: Some(Time::ZERO) }
     }
 
     pub(super) const fn bytes(&self) -> u64 {
@@ -46,7 +46,7 @@ impl<P: Copy> Fifo<P> {
                 return;
             }
         }
-        if self.limit.admits(packet.label.size, backlog) {
+        if self.room.admits(packet.label.size, backlog) {
             self.push(packet);
         } else {
             gone.push((packet, Cause::QueueFull));

@@ -35,14 +35,27 @@ pub enum Limit {
     Packets(u64),
 }
 
-impl Limit {
+/// A [`Limit`] as it is asked for every packet: both bounds, one of which never binds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    bytes: u64,
+    packets: u64,
+}
+
+impl From<Limit> for Room {
+    fn from(limit: Limit) -> Self {
+        match limit {
+            Limit::Bytes(bytes) => Self { bytes, packets: u64::MAX },
+            Limit::Packets(packets) => Self { bytes: u64::MAX, packets },
+        }
+    }
+}
+
+impl Room {
     /// Whether a packet of `size` bytes still fits: first in, first out, and what does not fit is dropped.
     #[inline]
     pub(super) const fn admits(self, size: u32, backlog: Backlog) -> bool {
-        match self {
-            Self::Bytes(limit) => backlog.bytes + size as u64 <= limit,
-            Self::Packets(limit) => backlog.packets < limit,
-        }
+        backlog.packets < self.packets && backlog.bytes + size as u64 <= self.bytes
     }
 }
 

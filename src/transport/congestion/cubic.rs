@@ -109,6 +109,7 @@ impl Epoch {
 
 impl Cubic {
     /// Recomputes how fast the window grows (Linux `bictcp_update`).
+    #[inline(never)]
     fn look(&mut self, cwnd: u32, acked: u32, now: Time) {
         let now_ms = now.as_nanos() / 1_000_000;
         let segments = u64::from(cwnd);
@@ -147,6 +148,8 @@ impl Control for Cubic {
         self.hystart.restart(now, 0);
     }
 
+    #[expect(clippy::inline_always, reason = "with every acknowledgment, which then need not be written down")]
+    #[inline(always)]
     fn on_sample(&mut self, window: &mut Window, ack: &Ack) {
         let Some(rtt) = ack.rtt else { return };
         let now_ms = ack.now.as_nanos() / 1_000_000;
@@ -157,11 +160,13 @@ impl Control for Cubic {
         if self.delay_min == 0 || delay < self.delay_min {
             self.delay_min = delay;
         }
-        if window.in_slow_start() && self.hystart.leave(window, ack, delay, self.delay_min) {
+        if window.in_slow_start() && self.hystart.leave(window, *ack, delay, self.delay_min) {
             window.ssthresh = window.cwnd;
         }
     }
 
+    #[expect(clippy::inline_always, reason = "with every acknowledgment, which then need not be written down")]
+    #[inline(always)]
     fn on_ack(&mut self, window: &mut Window, ack: &Ack) {
         if !ack.cwnd_limited {
             return;
@@ -250,7 +255,8 @@ impl HyStart {
     }
 
     /// Whether slow start should end with this round-trip sample (Linux `hystart_update`). All times in microseconds.
-    fn leave(&mut self, window: &Window, ack: &Ack, delay: u64, delay_min: u64) -> bool {
+    #[inline(never)]
+    fn leave(&mut self, window: &Window, ack: Ack, delay: u64, delay_min: u64) -> bool {
         if self.found {
             return false;
         }
@@ -264,7 +270,7 @@ impl HyStart {
         if now - self.last_ack <= Self::TRAIN_GAP {
             self.last_ack = now;
             // Unpaced, half of the round trip: a train that long fills the path one way.
-            let threshold = delay_min.midpoint(Self::burst_delay(window, ack));
+            let threshold = delay_min.midpoint(Self::burst_delay(window, &ack));
             self.found = now - self.round_start > threshold;
         }
         let current = self.current.map_or(delay, |least| least.min(delay));

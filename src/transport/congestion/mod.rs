@@ -278,6 +278,12 @@ pub enum Controller {
 }
 
 impl Controller {
+    /// Whether [`Control::pacing_rate`] may ever name one.
+    #[must_use]
+    pub const fn may_pace(&self) -> bool {
+        matches!(self, Self::Bbr(_) | Self::Custom(_))
+    }
+
     /// [`Control::pacing_rate`], asked for with every segment.
     #[must_use]
     #[inline]

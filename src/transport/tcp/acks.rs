@@ -80,6 +80,7 @@ impl Acks {
 
 impl Connection {
     /// Acknowledge the next segments at once (Linux `tcp_enter_quickack_mode`).
+    #[inline(never)]
     pub(super) fn quick_acks(&mut self) {
         let most = self.constants.quick_acks;
         let window = u32::try_from(self.receiver.window() / (2 * self.acks.peer_mss)).unwrap_or(u32::MAX);
@@ -100,6 +101,8 @@ impl Connection {
     }
 
     /// Data of `len` payload bytes has come in order (Linux `tcp_event_data_recv`).
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
     pub(super) fn data_received(&mut self, len: u64, pushed: bool, now: Time) {
         self.acks.owed = true;
         self.measure_peer_mss(len, pushed);
@@ -122,6 +125,8 @@ impl Connection {
     }
 
     /// Linux `tcp_measure_rcv_mss`.
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
     fn measure_peer_mss(&mut self, len: u64, pushed: bool) {
         let acks = &mut self.acks;
         if len >= acks.peer_mss {
@@ -142,6 +147,7 @@ impl Connection {
     }
 
     /// Data has been sent (Linux `tcp_event_data_sent`): an answer soon after data makes the connection interactive.
+    #[inline]
     pub(super) fn data_sent(&mut self, now: Time) {
         if now.since(self.acks.last_received) < self.acks.ato {
             self.acks.interactive = true;
@@ -149,6 +155,8 @@ impl Connection {
     }
 
     /// After a segment has been dealt with: acknowledge now, later or not (Linux `__tcp_ack_snd_check`).
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
     pub(super) fn check_ack(&mut self, now: Time) {
         if !self.acks.owed || self.acks.now {
             return;
@@ -163,6 +171,7 @@ impl Connection {
     }
 
     /// Linux `tcp_send_delayed_ack`.
+    #[inline(never)]
     fn delay_ack(&mut self, now: Time) {
         let minimum = self.constants.delayed_ack_min;
         if self.acks.ato.is_zero() {
@@ -206,6 +215,8 @@ impl Connection {
     }
 
     /// A program has read (Linux `tcp_cleanup_rbuf`).
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
     pub(super) fn ack_after_read(&mut self) {
         if self.state == State::Closed {
             return;

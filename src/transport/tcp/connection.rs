@@ -100,6 +100,8 @@ pub struct Departure {
     pub first_sent: Time,
     /// ECN bits for its packet.
     pub ecn: Ecn,
+    /// Its length on the wire in bytes, TCP header included.
+    pub len: u32,
 }
 
 /// What kind of segment is to be sent next.
@@ -170,6 +172,8 @@ pub struct Connection {
     pub(super) rack: bool,
     pub(super) restarts: bool,
     pub(super) paces: bool,
+    /// Whether segments may be paced at all, by the setting or by the controller.
+    pub(super) may_pace: bool,
     pub(super) user_timeout: Option<Span>,
     pub(super) keep_alive: Option<(Span, Span, u32)>,
 
@@ -256,6 +260,7 @@ impl Connection {
             rack: config.rack,
             restarts: config.restart_after_idle.unwrap_or(constants.restart_after_idle),
             paces: config.pacing,
+            may_pace: config.pacing || control.may_pace(),
             user_timeout: config.user_timeout,
             keep_alive: config.keep_alive,
             una: 0,
@@ -460,17 +465,26 @@ impl Connection {
         Some(read)
     }
 
-    /// Counts and drops at most `max` in-order bytes, as [`Connection::read`] without the payload.
-    #[inline]
-    pub fn discard(&mut self, max: u64, now: Time) -> (u64, Arrival) {
+    /// Counts and drops at most `max` in-order bytes, as [`Connection::read`] without the payload; [`Connection::discarded`] says
+    /// how they came.
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
+    pub fn discard(&mut self, max: u64, now: Time) -> u64 {
         let read = self.receiver.discard(max);
-        if read.0 > 0 {
+        if read > 0 {
             self.after_read(now);
         }
         read
     }
 
-    #[inline]
+    /// The way of the last byte that [`Connection::discard`] has dropped.
+    #[must_use]
+    pub const fn discarded(&self) -> Arrival {
+        self.receiver.discarded()
+    }
+
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
     fn after_read(&mut self, now: Time) {
         self.receiver.adjust(self.rtt.srtt(), now);
         if matches!(self.state, State::Established | State::FinWait1 | State::FinWait2) {

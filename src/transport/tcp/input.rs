@@ -11,13 +11,13 @@ use crate::wire::{Ecn, FastOpen, Flags, Segment, Transit};
 impl Connection {
     /// Takes in a segment whose packet came by the way `transit` with these ECN bits. What of its payload
     /// is of use is taken out of it.
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
     pub fn handle_segment(&mut self, segment: &mut Segment, transit: &Transit, ecn: Ecn, now: Time) {
         self.ecn.arrive(ecn, segment.flags);
         self.heard = now;
         self.timers.keep_alive_probes = 0;
-        if self.is_next_data(segment) {
-            self.take_next_data(segment, transit, now);
-        } else {
+        if !self.take_predicted(segment, transit, now) {
             self.handle_in_state(segment, transit, now);
         }
     }
@@ -30,50 +30,6 @@ impl Connection {
             State::TimeWait => self.in_time_wait(segment, now),
             _ => self.synchronised(segment, transit, now),
         }
-    }
-
-    /// Whether a segment is the next data of an established connection that itself has nothing in flight, and says nothing else:
-    /// what a receiver sees nearly always (header prediction; Jacobson, "Congestion avoidance and control", 1988).
-    #[inline]
-    fn is_next_data(&self, segment: &Segment) -> bool {
-        let len = segment.payload.len();
-        let flags = segment.flags.0 & !Flags::PSH.0;
-        self.state == State::Established
-            && flags == Flags::ACK.0
-            && len > 0
-            && segment.seq == self.receiver.seq(self.receiver.next)
-            && segment.ack == self.seq(self.una)
-            && self.board.is_empty()
-            && self.receiver.expects_nothing_else()
-            && len <= self.receiver.window()
-            && segment.options.sack.is_empty()
-            && self.timers.alarm == Alarm::Off
-            && !self.fin
-            && !self.orphan
-            && !self.ecn.agreed()
-            && match segment.options.timestamps {
-                Some((value, _)) => self.timestamps && value.wrapping_sub(self.ts_recent).cast_signed() >= 0,
-                None => !self.timestamps,
-            }
-    }
-
-    /// What [`Connection::synchronised`] comes to for such a segment.
-    #[inline]
-    fn take_next_data(&mut self, segment: &mut Segment, transit: &Transit, now: Time) {
-        self.echo = None;
-        if let Some((value, echo)) = segment.options.timestamps {
-            self.echo = Some(echo);
-            if self.receiver.next <= self.acks.acked {
-                self.ts_recent = value;
-            }
-        }
-        self.update_window(segment, self.una);
-        self.timers.window_probes = 0;
-        let len = segment.payload.len();
-        self.receiver.release(&mut segment.payload, arrival_of(transit, now));
-        self.data_received(len, segment.flags.has(Flags::PSH), now);
-        self.events.raise(Events::READABLE);
-        self.check_ack(now);
     }
 
     fn in_syn_sent(&mut self, segment: &mut Segment, transit: &Transit, now: Time) {
@@ -440,7 +396,9 @@ impl Connection {
     }
 
     /// RFC 9293 3.10.7.4: the window moves with segments that are not older than the last that moved it. True if it changed.
-    fn update_window(&mut self, segment: &Segment, ack: u64) -> bool {
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
+    pub(super) fn update_window(&mut self, segment: &Segment, ack: u64) -> bool {
         let window = u64::from(segment.window) << self.peer_scale;
         let start = self.receiver.offset(segment.seq).max(0).cast_unsigned();
         let (last_start, last_ack) = self.window_update;
@@ -456,7 +414,9 @@ impl Connection {
     }
 
     /// Takes acknowledged data out of the send buffer.
-    fn drop_acknowledged(&mut self) {
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
+    pub(super) fn drop_acknowledged(&mut self) {
         let data_end = self.una.min(self.written());
         if data_end > self.buffer_start {
             self.buffer.advance(data_end - self.buffer_start);

@@ -17,6 +17,7 @@ mod fast_open;
 mod info;
 mod input;
 mod output;
+mod predicted;
 mod receive;
 mod recovery;
 mod scoreboard;

@@ -13,7 +13,7 @@ impl Connection {
     pub fn poll_transmit(&mut self, now: Time) -> Option<Transmit> {
         let next = self.poll_next(now)?;
         let mut segment = Segment::default();
-        let Departure { first_sent, ecn } = self.write_next(next, now, &mut segment)?;
+        let Departure { first_sent, ecn, .. } = self.write_next(next, now, &mut segment)?;
         Some(Transmit { segment, first_sent, ecn })
     }
 
@@ -29,15 +29,37 @@ impl Connection {
         // Nothing new to be sent, and the use of the window has been judged: what a receiver finds nearly always.
         let nothing = self.next > self.written() || (self.next == self.written() && !self.fin);
         if !nothing || self.recovery.sent_now > 0 {
-            if self.recovery.burst_left > 0 && self.board.in_flight() < self.window.cwnd && self.fits_whole() {
+            if self.board.in_flight() >= self.window.cwnd {
+                self.sending_over(true, now);
+            } else if self.recovery.burst_left > 0 && self.fits_whole() {
                 return Some(Next::New(self.next_of_burst()));
-            }
-            if let Some(len) = self.next_new(now) {
+            } else if let Some(len) = self.next_in_room(now) {
                 return Some(Next::New(len));
             }
             self.check_window_probe(now);
         }
         self.acks.now.then_some(Next::Ack)
+    }
+
+    /// Whether [`Connection::poll_next`] has nothing to announce: what a receiver that need not acknowledge yet finds.
+    #[must_use]
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
+    pub fn is_silent(&self) -> bool {
+        self.next == self.written()
+            && !self.acks.now
+            && self.state == State::Established
+            && !self.fin
+            && self.recovery.sent_now == 0
+            && !self.recovery.due.any()
+            && self.control_out.is_empty()
+    }
+
+    /// Whether an acknowledgment is to go at once.
+    #[must_use]
+    #[inline]
+    pub const fn must_acknowledge(&self) -> bool {
+        self.acks.now
     }
 
     /// Writes the segment that [`Connection::poll_next`] has announced over what `out`, which has no payload, was before. `None` if
@@ -55,10 +77,14 @@ impl Connection {
             Next::Rare => {
                 let Transmit { segment, first_sent, ecn } = self.poll_rare(now)?;
                 *out = segment;
-                return Some(Departure { first_sent, ecn });
+                return Some(Departure { first_sent, ecn, len: out.wire_len() });
             }
         };
-        Some(Departure { first_sent: now, ecn })
+        // Such segments have no other options than these.
+        let header = if self.timestamps { 32 } else { 20 };
+        let len = if out.options.sack.is_empty() { header + out.payload.len_u32() } else { out.wire_len() };
+        debug_assert_eq!(len, out.wire_len());
+        Some(Departure { first_sent: now, ecn, len })
     }
 
     /// What goes before new data.
@@ -203,10 +229,8 @@ impl Connection {
         out.ack = self.receiver.seq(self.receiver.next);
         out.flags = flags | self.ecn.echo();
         out.window = self.receiver.offer();
-        out.options = Options::default();
-        if self.timestamps {
-            out.options.timestamps = Some((self.clock(now), self.ts_recent));
-        }
+        let timestamps = if self.timestamps { Some((self.clock(now), self.ts_recent)) } else { None };
+        out.options.hold_only(timestamps);
         if self.sack && self.receiver.has_blocks() {
             out.options.sack = self.receiver.sack_blocks(if self.timestamps { 3 } else { 4 });
         }
@@ -332,6 +356,13 @@ impl Connection {
             && !(self.sack && self.receiver.has_blocks())
     }
 
+    /// Whether another segment may follow at once.
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
+    fn has_more(&self) -> bool {
+        self.board.in_flight() < self.window.cwnd && (self.fits_whole() || self.next_data(false).is_some())
+    }
+
     /// Counts another whole segment of the present burst: what [`Connection::next_new`] comes to in the middle of one.
     #[inline]
     fn next_of_burst(&mut self) -> u64 {
@@ -360,6 +391,12 @@ impl Connection {
             self.sending_over(true, now);
             return None;
         }
+        self.next_in_room(now)
+    }
+
+    /// The same where there is something to be sent, or has been just now, and room in the window.
+    #[inline(never)]
+    fn next_in_room(&mut self, now: Time) -> Option<u64> {
         let Some(len) = self.next_data(false) else {
             self.sending_over(false, now);
             return None;
@@ -407,7 +444,7 @@ impl Connection {
     /// Whether more room than `limit` bytes is about to come: the round trip of the head is half over, sending has not paused, and
     /// the window is worth the wait.
     fn room_comes_soon(&self, limit: u64, now: Time) -> bool {
-        let paced = self.control.pacing_rate().is_some();
+        let paced = self.may_pace && self.control.pacing_rate().is_some();
         let third = self.peer_window.min(u64::from(self.window.cwnd) * u64::from(self.mss)) / 3;
         let recent = now.since(self.recovery.last_sent) <= Span::from_millis(1);
         let soon = self.board.head().is_some_and(|head| now.since(head.sent) >= self.rtt.srtt() / 2);
@@ -419,7 +456,9 @@ impl Connection {
     /// `tcp_tso_autosize`, `tcp_update_pacing_rate`).
     fn burst(&mut self) -> u32 {
         let mss = u64::from(self.mss);
-        let (rate, least) = if let Some(rate) = self.control.pacing_rate() {
+        let (rate, least) = if self.may_pace
+            && let Some(rate) = self.control.pacing_rate()
+        {
             (rate.as_bps() / 8, if rate.as_bps() < 1_200_000 { 1 } else { 2 })
         } else {
             (self.window_rate(), 2)
@@ -437,6 +476,9 @@ impl Connection {
     /// The rate at which segments leave, if they are paced.
     #[inline]
     fn pacing_rate(&self) -> Option<BitRate> {
+        if !self.may_pace {
+            return None;
+        }
         let own = self.control.pacing_rate();
         if own.is_some() || !self.paces || self.rtt.srtt().is_zero() {
             return own;
@@ -479,8 +521,7 @@ impl Connection {
             self.rearm_rto(now);
         }
         self.write_segment(start, end, now, out);
-        let more = self.board.in_flight() < self.window.cwnd && (self.fits_whole() || self.next_data(false).is_some());
-        if self.recovery.sent_now > 1 && !more {
+        if self.recovery.sent_now > 1 && !self.has_more() {
             // Linux sends bursts as units with PSH on the last segment (since 5.5), so that receivers do not wait for more.
             out.flags = out.flags | Flags::PSH;
         }
@@ -555,8 +596,15 @@ impl Connection {
     }
 
     /// A segment has gone: the next may follow at the pacing rate.
+    #[inline]
     fn pace(&mut self, len: u64, now: Time) {
-        let Some(rate) = self.pacing_rate() else { return };
+        if let Some(rate) = self.pacing_rate() {
+            self.pace_at(rate, len, now);
+        }
+    }
+
+    #[inline(never)]
+    fn pace_at(&mut self, rate: BitRate, len: u64, now: Time) {
         // Linux does not pace the first ten segments of a connection.
         if self.next < 10 * u64::from(self.mss) {
             return;

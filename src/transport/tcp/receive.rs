@@ -55,8 +55,11 @@ pub(super) struct Receiver {
     pub(super) irs: Seq,
     /// Next offset expected.
     pub(super) next: u64,
-    /// A single segment of filler, which is all there is to be read: what a reader that keeps up with a bulk transfer finds.
-    lone: Option<(u64, Arrival)>,
+    /// Bytes of a single segment of filler, which is all there is to be read: what a reader that keeps up with a bulk transfer finds.
+    /// 0 if that is not so.
+    lone: u64,
+    /// The way of that segment, and of the last byte that was discarded.
+    lone_arrival: Arrival,
     ready: VecDeque<Ready>,
     ready_bytes: u64,
     /// Segments above holes, by offset.
@@ -99,7 +102,8 @@ impl Receiver {
         Self {
             irs: Seq(0),
             next: 0,
-            lone: None,
+            lone: 0,
+            lone_arrival: Arrival::default(),
             ready: VecDeque::new(),
             ready_bytes: 0,
             held: Vec::new(),
@@ -202,7 +206,7 @@ impl Receiver {
             payload.advance(self.next - start);
         }
         taken.readable = true;
-        self.release(&mut payload, arrival);
+        self.release(&mut payload, || arrival);
         if !self.held.is_empty() {
             self.release_held(arrival.arrived);
             taken.filled = self.held.is_empty();
@@ -211,14 +215,16 @@ impl Receiver {
     }
 
     /// Takes in what is next, out of its place.
-    #[inline]
-    pub(super) fn release(&mut self, payload: &mut Payload, arrival: Arrival) {
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
+    pub(super) fn release(&mut self, payload: &mut Payload, arrival: impl FnOnce() -> Arrival) {
         let len = payload.len();
         self.next += len;
         if self.ready_bytes == 0 && payload.take_filler() {
-            self.lone = Some((len, arrival));
+            self.lone = len;
+            self.lone_arrival = arrival();
         } else {
-            self.queue(std::mem::take(payload), arrival);
+            self.queue(std::mem::take(payload), arrival());
         }
         self.ready_bytes += len;
     }
@@ -232,8 +238,9 @@ impl Receiver {
     /// The lone segment goes where all others are.
     #[inline]
     fn queue_lone(&mut self) {
-        if let Some((len, arrival)) = self.lone.take() {
-            self.ready.push_back(Ready { payload: Payload::filler(len), arrival });
+        let len = std::mem::take(&mut self.lone);
+        if len > 0 {
+            self.ready.push_back(Ready { payload: Payload::filler(len), arrival: self.lone_arrival });
         }
     }
 
@@ -256,7 +263,7 @@ impl Receiver {
                 payload.advance(self.next - start);
             }
             arrival.released = now;
-            self.release(&mut payload, arrival);
+            self.release(&mut payload, || arrival);
         }
         self.held.drain(..count);
         self.forget_blocks();
@@ -387,28 +394,31 @@ impl Receiver {
 
     /// Counts and drops at most `max` readable bytes.
     #[inline]
-    pub(super) fn discard(&mut self, max: u64) -> (u64, Arrival) {
-        if let Some((len, arrival)) = self.lone
-            && len <= max
-        {
-            self.lone = None;
+    pub(super) fn discard(&mut self, max: u64) -> u64 {
+        let len = self.lone;
+        if len > 0 && len <= max {
+            self.lone = 0;
             self.ready_bytes = 0;
             self.read += len;
-            return (len, arrival);
+            return len;
         }
         self.discard_several(max)
     }
 
+    /// The way of the last byte discarded.
+    pub(super) const fn discarded(&self) -> Arrival {
+        self.lone_arrival
+    }
+
     #[inline(never)]
-    fn discard_several(&mut self, max: u64) -> (u64, Arrival) {
+    fn discard_several(&mut self, max: u64) -> u64 {
         self.queue_lone();
         let mut left = max.min(self.ready_bytes);
         let taken = left;
-        let mut arrival = Arrival::default();
         while left > 0
             && let Some(front) = self.ready.front_mut()
         {
-            arrival = front.arrival;
+            self.lone_arrival = front.arrival;
             let have = front.payload.len();
             if have <= left {
                 left -= have;
@@ -420,7 +430,7 @@ impl Receiver {
         }
         self.ready_bytes -= taken;
         self.read += taken;
-        (taken, arrival)
+        taken
     }
 
     /// The buffer follows what the reader took in the last round trip (Linux `tcp_rcv_space_adjust`, dynamic right-sizing).
@@ -431,6 +441,7 @@ impl Receiver {
         }
     }
 
+    #[inline(never)]
     fn end_round(&mut self, now: Time) {
         let copied = self.read - self.round_read;
         if copied > self.per_round {
@@ -459,6 +470,7 @@ impl Receiver {
     }
 
     /// The window that could be offered now (Linux `__tcp_select_window`; RFC 9293 3.8.6.2.2 silly-window avoidance).
+    #[inline]
     pub(super) fn select(&self) -> u64 {
         let free = self.clamp.saturating_sub(self.ready_bytes + self.held_bytes);
         if free < self.clamp / 2 && (free < self.clamp >> 4 || free < self.advertised_mss) {
@@ -516,6 +528,7 @@ impl Receiver {
 
     /// Whether reading has opened the window enough to say so at once: from at most half of the largest possible to at least
     /// twice what is open (Linux `tcp_cleanup_rbuf`).
+    #[inline]
     pub(super) fn opened_much(&self) -> bool {
         let window = self.window();
         if 2 * window > self.clamp {

@@ -3,6 +3,7 @@
 #![expect(clippy::cast_possible_truncation, reason = "random bytes, and timestamps modulo 2^32")]
 
 use super::connection::{Connection, Event, Reason, State, Wake};
+use super::predicted::PREDICT;
 use super::{Algorithm, Config, reset_for};
 use crate::base::{Rng, Span, Time};
 use crate::trace::Arrival;
@@ -239,7 +240,7 @@ fn bounded(lens: [usize; 2]) -> Span {
 }
 
 /// Both ends send; everything must arrive in order, or the connection must have ended with an error.
-fn transfer(configs: [Config; 2], vices: Vices, cookie: Cookie, lens: [usize; 2], seed: u64) {
+fn transfer(configs: [Config; 2], vices: Vices, cookie: Cookie, lens: [usize; 2], seed: u64) -> Channel {
     let mut channel = Channel::new(configs, MS(10), vices, seed);
     channel.server_cookie = cookie;
     // A SYN that waits for data: there is nothing else to wait for.
@@ -284,6 +285,7 @@ fn transfer(configs: [Config; 2], vices: Vices, cookie: Cookie, lens: [usize; 2]
         assert!(want.starts_with(&got[index]), "what was delivered is what was sent, in order");
         assert!(failed || got[index].len() == want.len(), "{} of {} bytes", got[index].len(), want.len());
     }
+    channel
 }
 
 /// A connection over a hostile channel: settings, vices, bytes each way, seed.
@@ -336,7 +338,7 @@ proptest! {
     #[test]
     #[ignore = "minutes without optimisation"]
     fn ten_thousand_hostile_channels_deliver_every_byte_once_and_in_order_or_fail(case in hostile()) {
-        transfer(case.configs, case.vices, case.cookie, case.lens, case.seed);
+        drop(transfer(case.configs, case.vices, case.cookie, case.lens, case.seed));
     }
 }
 
@@ -345,7 +347,21 @@ proptest! {
 
     #[test]
     fn every_byte_arrives_once_and_in_order_or_the_connection_fails(case in hostile()) {
-        transfer(case.configs, case.vices, case.cookie, case.lens, case.seed);
+        drop(transfer(case.configs, case.vices, case.cookie, case.lens, case.seed));
+    }
+
+    #[test]
+    fn header_prediction_changes_nothing(case in hostile(), calm in any::<bool>()) {
+        // With less trouble, more is predicted.
+        let vices = if calm { Vices { loss: case.vices.loss / 30.0, ..Vices::default() } } else { case.vices };
+        let [predicted, general] = [true, false].map(|predict| {
+            PREDICT.set(predict);
+            let channel = transfer(case.configs.clone(), vices, case.cookie, case.lens, case.seed);
+            PREDICT.set(true);
+            let info = channel.ends.map(|end| end.map(|end| format!("{:?}", end.info())));
+            (channel.now, channel.sent, channel.events, info)
+        });
+        prop_assert_eq!(predicted, general);
     }
 
     #[test]
@@ -419,7 +435,7 @@ fn a_closed_window_is_probed_with_backoff_and_reopens() {
     let mut got = 0;
     for _ in 0..4_000 {
         let now = channel.now;
-        got += channel.end(1).discard(u64::MAX, now).0;
+        got += channel.end(1).discard(u64::MAX, now);
         channel.flush();
         channel.run(MS(50));
         if got == 100_000 {

@@ -25,7 +25,10 @@ pub(super) enum Alarm {
 #[derive(Debug)]
 pub(super) struct Timers {
     pub(super) alarm: Alarm,
-    pub(super) alarm_at: Time,
+    /// When its wait is over; it expires then or at a tick soon after ([`Timers::alarm_at`]). It is set anew with every segment and
+    /// hardly ever looked at.
+    alarm_over: Time,
+    alarm_wait: Span,
     /// Timeout with backoff.
     pub(super) rto: Span,
     pub(super) backoff: u32,
@@ -54,7 +57,8 @@ impl Timers {
         Self {
             ticks,
             alarm: Alarm::Off,
-            alarm_at: Time::NEVER,
+            alarm_over: Time::NEVER,
+            alarm_wait: Span::ZERO,
             rto,
             backoff: 0,
             timeouts: 0,
@@ -71,14 +75,24 @@ impl Timers {
         *self = Self::new(self.rto, self.ticks);
     }
 
+    #[inline]
     pub(super) fn set(&mut self, alarm: Alarm, wait: Span, now: Time) {
         self.alarm = alarm;
-        self.alarm_at = self.expiry(wait, now);
+        self.alarm_over = now + wait;
+        self.alarm_wait = wait;
+    }
+
+    /// When the alarm expires.
+    fn alarm_at(&self) -> Time {
+        if self.alarm_over == Time::NEVER {
+            return Time::NEVER;
+        }
+        self.expiry(self.alarm_wait, self.alarm_over - self.alarm_wait)
     }
 
     pub(super) fn off(&mut self) {
         self.alarm = Alarm::Off;
-        self.alarm_at = Time::NEVER;
+        self.alarm_over = Time::NEVER;
     }
 
     /// When a timer that is to run for `wait` expires. Linux counts in ticks, sorts timers into wheels of 64 slots, each eight
@@ -105,12 +119,23 @@ impl Connection {
     /// When the machine wants [`Connection::handle_wake`], after everything has been polled.
     #[must_use]
     pub fn wake(&self) -> Wake {
+        self.wake_before(Time::NEVER).map_or(Wake::OnInput, Wake::At)
+    }
+
+    /// The same, if it is before `bound`: what a world needs to know that has it come up at `bound` in any case.
+    #[must_use]
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
+    pub fn wake_before(&self, bound: Time) -> Option<Time> {
         let timers = &self.timers;
-        let mut at = timers.alarm_at.min(self.acks.deadline).min(timers.keep_alive_at).min(timers.linger);
+        let mut at = self.acks.deadline.min(timers.keep_alive_at).min(timers.linger).min(bound);
         if timers.pacing {
             at = at.min(timers.pace_until);
         }
-        if at == Time::NEVER { Wake::OnInput } else { Wake::At(at) }
+        if timers.alarm_over < at {
+            at = at.min(timers.alarm_at());
+        }
+        (at < bound).then_some(at)
     }
 
     /// Time has come for whatever [`Connection::wake`] announced.
@@ -132,23 +157,20 @@ impl Connection {
         if self.timers.keep_alive_at <= now {
             self.keep_alive_due(now);
         }
-        if self.timers.alarm_at <= now {
+        if self.timers.alarm_over <= now && self.timers.alarm_at() <= now {
+            self.timers.alarm_over = Time::NEVER;
             match std::mem::replace(&mut self.timers.alarm, Alarm::Off) {
                 Alarm::Off => {}
                 Alarm::Retransmit => {
-                    self.timers.alarm_at = Time::NEVER;
                     self.timeout(now);
                 }
                 Alarm::Probe => {
-                    self.timers.alarm_at = Time::NEVER;
                     self.recovery.due.set(Due::PROBE);
                 }
                 Alarm::Reorder => {
-                    self.timers.alarm_at = Time::NEVER;
                     self.reordering_over(now);
                 }
                 Alarm::WindowProbe => {
-                    self.timers.alarm_at = Time::NEVER;
                     self.window_probe_due(now);
                 }
             }
@@ -197,6 +219,8 @@ impl Connection {
     }
 
     /// The send timer after an ACK: a probe, or else the timeout (Linux `tcp_set_xmit_timer`).
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
     pub(super) fn set_send_timer(&mut self, now: Time) {
         if !self.schedule_probe(true, now) {
             self.rearm_rto(now);
@@ -210,6 +234,8 @@ impl Connection {
     }
 
     /// A new round-trip sample: the timeout follows it and backoff ends (RFC 6298 5.7).
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
     pub(super) fn reset_rto(&mut self) {
         self.timers.rto = self.rtt.rto();
         self.timers.backoff = 0;

@@ -1,6 +1,6 @@
 //! The Internet checksum (RFC 1071): the complement of the ones' complement sum of 16-bit words.
 
-use crate::wire::{Chunk, Payload};
+use crate::wire::Payload;
 
 /// A checksum on its way: bytes are added in order, in pieces of any length.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,11 +38,9 @@ impl Checksum {
     /// Adds a payload, filler as zeros.
     pub fn add_payload(&mut self, payload: &Payload) {
         for chunk in payload.chunks() {
-            match chunk {
-                Chunk::Real(bytes) => self.add(bytes),
-                // Zeros add nothing, but move what follows.
-                Chunk::Filler(n) => self.odd ^= n % 2 == 1,
-            }
+            self.add(chunk.real());
+            // Zeros add nothing, but move what follows.
+            self.odd ^= chunk.filler() % 2 == 1;
         }
     }
 

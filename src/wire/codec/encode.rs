@@ -2,8 +2,8 @@
 
 use super::checksum::Checksum;
 use crate::wire::{
-    Body, Chunk, Datagram, Dscp, Ecn, FastOpen, IPV4_HEADER, Icmp, Options, Packet, Payload, Quote, Segment,
-    TCP_HEADER, UnreachableCode,
+    Body, Datagram, Dscp, Ecn, FastOpen, IPV4_HEADER, Icmp, Options, Packet, Payload, Quote, Segment, TCP_HEADER,
+    UnreachableCode,
 };
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -166,10 +166,8 @@ fn tcp(out: &mut Vec<u8>, packet: &Packet, segment: &Segment) {
 
 fn data(out: &mut Vec<u8>, payload: &Payload) {
     for chunk in payload.chunks() {
-        match chunk {
-            Chunk::Real(bytes) => out.extend_from_slice(bytes),
-            Chunk::Filler(n) => zeros(out, *n),
-        }
+        out.extend_from_slice(chunk.real());
+        zeros(out, chunk.filler());
     }
 }
 

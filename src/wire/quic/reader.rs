@@ -73,10 +73,8 @@ impl<'a> Reader<'a> {
         if self.left() == 0 {
             return Err(DecodeError::Short);
         }
-        match self.chunk {
-            Some(Chunk::Real(bytes)) => Ok(bytes[usize::try_from(self.at - self.start).unwrap_or(0)]),
-            _ => Ok(0),
-        }
+        let real = self.chunk.map_or(&[][..], Chunk::real);
+        Ok(real.get(usize::try_from(self.at - self.start).unwrap_or(0)).copied().unwrap_or(0))
     }
 
     /// The next byte.

@@ -115,6 +115,21 @@ pub(super) struct Rating {
     newest: (Time, u64),
 }
 
+/// What an ACK comes to that acknowledges whole segments which were sent once and never reported before.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plain {
+    /// Segments.
+    pub(super) count: u32,
+    /// When the first and the last of them were sent.
+    pub(super) first_sent: Time,
+    pub(super) last_sent: Time,
+    /// The delivery-rate sample, as in [`Rating`].
+    pub(super) prior_delivered: u64,
+    pub(super) prior_at: Time,
+    pub(super) send_interval: Span,
+    pub(super) app_limited: bool,
+}
+
 /// The segments in flight.
 #[derive(Debug)]
 pub(super) struct Scoreboard {
@@ -503,6 +518,52 @@ impl Scoreboard {
                 self.reorderings += 1;
             }
         }
+    }
+
+    /// As [`Scoreboard::acknowledge`], if that comes to no more than [`Plain`]; or else nothing is done.
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
+    pub(super) fn acknowledge_plain(&mut self, ack: u64, now: Time) -> Option<Plain> {
+        if self.sacked_out | self.lost_out | self.retrans_out != 0 {
+            return None;
+        }
+        let first_sent = self.ring.front()?.sent;
+        let mut count = 0;
+        while let Some(sent) = self.ring.get(count) {
+            if sent.end > ack {
+                // Part of a segment.
+                if sent.start < ack {
+                    return None;
+                }
+                break;
+            }
+            if sent.marks.any(!Marks::APP_LIMITED) {
+                return None;
+            }
+            count += 1;
+        }
+        let last = *self.ring.get(count.checked_sub(1)?)?;
+        for _ in 0..count {
+            self.ring.pop_front();
+        }
+        self.phase_start = last.sent;
+        self.rack.advanced = true;
+        self.rack.rtt = now.since(last.sent);
+        if (last.sent, last.end) > (self.rack.sent, self.rack.end) {
+            self.rack.sent = last.sent;
+            self.rack.end = last.end;
+        }
+        self.delivered += count as u64;
+        self.delivered_at = now;
+        Some(Plain {
+            count: u32::try_from(count).unwrap_or(u32::MAX),
+            first_sent,
+            last_sent: last.sent,
+            prior_delivered: last.delivered,
+            prior_at: last.delivered_at,
+            send_interval: last.sent.since(last.phase_start),
+            app_limited: last.marks.any(Marks::APP_LIMITED),
+        })
     }
 
     /// Without SACK, an ACK of `acked` segments fills one hole; the rest of them had been counted as duplicates came (Linux
