@@ -59,7 +59,7 @@ async fn serve(host: &Host, stream: &TcpStream, origin: SocketAddrV4, known: &Kn
 async fn fetch(host: &Host, origin: SocketAddrV4, page: &str) -> Result<u64, ReadError> {
     let stream = host.connect(origin).await?;
     let (method, size) = (Method::Get, HeadSize::Browser);
-    let ask = Ask { method, target: page, host: "origin.example", body: 0, close: true, size };
+    let ask = Ask { method, target: page, host: "origin.example", body: 0, close: true, size, fields: &[] };
     stream.write(http1::message(ask.head().encode(), 0)).await?;
     Ok(Reader::new().response(&stream, method).await?.body)
 }

@@ -104,6 +104,7 @@ impl Lab {
             node: FIRST + n - 1,
             name: format!("shop/{n}"),
             at: self.at(FIRST + n - 1),
+            tls: false,
             weight: 1,
             drain: None,
         };
@@ -113,6 +114,7 @@ impl Lab {
             port: 80,
             backlog: 511,
             layer,
+            tls: None,
             pools: vec![pool],
             routes: Vec::new(),
             default: Some(0),

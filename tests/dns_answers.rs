@@ -62,6 +62,7 @@ fn run(change: impl FnOnce(&mut resolver::Config), second: bool) -> Seen {
         node,
         name: format!("shop/{}", node - 3),
         at: SocketAddrV4::new(addr(&world, node), 80),
+        tls: false,
         weight: 1,
         drain: None,
     };

@@ -75,6 +75,7 @@ fn run(mask: Mask, loss: f64) -> (World, Traffic, Cases, Sequence) {
         measure_from: Time::ZERO,
         tries_again: false,
         pays: false,
+        sessions: false,
     }]);
     let mut cases = Cases::new(0);
     let mut sequence = Sequence::new(&(1..=u64::from(u8::MAX)).collect::<Vec<_>>(), &cast(&world));

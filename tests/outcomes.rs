@@ -301,3 +301,23 @@ fn retried_payment() {
 fn backoff_and_jitter() {
     pinned("backoff-and-jitter");
 }
+
+#[test]
+fn sticky_sessions() {
+    pinned("sticky-sessions");
+}
+
+#[test]
+fn canary_release() {
+    pinned("canary-release");
+}
+
+#[test]
+fn tls_termination() {
+    pinned("tls-termination");
+}
+
+#[test]
+fn ride_hailing_regions() {
+    pinned("ride-hailing-regions");
+}

@@ -94,6 +94,7 @@ fn every_nanosecond_of_an_object_is_accounted_for() {
             measure_from: Time::ZERO,
             tries_again: false,
             pays: false,
+            sessions: false,
         };
         let mut metrics = Metrics::new([plan]);
         records.iter().for_each(|record| metrics.record(record));

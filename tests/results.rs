@@ -53,6 +53,7 @@ fn traffic(names: [&str; 2], lose: u64) -> Vec<Traffic> {
                 measure_from: Time::ZERO,
                 tries_again: false,
                 pays: false,
+                sessions: false,
             };
             let mut metrics = Metrics::new([plan]);
             messages(lose, *name == "tcp").iter().for_each(|record| metrics.record(record));

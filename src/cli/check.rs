@@ -96,7 +96,10 @@ fn kind(plan: &Plan, node: &Node) -> String {
     let declared = node.declared;
     match &node.kind {
         NodeKind::Server(config) => serving::server(config),
-        NodeKind::Balancer(balancer) => format!("Balancer, port {}", balancer.port),
+        NodeKind::Balancer(balancer) => {
+            let tls = if balancer.tls.is_some() { ", TLS ends here" } else { "" };
+            format!("Balancer, port {}{tls}", balancer.port)
+        }
         NodeKind::Edge(edge) => serving::edge(plan, edge),
         NodeKind::PurgeControl(control) => {
             format!("PurgeControl of {}", counted(control.edges.len() as u64, "edge", "edges"))
@@ -137,8 +140,10 @@ fn balancers(plan: &plan::Plan) -> Table {
             let to: Vec<String> = pool.targets.iter().map(backend).collect();
             let first = place == 0;
             let limit = settings.connections.map_or_else(|| "any number".into(), |most| most.to_string());
+            let spoken = if pool.targets.iter().any(|target| target.tls) { ", TLS where they speak it" } else { "" };
+            let warm = if settings.warm > 0 { format!(", {} of them warm", settings.warm) } else { String::new() };
             let requests = format!(
-                "{limit}, idle {}, timeout {}, {}{}{}",
+                "{limit}{warm}{spoken}, idle {}, timeout {}, {}{}{}",
                 settings.idle,
                 settings.timeout,
                 counted(u64::from(settings.retries), "retry", "retries"),

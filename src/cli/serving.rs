@@ -45,6 +45,9 @@ pub(crate) fn server(config: &Config) -> String {
         }
     }));
     parts.extend(config.idempotency.map(|keep| format!("remembers keys for {keep}")));
+    parts.extend(config.session.as_ref().map(|session| {
+        format!("keeps sessions by the cookie {} for {} under {}", session.cookie, session.idle, session.path)
+    }));
     parts.join(", ")
 }
 
@@ -71,6 +74,12 @@ pub(crate) fn extras(http: &Http) -> String {
     let mut text = String::new();
     if let Some(catalogue) = &http.catalogue {
         let _ = write!(text, ", {catalogue}");
+    }
+    for (name, value) in &http.headers {
+        let _ = write!(text, ", {name}: {value}");
+    }
+    for (name, value) in http.cookies.iter().flatten() {
+        let _ = write!(text, ", cookie {name}={value}");
     }
     if http.conditional {
         text.push_str(", reads first");

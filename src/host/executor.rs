@@ -297,6 +297,12 @@ impl Executor {
         }
     }
 
+    /// Whether somebody waits for the answer still.
+    #[must_use]
+    pub fn is_waited_for(&self, ticket: Ticket) -> bool {
+        self.shared.slots.borrow().get(ticket).is_some()
+    }
+
     /// The call that was made first, with the number of its node, taken out of the mailbox.
     #[inline]
     #[must_use]

@@ -7,7 +7,7 @@ use super::parts::Part;
 use super::phase::{Budget, Phase};
 use super::samples::{Percentile, Sample, Samples};
 use crate::base::{Span, Time};
-use crate::trace::{Echo, Exchange, Failure, Lookup, Message, Record, Request, Try};
+use crate::trace::{Echo, Exchange, Failure, Forwarded, Lookup, Message, Record, Request, Returned, Try};
 use std::collections::BTreeMap;
 
 /// What happened in a case.
@@ -125,6 +125,10 @@ pub struct Cases {
     lookups: BTreeMap<u64, Lookup>,
     /// What servers asked, by the exchange for whose sake.
     calls: BTreeMap<(u64, u32), Vec<Request>>,
+    /// What proxies passed on, by the exchange for whose sake.
+    forwards: BTreeMap<(u64, u32), Vec<Forwarded>>,
+    /// What came of it, by the exchange that it became.
+    returns: BTreeMap<(u64, u32), Returned>,
     /// Tries of requests that have not ended.
     tries: BTreeMap<u64, Vec<Try>>,
     all: BTreeMap<u64, Case>,
@@ -140,6 +144,8 @@ impl Cases {
             joiner: Joiner::default(),
             lookups: BTreeMap::new(),
             calls: BTreeMap::new(),
+            forwards: BTreeMap::new(),
+            returns: BTreeMap::new(),
             tries: BTreeMap::new(),
             all: BTreeMap::new(),
             fetches: Fetches::default(),
@@ -166,6 +172,10 @@ impl Cases {
                 let joined = self.joiner.exchange(exchange);
                 self.joined(joined.as_ref());
             }
+            Record::Forwarded(forwarded) => self.forwards.entry(forwarded.front).or_default().push(forwarded),
+            Record::Returned(returned) => {
+                self.returns.insert(returned.back, returned);
+            }
             Record::Lookup(lookup) => {
                 self.lookups.insert(lookup.flow, lookup);
             }
@@ -189,13 +199,22 @@ impl Cases {
         }
     }
 
-    /// The tries of a case where there were several, and then what its server asked of others, in the order of their beginning.
+    /// The tries of a case where there were several, and then what proxies passed on for it and what its servers asked of others, in
+    /// the order of their beginning.
     #[must_use]
     pub fn parts(&self, case: &Case) -> (Vec<Part>, Vec<Part>) {
         let Story::Request(request, ..) = &case.story else { return (Vec::new(), Vec::new()) };
         let tries = case.tries.iter().filter(|_| case.tries.len() > 1).map(|tried| Part::of_try(tried, case.start));
-        let calls = self.calls.get(&(request.flow, request.exchange)).into_iter().flatten();
-        let mut calls: Vec<Part> = calls.map(|call| Part::of_call(call, case.start)).collect();
+        let mut calls: Vec<Part> = Vec::new();
+        let mut exchanges = vec![(request.flow, request.exchange)];
+        while let Some(exchange) = exchanges.pop() {
+            let asked = self.calls.get(&exchange).into_iter().flatten();
+            calls.extend(asked.map(|call| Part::of_call(call, case.start)));
+            for forwarded in self.forwards.get(&exchange).into_iter().flatten() {
+                calls.push(Part::of_forward(forwarded, self.returns.get(&forwarded.back), case.start));
+                exchanges.push(forwarded.back);
+            }
+        }
         calls.sort_by_key(|call| (call.start, call.start + call.took, call.what));
         (tries.collect(), calls)
     }

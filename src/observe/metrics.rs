@@ -2,13 +2,15 @@
 
 use super::attribution::{self, Joiner};
 use super::balancers::Balancing;
+use super::ledger::{Entry, Ledger};
+pub use super::ledger::{Payments, Sessions};
 use super::phase::{Budget, Phase};
 use super::samples::{Percentile, Samples, Sorted};
 use crate::base::{Span, Time};
 use crate::trace::{
-    Arrival, Echo, Exchange, Failure, Message, Progress, Record, Request, Tripped, Try, Turning, Verdict,
+    Arrival, Echo, Exchange, Failure, Message, Progress, Record, Request, SessionEvent, Tripped, Try, Turning, Verdict,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 /// Width of the intervals in which useful bytes are counted over time.
@@ -59,6 +61,8 @@ pub struct Plan {
     pub tries_again: bool,
     /// Whether its requests pay something.
     pub pays: bool,
+    /// Whether servers keep sessions for those who make them.
+    pub sessions: bool,
 }
 
 /// How many there were.
@@ -105,36 +109,6 @@ pub struct Efforts {
     pub failed: BTreeMap<Failure, u64>,
     /// Changes of circuit breakers.
     pub tripped: Vec<Tripped>,
-}
-
-/// What was paid.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Payments {
-    /// How often each request was charged, by its number, and how much in all.
-    pub charged: BTreeMap<u64, (u32, u64)>,
-    /// Requests that ended well.
-    told: BTreeSet<u64>,
-}
-
-impl Payments {
-    /// How often money was taken.
-    #[must_use]
-    pub fn charges(&self) -> u64 {
-        self.charged.values().map(|(times, _)| u64::from(*times)).sum()
-    }
-
-    /// Requests that were charged and did not end well for their user.
-    #[must_use]
-    pub fn charged_but_failed(&self) -> u64 {
-        self.charged.keys().filter(|number| !self.told.contains(number)).count() as u64
-    }
-
-    /// Cents taken, and cents owed: each request once.
-    #[must_use]
-    pub fn cents(&self) -> (u64, u64) {
-        let taken = self.charged.values().map(|(_, cents)| cents).sum();
-        (taken, self.charged.values().map(|(times, cents)| cents / u64::from(*times).max(1)).sum())
-    }
 }
 
 /// What one server did.
@@ -218,6 +192,8 @@ pub struct Traffic {
     pub efforts: Efforts,
     /// What was paid.
     pub payments: Payments,
+    /// What became of sessions.
+    pub sessions: Sessions,
     /// Useful bytes in each [`INTERVAL`] of the run; an interval contains its end, not its beginning.
     pub intervals: Vec<u64>,
     numbers: Vec<u64>,
@@ -240,6 +216,7 @@ impl Traffic {
             hops: BTreeMap::new(),
             efforts: Efforts::default(),
             payments: Payments::default(),
+            sessions: Sessions::default(),
             intervals: Vec::new(),
             numbers: Vec::new(),
             shares: Vec::new(),
@@ -384,7 +361,7 @@ impl Traffic {
             return self.failed(request.start, why);
         }
         if self.plan.pays {
-            self.payments.told.insert(request.number);
+            self.payments.told(request.number);
         }
         let shares = attribution::of_request(request, exchange);
         self.ended_well(request.number, request.start, request.end, &shares);
@@ -462,10 +439,8 @@ pub fn bits_per_second(bytes: u64, span: Span) -> u64 {
 pub struct Metrics {
     traffic: Vec<Traffic>,
     servers: BTreeMap<u32, Served>,
-    /// Money taken, by the exchange in which it was.
-    charges: BTreeMap<(u64, u32), u64>,
-    /// Whose exchanges these were: traffic and number.
-    payers: BTreeMap<(u64, u32), (u32, u64)>,
+    /// What servers did beyond answering, where a traffic wants to know.
+    ledger: Option<Ledger>,
     joiner: Joiner,
     balancing: Balancing,
 }
@@ -474,11 +449,12 @@ impl Metrics {
     /// A reader for the traffic of a plan, in the plan's order.
     #[must_use]
     pub fn new(plan: impl IntoIterator<Item = Plan>) -> Self {
+        let traffic: Vec<Traffic> = plan.into_iter().map(Traffic::new).collect();
+        let wanted = traffic.iter().any(|traffic| traffic.plan.pays || traffic.plan.sessions);
         Self {
-            traffic: plan.into_iter().map(Traffic::new).collect(),
+            traffic,
             servers: BTreeMap::new(),
-            charges: BTreeMap::new(),
-            payers: BTreeMap::new(),
+            ledger: wanted.then(Ledger::default),
             joiner: Joiner::default(),
             balancing: Balancing::default(),
         }
@@ -490,16 +466,16 @@ impl Metrics {
         match record {
             Record::RequestStarted(started) => self.of(started.traffic).began(started.time),
             Record::Request(request) => {
-                self.payer(request.traffic, request.number, (request.flow, request.exchange));
+                self.asked(request.traffic, request.number, (request.flow, request.exchange));
                 let joined = self.joiner.request(*request);
                 self.joined(joined.as_ref());
             }
             Record::Try(tried) => {
-                self.payer(tried.traffic, tried.number, (tried.flow, tried.exchange));
+                self.asked(tried.traffic, tried.number, (tried.flow, tried.exchange));
                 self.of(tried.traffic).tried(tried);
             }
-            Record::Charge(charge) => {
-                self.charges.insert((charge.flow, charge.exchange), charge.cents);
+            Record::Charge(_) | Record::Session(_) | Record::Forwarded(_) => {
+                self.ledger.iter_mut().for_each(|ledger| ledger.record(record));
             }
             Record::Limited(limited) => {
                 let limit = &mut self.servers.entry(limited.node).or_default().limit;
@@ -529,6 +505,7 @@ impl Metrics {
             | Record::Changed(_)
             | Record::Series(_)
             | Record::QuicLost(_)
+            | Record::Returned(_)
             | Record::Fault(_)
             | Record::Lost(_)
             | Record::Rerouted(_)
@@ -552,11 +529,21 @@ impl Metrics {
     pub fn finish(mut self) -> Vec<Traffic> {
         let rest: Vec<_> = self.joiner.finish().collect();
         rest.iter().for_each(|pair| self.joined(Some(pair)));
-        for (exchange, cents) in std::mem::take(&mut self.charges) {
-            if let Some(&(traffic, number)) = self.payers.get(&exchange) {
-                let charged = self.of(traffic).payments.charged.entry(number).or_default();
-                charged.0 += 1;
-                charged.1 += cents;
+        for (traffic, number, entry) in self.ledger.take().map(Ledger::settle).unwrap_or_default() {
+            let traffic = self.of(traffic);
+            match entry {
+                Entry::Charge(cents) if traffic.plan.pays => {
+                    let charged = traffic.payments.charged.entry(number).or_default();
+                    charged.0 += 1;
+                    charged.1 += cents;
+                }
+                Entry::Session(SessionEvent::Begun) => traffic.sessions.begun += 1,
+                Entry::Session(SessionEvent::Found) => traffic.sessions.found += 1,
+                Entry::Session(SessionEvent::Lost) => {
+                    traffic.sessions.begun += 1;
+                    traffic.sessions.lost += 1;
+                }
+                Entry::Charge(_) => {}
             }
         }
         self.traffic
@@ -568,10 +555,11 @@ impl Metrics {
         &self.servers
     }
 
-    /// Remembers whose exchange it was, where requests pay.
-    fn payer(&mut self, traffic: u32, number: u64, exchange: (u64, u32)) {
-        if self.of(traffic).plan.pays && exchange.0 != 0 {
-            self.payers.insert(exchange, (traffic, number));
+    /// Remembers whose exchange it was, where a traffic wants to know.
+    fn asked(&mut self, traffic: u32, number: u64, exchange: (u64, u32)) {
+        let plan = &self.traffic[traffic as usize].plan;
+        if let (Some(ledger), true) = (&mut self.ledger, plan.pays || plan.sessions) {
+            ledger.asked(traffic, number, exchange);
         }
     }
 

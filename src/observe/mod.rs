@@ -9,6 +9,7 @@ mod decode;
 pub mod depth;
 pub mod edges;
 pub mod fetches;
+mod ledger;
 pub mod metrics;
 pub mod parts;
 pub mod phase;

@@ -1,9 +1,9 @@
-//! What a request consists of beside its phases: its tries, and what its server asked of others.
+//! What a request consists of beside its phases: its tries, to whom a proxy passed it on, and what its server asked of others.
 
 use crate::base::{Span, Time};
-use crate::trace::{Failure, Request, Try, Verdict};
+use crate::trace::{Failure, Forwarded, Request, Returned, Try, Verdict};
 
-/// One try of a request, or one call that its server made for it.
+/// One try of a request, one way on which a proxy passed it on, or one call that a server made for it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Part {
     /// Which.
@@ -25,6 +25,11 @@ pub enum What {
         index: u32,
         /// Whether another one was under way.
         hedge: bool,
+    },
+    /// A proxy passed it on.
+    Passed {
+        /// To this node.
+        to: u32,
     },
     /// A call.
     Call {
@@ -62,6 +67,17 @@ impl Part {
         };
         let what = What::Try { index: tried.index, hedge: tried.hedge };
         Self { what, start: tried.start.since(began), took: tried.end - tried.start, end }
+    }
+
+    /// What a proxy passed on; `returned` is missing where the run ended first.
+    pub(super) fn of_forward(forwarded: &Forwarded, returned: Option<&Returned>, began: Time) -> Self {
+        let (took, end) = match returned {
+            None => (Span::ZERO, End::Failed("no answer")),
+            Some(Returned { time, result, .. }) => {
+                (*time - forwarded.time, result.map_or_else(|why| End::Failed(why.name()), End::Answered))
+            }
+        };
+        Self { what: What::Passed { to: forwarded.backend }, start: forwarded.time.since(began), took, end }
     }
 
     pub(super) fn of_call(call: &Request, began: Time) -> Self {

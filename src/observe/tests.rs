@@ -219,6 +219,7 @@ fn metrics(kind: Kind) -> Metrics {
         measure_from: Time::ZERO,
         tries_again: false,
         pays: false,
+        sessions: false,
     }])
 }
 

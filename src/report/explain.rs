@@ -116,7 +116,13 @@ fn call_lines(calls: &[Part], context: Context<'_>) -> String {
     if calls.is_empty() {
         return String::new();
     }
-    let mut text = format!("its server's {}:\n", counted(calls.len() as u64, "call", "calls"));
+    let passed = calls.iter().filter(|part| matches!(part.what, What::Passed { .. })).count();
+    let asked = (calls.len() - passed) as u64;
+    let mut text = match (passed, asked) {
+        (0, n) => format!("its server's {}:\n", counted(n, "call", "calls")),
+        (_, 0) => "behind it:\n".to_owned(),
+        (_, n) => format!("behind it, with {}:\n", counted(n, "call", "calls")),
+    };
     let mut order: Vec<usize> = (0..calls.len()).collect();
     order.sort_by_key(|&index| (std::cmp::Reverse(calls[index].took), index));
     order.truncate(LINES);
@@ -129,6 +135,7 @@ fn call_lines(calls: &[Part], context: Context<'_>) -> String {
 fn line(part: &Part, context: Context<'_>) -> String {
     let what = match part.what {
         What::Try { index, hedge } => format!("try {}{}", index + 1, if hedge { " (hedge)" } else { "" }),
+        What::Passed { to } => format!("passed on to {}", context.nodes.get(to as usize).map_or("?", String::as_str)),
         What::Call { traffic, number } => {
             format!("{} #{number}", context.traffics.get(traffic as usize).copied().unwrap_or("?"))
         }

@@ -74,6 +74,7 @@ pub(crate) fn pages() -> TrafficOutcome {
         hops: Vec::new(),
         resilience: None,
         payments: None,
+        sessions: None,
     }
 }
 
@@ -298,6 +299,7 @@ pub(crate) fn route() -> TrafficOutcome {
         hops: vec![hop(1, &["10.0.0.1"], 8_000_000), hop(2, &[], 0), hop(3, &["10.0.9.9"], 56_000_000)],
         resilience: None,
         payments: None,
+        sessions: None,
     }
 }
 

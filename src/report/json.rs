@@ -115,6 +115,7 @@ mod tests {
         });
         bulk.resilience = Some(fixture::resilience());
         bulk.payments = Some(crate::run::outcome::PaymentsOutcome::default());
+        bulk.sessions = Some(crate::run::outcome::SessionsOutcome::default());
         let mut outcome = fixture::outcome([("pages", fixture::pages()), ("way", fixture::route()), ("bulk", bulk)]);
         outcome.servers[0].turned_away.insert("rejected".into(), 1);
         outcome.servers[0].limit = Some(crate::run::outcome::LimitOutcome::default());

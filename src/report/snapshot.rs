@@ -2,7 +2,7 @@
 //! to machine.
 
 use crate::run::Outcome;
-use crate::run::outcome::{DirectionOutcome, Latency, Resilience, TrafficOutcome};
+use crate::run::outcome::{DirectionOutcome, Latency, Resilience, SessionsOutcome, TrafficOutcome};
 use indexmap::IndexMap;
 use std::fmt::Write as _;
 
@@ -127,6 +127,9 @@ fn of_traffic(lines: &mut Lines, name: &str, traffic: &TrafficOutcome) {
         let counts = format!("charges {}, charged_again {}", paid.charges, paid.charged_again);
         let money = format!("owed_cents {}, charged_cents {}", paid.owed_cents, paid.charged_cents);
         lines.add(2, "payments", &format!("{counts}, {money}, charged_but_failed {}", paid.charged_but_failed));
+    }
+    if let Some(SessionsOutcome { begun, found, lost }) = traffic.sessions {
+        lines.add(2, "sessions", &format!("begun {begun}, found {found}, lost {lost}"));
     }
     for (number, flow) in traffic.flows.iter().enumerate() {
         let end = if flow.finished { "finished" } else { "went on" };

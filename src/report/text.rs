@@ -188,6 +188,11 @@ fn failures(outcome: &Outcome, style: Style) -> String {
         if let Some(paid) = &traffic.payments {
             parts.push(money(paid, style));
         }
+        if let Some(sessions) = &traffic.sessions {
+            let lost = format!("{} lost", grouped(sessions.lost));
+            let lost = if sessions.lost > 0 { style.bad(&lost) } else { lost };
+            parts.push(format!("{lost} of {}", counted(sessions.begun, "session", "sessions")));
+        }
         if counts.unfinished > 0 {
             let what = match traffic.kind {
                 TrafficKind::Messages => "never arrived",

@@ -74,6 +74,12 @@ fn judge_whole(measure: &Measure, evidence: &Evidence<'_>) -> Expectation {
             let again = payments.charges() - payments.charged.len() as u64;
             (format!("{} charged again {bounds}", name(*of)), (bounds.hold(again), again.to_string()))
         }
+        Measure::LostSessions { of, bounds } => {
+            let sessions = &traffic(*of).sessions;
+            let none = || (false, "no session began".into());
+            let verdict = if sessions.begun == 0 { none() } else { share(sessions.lost, sessions.begun, *bounds) };
+            (format!("{} lost sessions {bounds}", name(*of)), verdict)
+        }
         Measure::Count { of, bounds } => {
             let started = traffic(*of).counts.started;
             (format!("{} count {bounds}", name(*of)), (bounds.hold(started), started.to_string()))
@@ -360,6 +366,7 @@ mod tests {
             measure_from,
             tries_again: false,
             pays: false,
+            sessions: false,
         }]);
         for flow in 0..count {
             let began = Time::ZERO + Span::from_millis(100) * u64::from(flow);

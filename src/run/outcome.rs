@@ -224,6 +224,20 @@ pub struct TrafficOutcome {
     /// What was paid; `None` where requests pay nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payments: Option<PaymentsOutcome>,
+    /// What became of sessions; `None` where no server keeps any for these users.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<SessionsOutcome>,
+}
+
+/// What became of sessions in servers' memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct SessionsOutcome {
+    /// Began, those after a loss included.
+    pub begun: u64,
+    /// Requests that found theirs.
+    pub found: u64,
+    /// Requests that named one which the server that was asked did not have.
+    pub lost: u64,
 }
 
 /// What was paid, in cents.

@@ -286,7 +286,8 @@ pub fn observed(plan: &Plan) -> Vec<observe::Plan> {
                 _ => false,
             };
             let pays = matches!(&traffic.kind, TrafficKind::Http(http) if http.pays.is_some());
-            observe::Plan { name: traffic.name.clone(), kind, light_floor, measure_from, tries_again, pays }
+            let sessions = matches!(&traffic.kind, TrafficKind::Http(http) if plan.keeps_sessions(http));
+            observe::Plan { name: traffic.name.clone(), kind, light_floor, measure_from, tries_again, pays, sessions }
         })
         .collect()
 }

@@ -3,13 +3,13 @@
 use super::balancing::JudgementOutcome;
 use super::outcome::{
     BreakerChange, Counts, DirectionOutcome, Expectation, FlowOutcome, HopOutcome, Latency, LimitOutcome, LinkOutcome,
-    MODEL_VERSION, Outcome, Packets, PaymentsOutcome, Performance, QueueOutcome, Resilience, ServerOutcome, Share,
-    Slowest, Specimen, TrafficKind, TrafficOutcome,
+    MODEL_VERSION, Outcome, Packets, PaymentsOutcome, Performance, QueueOutcome, Resilience, ServerOutcome,
+    SessionsOutcome, Share, Slowest, Specimen, TrafficKind, TrafficOutcome,
 };
 use super::timeline::StrikeOutcome;
 use crate::base::{Digest, Span};
 use crate::link::Counters;
-use crate::observe::metrics::{Efforts, Flow, Hop, Served, bits_per_second};
+use crate::observe::metrics::{Efforts, Flow, Hop, Served, Sessions, bits_per_second};
 use crate::observe::{Kind, Percentile, Phase, Sorted, Traffic};
 use crate::trace::{Cause, Tripped};
 use indexmap::IndexMap;
@@ -172,6 +172,7 @@ pub fn of_traffic(traffic: &Traffic, names: &[&str]) -> TrafficOutcome {
         hops: traffic.hops.iter().map(|(&ttl, seen)| hop(ttl, seen)).collect(),
         resilience: resilience(traffic, names),
         payments: payments(traffic),
+        sessions: sessions(traffic),
     };
     debug_assert_eq!(outcome.phases_ns.values().sum::<u64>(), outcome.latency_ns.map_or(0, |latency| latency.sum));
     outcome
@@ -221,6 +222,12 @@ fn payments(traffic: &Traffic) -> Option<PaymentsOutcome> {
         charged_cents,
         charged_but_failed: payments.charged_but_failed(),
     })
+}
+
+/// What became of sessions, where there are any.
+fn sessions(traffic: &Traffic) -> Option<SessionsOutcome> {
+    let Sessions { begun, found, lost } = traffic.sessions;
+    traffic.plan.sessions.then_some(SessionsOutcome { begun, found, lost })
 }
 
 fn server(served: &Served, workers: usize, simulated: Span) -> ServerOutcome {

@@ -154,7 +154,8 @@ pub fn world(plan: &Plan, network: &Network, seed: u64, mask: Mask) -> World {
     for (node, anycast) in plan.anycast() {
         let address = network.address(node);
         for &member in &anycast.members {
-            let check = anycast.check.clone().zip(anycast.port);
+            let tls = plan.terminates_tls(member).is_some();
+            let check = anycast.check.clone().zip(anycast.port).map(|(check, port)| (check, port, tls));
             let config = announce::Config { address, check };
             world.install(member, move |host| announce::run(host, config.clone()));
         }
@@ -194,6 +195,7 @@ impl Programs<'_> {
             port: plan.port,
             backlog: plan.backlog,
             layer: plan.layer,
+            tls: plan.tls.clone(),
             pools: pools.collect(),
             routes: plan.routes.clone(),
             default: plan.default,
@@ -204,6 +206,7 @@ impl Programs<'_> {
 
     fn pool(&self, pool: &plan::BackendPool) -> balancer::Pool {
         let members = pool.targets.iter().map(|target| balancer::Member {
+            tls: target.tls,
             weight: target.weight,
             drain: target.drain,
             ..self.member(target.node, target.port)
@@ -213,7 +216,7 @@ impl Programs<'_> {
 
     fn member(&self, node: u32, port: u16) -> balancer::Member {
         let name = self.plan.nodes[node as usize].name.clone();
-        balancer::Member { node, name, at: self.at(node, port), weight: 1, drain: None }
+        balancer::Member { node, name, at: self.at(node, port), tls: false, weight: 1, drain: None }
     }
 
     /// Edges in tiers, those that fetch from no other first.
@@ -303,7 +306,8 @@ impl Programs<'_> {
                 .filter_map(|node| {
                     let known = &self.plan.nodes[node as usize];
                     let at = self.at(node, known.kind.port()?);
-                    Some(balancer::Member { node, name: known.name.clone(), at, weight: 1, drain: None })
+                    let tls = self.plan.terminates_tls(node).is_some();
+                    Some(balancer::Member { node, name: known.name.clone(), at, tls, weight: 1, drain: None })
                 })
                 .collect(),
         });
@@ -441,6 +445,8 @@ impl Programs<'_> {
             catalogue: http.catalogue,
             method: http.method.parse::<Method>().expect("a plan names methods that there are"),
             head: http.head_bytes.map_or(HeadSize::Browser, HeadSize::Exactly),
+            headers: http.headers.clone(),
+            cookies: http.cookies.clone(),
             body_bytes: http.body_bytes,
             idempotency_key: http.idempotency_key,
             pays: http.pays,

@@ -157,6 +157,7 @@ codes! {
     DuplicateName "duplicate-name" "Two things have the same name; references to it would be ambiguous."
     BadName "bad-name" "A name contains a character that references to it could not hold."
     UnknownNode "unknown-node" "A reference names a node that is not declared."
+    MemberOrPath "member-or-path" "A URL's path begins with a number that a member of the group has: `http://shop/2` asks all members, `http://[shop/2]/` one."
     UnknownMember "unknown-member" "A reference names a member that its group does not have: members count from 1."
     UnknownPlace "unknown-place" "A place is neither a known city nor a pair of coordinates."
     UnknownLink "unknown-link" "A reference names a link that is not declared."

@@ -5,6 +5,7 @@
 
 mod anycast;
 mod balancer;
+mod behind;
 mod edge;
 mod expect;
 
@@ -466,6 +467,10 @@ pub struct Http {
     pub method: &'static str,
     /// Bytes of a request's head; `None`: what a browser sends.
     pub head_bytes: Option<u64>,
+    /// Fields of their own in a request's head, names and values.
+    pub headers: Vec<(String, String)>,
+    /// Whether users keep cookies, and those that they have from the start; `None`: they do not.
+    pub cookies: Option<Vec<(String, String)>>,
     /// Bytes of a request's body.
     pub body_bytes: u64,
     /// Whether each request carries a key of its own.

@@ -12,8 +12,9 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 pub struct Config {
     /// The shared address.
     pub address: Ipv4Addr,
-    /// How the machine checks itself, and the port that it asks; without a check it announces as long as it runs.
-    pub check: Option<(Check, u16)>,
+    /// How the machine checks itself, the port that it asks, and whether TLS is spoken there; without a check it announces as long as it
+    /// runs.
+    pub check: Option<(Check, u16, bool)>,
 }
 
 /// Announces for ever. The first check comes one interval after the start. After a crash the address is announced again when as many
@@ -22,13 +23,13 @@ pub async fn run(host: Host, config: Config) {
     let Config { address, check } = config;
     let mut well = check.is_none() || host.boots() == 0;
     host.announce(address, well);
-    let Some((check, port)) = check else { return };
+    let Some((check, port, tls)) = check else { return };
     let at = SocketAddrV4::new(host.addr(), port);
     let start = host.now() + check.every;
     let mut row = 0;
     for index in 0.. {
         host.sleep_until(super::tick(start, check.every, index)).await;
-        let ok = host.timeout(check.timeout, probe(&host, at, &check.probe)).await == Ok(true);
+        let ok = host.timeout(check.timeout, probe(&host, at, tls, &check.probe)).await == Ok(true);
         row = if ok == well { 0 } else { row + 1 };
         if row == if well { check.fall } else { check.rise } {
             (well, row) = (ok, 0);

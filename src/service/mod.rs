@@ -18,6 +18,7 @@ pub mod messages;
 pub mod objects;
 pub mod ping;
 pub mod resolver;
+mod secure;
 pub mod server;
 pub mod store;
 pub mod stub;

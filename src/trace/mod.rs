@@ -8,16 +8,17 @@ mod balancing;
 mod cdn;
 mod notice;
 mod record;
+mod serving;
 mod store;
 
 pub use balancing::{Balanced, BalancedEvent, Judged, Judgement, Probed, Refusal, Refused};
 pub use cdn::{CacheEvent, CacheRecord, Changed, Handling, Served};
 pub use notice::{Announcement, FaultChange, Lost, Notice, Rerouted, What};
 pub use record::{
-    Arrival, Cause, Charge, Circuit, Echo, Exchange, Failure, Limited, Lookup, Message, MessageSent, PacketEvent,
-    PacketRecord, Progress, QuicKind, QuicLost, Record, Recovery, Request, RequestStarted, Series, Tripped, Try,
-    TurnedAway, Turning, Verdict,
+    Arrival, Cause, Circuit, Echo, Exchange, Failure, Lookup, Message, MessageSent, PacketEvent, PacketRecord,
+    Progress, QuicKind, QuicLost, Record, Recovery, Request, RequestStarted, Series, Tripped, Try, Verdict,
 };
+pub use serving::{Charge, Forwarded, Limited, Returned, SessionEvent, SessionUse, TurnedAway, Turning};
 pub use store::{StoreEvent, StoreRecord};
 
 /// Which kinds of record somebody wants.

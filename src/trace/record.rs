@@ -1,8 +1,8 @@
 //! The records: what users felt, and what happened to packets.
 
 use super::{
-    Announcement, Balanced, CacheRecord, Changed, FaultChange, Judgement, Lost, Mask, Notice, Probed, Refused,
-    Rerouted, StoreRecord,
+    Announcement, Balanced, CacheRecord, Changed, Charge, FaultChange, Forwarded, Judgement, Limited, Lost, Mask,
+    Notice, Probed, Refused, Rerouted, Returned, SessionUse, StoreRecord, TurnedAway,
 };
 use crate::base::{Span, Time};
 use crate::wire::Packet;
@@ -358,66 +358,6 @@ pub struct Tripped {
     pub circuit: Circuit,
 }
 
-/// A server did not work on a request.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct TurnedAway {
-    /// Node that served.
-    pub node: u32,
-    /// When.
-    pub time: Time,
-    /// Why.
-    pub why: Turning,
-}
-
-/// Why a server did not work on a request.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Turning {
-    /// Too many waited already: answered 503.
-    Rejected,
-    /// Too many waited already: the connection was reset.
-    Reset,
-    /// It had waited too long, or too many were in the server for answers to be quick: answered 503.
-    Shed,
-}
-
-/// A server has found out that another number of requests is as many as it should have at a time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Limited {
-    /// Node that serves.
-    pub node: u32,
-    /// When.
-    pub time: Time,
-    /// The new limit.
-    pub limit: u32,
-}
-
-/// A server took money.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Charge {
-    /// Node that served.
-    pub node: u32,
-    /// When.
-    pub time: Time,
-    /// The flow of the request's connection.
-    pub flow: u64,
-    /// How many requests went before on it.
-    pub exchange: u32,
-    /// How much, in cents.
-    pub cents: u64,
-}
-
-impl Turning {
-    /// The name used in results.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Rejected => "rejected",
-            Self::Reset => "reset",
-            Self::Shed => "shed",
-        }
-    }
-}
-
 /// What the server of an exchange saw of it: joined with [`Request`] by (flow, exchange).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Exchange {
@@ -664,6 +604,12 @@ pub enum Record {
     Limited(Limited),
     /// A server took money.
     Charge(Charge),
+    /// A request came to a server that keeps sessions.
+    Session(SessionUse),
+    /// A proxy asked another machine for the sake of a request.
+    Forwarded(Forwarded),
+    /// What a proxy passed on has come back.
+    Returned(Returned),
     /// A balancer sent something to a backend, or is rid of it.
     Balanced(Balanced),
     /// A health check ended.

@@ -28,6 +28,8 @@ impl World {
                 Socket::QuicListener(id) => self.quic_accept_call(id, ticket),
                 _ => self.accept(ticket, listener),
             },
+            // A read that was dropped before it came here must take nothing: it would be lost.
+            Call::Read { ticket, .. } if !self.executor.is_waited_for(ticket) => {}
             Call::Read { ticket, socket, want } => match Socket::of(socket) {
                 Socket::Connection(id) => self.tcp_read(id, ticket, want),
                 Socket::QuicStream(id) => self.quic_read(id, ticket, want),

@@ -32,6 +32,8 @@ pub struct Ask<'a> {
     pub close: bool,
     /// How the head is filled.
     pub size: HeadSize,
+    /// Further fields, names and values; one that the head would have anyway is replaced.
+    pub fields: &'a [(String, String)],
 }
 
 impl Ask<'_> {
@@ -47,7 +49,7 @@ impl Ask<'_> {
     /// Bytes of the smallest head for this.
     #[must_use]
     pub fn smallest(&self) -> u64 {
-        self.bare(PRODUCT.to_owned()).wire_len() as u64
+        self.bare(self.agent()).wire_len() as u64
     }
 
     fn browser(&self) -> Request {
@@ -70,10 +72,11 @@ impl Ask<'_> {
         fields.push("Accept-Encoding", "gzip, deflate");
         fields.push("Accept-Language", "en-US,en;q=0.9");
         fields.push("Upgrade-Insecure-Requests", "1");
+        self.fields.iter().for_each(|(name, value)| fields.set(name, value));
         request
     }
 
-    fn bare(&self, agent: String) -> Request {
+    fn bare(&self, agent: &str) -> Request {
         let mut request = Request::new(self.method, self.target);
         request.fields.push("Host", self.host.to_owned());
         if self.close {
@@ -82,14 +85,21 @@ impl Ask<'_> {
         if self.body > 0 {
             request.fields.push("Content-Length", self.body.to_string());
         }
-        request.fields.push("User-Agent", agent);
+        self.fields.iter().for_each(|(name, value)| request.fields.set(name, value));
+        request.fields.set("User-Agent", agent);
         request
     }
 
     fn padded(&self, bytes: usize) -> Request {
-        let request = self.bare(PRODUCT.to_owned());
+        let request = self.bare(self.agent());
         let missing = bytes.saturating_sub(request.wire_len());
-        if missing == 0 { request } else { self.bare(format!("{PRODUCT}{}", ".".repeat(missing))) }
+        if missing == 0 { request } else { self.bare(&format!("{}{}", self.agent(), ".".repeat(missing))) }
+    }
+
+    /// What the program calls itself, before padding.
+    fn agent(&self) -> &str {
+        let own = self.fields.iter().find(|(name, _)| name.eq_ignore_ascii_case("user-agent"));
+        own.map_or(PRODUCT, |(_, value)| value)
     }
 }
 
@@ -141,7 +151,7 @@ mod tests {
     use crate::base::Span;
 
     fn ask(size: HeadSize) -> Ask<'static> {
-        Ask { method: Method::Get, target: "/", host: "shop.example", body: 0, close: false, size }
+        Ask { method: Method::Get, target: "/", host: "shop.example", body: 0, close: false, size, fields: &[] }
     }
 
     #[test]
@@ -162,6 +172,20 @@ mod tests {
             assert_eq!(Request::decode(&head.encode()), Ok(head));
         }
         assert_eq!(ask(HeadSize::Exactly(10)).head().wire_len() as u64, smallest);
+    }
+
+    #[test]
+    fn fields_of_ones_own_are_there_once_and_count() {
+        let fields = [("X-Group", "beta"), ("user-agent", "robot"), ("Accept", "text/plain")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let browser = Ask { fields: &fields, ..ask(HeadSize::Browser) }.head();
+        assert_eq!(browser.fields.get("x-group"), Some(&b"beta"[..]));
+        assert_eq!(browser.fields.all("accept").collect::<Vec<_>>(), [b"text/plain"]);
+        assert_eq!(browser.fields.all("user-agent").count(), 1);
+        let padded = Ask { fields: &fields, ..ask(HeadSize::Exactly(300)) };
+        assert_eq!(padded.head().encode().len(), 300);
+        assert!(padded.head().fields.get("User-Agent").is_some_and(|agent| agent.starts_with(b"robot.")));
+        assert!(padded.smallest() > ask(HeadSize::Browser).smallest());
     }
 
     #[test]

@@ -228,6 +228,15 @@ impl Fields {
         self.0.push((name, value));
     }
 
+    /// Puts a field in the place of the one with this name, or appends it. Panics as [`Fields::push`].
+    pub fn set(&mut self, name: &str, value: &str) {
+        let place = self.0.iter().position(|(have, _)| have.eq_ignore_ascii_case(name.as_bytes()));
+        self.push(name.to_owned(), value.to_owned());
+        if let Some(place) = place {
+            self.0.swap_remove(place);
+        }
+    }
+
     /// The value of the first field with this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[u8]> {
@@ -459,7 +468,9 @@ fn version_of(word: &[u8]) -> Result<Version, HeadError> {
     }
 }
 
-fn is_token(bytes: &[u8]) -> bool {
+/// Whether these bytes can be a method or the name of a field or a cookie (RFC 9110 5.6.2).
+#[must_use]
+pub fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|&byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
@@ -467,8 +478,9 @@ fn is_target(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(u8::is_ascii_graphic)
 }
 
-/// Tab, space, visible characters, and bytes above ASCII (RFC 9110 5.5).
-const fn is_value_byte(byte: u8) -> bool {
+/// Whether a field's value may hold this byte: tab, space, visible characters, bytes above ASCII (RFC 9110 5.5).
+#[must_use]
+pub const fn is_value_byte(byte: u8) -> bool {
     byte == b'\t' || byte >= b' ' && byte != 0x7f
 }
 

@@ -4,11 +4,15 @@
 //! line folding and codings other than `chunked` (errors), `Expect: 100-continue` (bodies are sent at once).
 
 mod body;
+mod cookies;
 mod defaults;
 mod head;
 mod talk;
 
 pub use body::{Framing, chunk, chunk_size, last_chunk};
+pub use cookies::{Jar, SetCookie, cookie, path_matches};
 pub use defaults::{Ask, HeadSize, answer, date};
-pub use head::{Fields, HeadError, MAX_HEAD, Method, Request, Response, Version, head_end, reason};
+pub use head::{
+    Fields, HeadError, MAX_HEAD, Method, Request, Response, Version, head_end, is_token, is_value_byte, reason,
+};
 pub use talk::{ReadError, Reader, Whole, message};

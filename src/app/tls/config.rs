@@ -63,6 +63,9 @@ pub struct ServerConfig {
     pub alpn: Vec<Bytes>,
     /// The certificate chain in DER, the server's own first.
     pub chain: Vec<Bytes>,
+    /// Chains for names that clients may ask for (RFC 6066 3). Where there are any, other names are refused; clients who ask for none get
+    /// [`ServerConfig::chain`].
+    pub names: Vec<(String, Vec<Bytes>)>,
     /// Whether tickets are given out and taken.
     pub tickets: bool,
     /// The key of the tickets: servers with the same key take each other's.
@@ -85,6 +88,7 @@ impl ServerConfig {
             max_version: Version::Tls13,
             alpn: vec![Bytes::from_static(b"http/1.1")],
             chain: chain(name, chain_bytes),
+            names: Vec::new(),
             tickets: true,
             ticket_key: crate::base::stream_id(name),
             ticket_lifetime: Span::from_secs(300),
@@ -97,6 +101,17 @@ impl ServerConfig {
     #[must_use]
     pub fn versions(&self) -> Vec<Version> {
         versions(self.min_version, self.max_version)
+    }
+
+    /// The chain for a client who asks for this name; `None`: there is no certificate for it.
+    #[must_use]
+    pub fn chain_for(&self, name: Option<&str>) -> Option<&[Bytes]> {
+        match name {
+            Some(name) if !self.names.is_empty() => {
+                self.names.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, chain)| &chain[..])
+            }
+            _ => Some(&self.chain),
+        }
     }
 }
 

@@ -39,6 +39,8 @@ pub(super) struct Server {
     early_accepted: bool,
     pub(super) alpn: Option<Bytes>,
     master: Secret,
+    /// The name that the client asked for.
+    name: Option<String>,
 }
 
 /// What a ticket says: the server keeps nothing (RFC 5077 4).
@@ -60,6 +62,7 @@ impl Server {
             early_accepted: false,
             alpn: None,
             master: Secret::default(),
+            name: None,
         }
     }
 
@@ -91,6 +94,10 @@ impl Server {
         }
     }
 
+    fn chain(&self) -> &[Bytes] {
+        self.config.chain_for(self.name.as_deref()).unwrap_or(&self.config.chain)
+    }
+
     #[expect(clippy::unnecessary_wraps, reason = "one shape for every step")]
     const fn go(&mut self, state: State) -> Result<(), Description> {
         self.state = state;
@@ -103,6 +110,10 @@ impl Server {
             versions.into_iter().find(|&version| hello.speaks(version)).ok_or(Description::ProtocolVersion)?;
         core.version = Some(version);
         self.client_random = hello.random;
+        self.name = hello.server_name().map(str::to_owned);
+        if self.config.chain_for(self.name.as_deref()).is_none() {
+            return Err(Description::UnrecognisedName);
+        }
         if !hello.alpn().is_empty() && !self.config.alpn.is_empty() {
             let common = self.config.alpn.iter().find(|name| hello.alpn().contains(name));
             self.alpn = Some(common.ok_or(Description::NoApplicationProtocol)?.clone());
@@ -142,7 +153,7 @@ impl Server {
         let named = hello.server_name().is_some();
         core.message(&typical::encrypted_extensions(named, self.alpn.clone(), self.early_accepted, None));
         if !self.resumed {
-            core.message(&typical::certificate_message(&self.config.chain, Version::Tls13));
+            core.message(&typical::certificate_message(self.chain(), Version::Tls13));
             core.message(&typical::certificate_verify(&self.random));
             core.event(Event::Work);
         }
@@ -203,7 +214,7 @@ impl Server {
             return self.go(State::OldCipher);
         }
         self.master = Secret::default().derive("old master", &[&self.client_random, &self.random]);
-        core.message(&typical::certificate_message(&self.config.chain, Version::Tls12));
+        core.message(&typical::certificate_message(self.chain(), Version::Tls12));
         core.message(&typical::server_key_exchange(&self.random));
         core.message(&Handshake::ServerHelloDone);
         core.event(Event::Work);

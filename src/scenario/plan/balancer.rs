@@ -1,7 +1,7 @@
 //! Balancers of a plan: their settings, and their backends as nodes.
 
 use crate::base::Time;
-use crate::service::balancer;
+use crate::service::{balancer, server};
 
 /// A balancer.
 #[derive(Clone, PartialEq, Debug)]
@@ -12,6 +12,8 @@ pub struct Balancer {
     pub backlog: u32,
     /// What it looks at.
     pub layer: balancer::Layer,
+    /// TLS with its clients.
+    pub tls: Option<server::Tls>,
     /// Its pools.
     pub pools: Vec<BackendPool>,
     /// Which requests go to which pool.
@@ -38,6 +40,8 @@ pub struct Target {
     pub node: u32,
     /// The port it listens on.
     pub port: u16,
+    /// Whether it speaks TLS.
+    pub tls: bool,
     /// Its weight.
     pub weight: u32,
     /// From when on it gets nothing new.
@@ -52,6 +56,7 @@ impl Balancer {
             port: 80,
             backlog: 511,
             layer: balancer::Layer::L7 { idle: balancer::Layer::IDLE },
+            tls: None,
             pools: Vec::new(),
             routes: Vec::new(),
             default: None,

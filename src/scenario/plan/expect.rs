@@ -60,6 +60,13 @@ pub enum Measure {
         /// Bounds.
         bounds: Bounds<u64>,
     },
+    /// Share of the sessions of a traffic's users that a server did not have when it was asked for them.
+    LostSessions {
+        /// Which traffic.
+        of: u32,
+        /// Bounds.
+        bounds: Bounds<Ratio>,
+    },
     /// How many of them began.
     Count {
         /// Which traffic.

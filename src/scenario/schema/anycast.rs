@@ -6,7 +6,6 @@ use super::{Problems, inner};
 use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::{Anycast, Node, NodeKind, Plan};
-use crate::service::balancer::{Check, Probe};
 
 pub(super) static ANYCAST: Form = Form { name: "Anycast", fields: &["members", "health"] };
 
@@ -92,7 +91,11 @@ fn offers(node: &Node) -> (&'static str, Option<u16>, bool) {
         NodeKind::Authority { .. } => "names of zones",
         _ => "HTTP",
     };
-    let tls = matches!(&node.kind, NodeKind::Server(server) if server.tls.is_some());
+    let tls = match &node.kind {
+        NodeKind::Server(server) => server.tls.is_some(),
+        NodeKind::Balancer(balancer) => balancer.tls.is_some(),
+        _ => false,
+    };
     (kind, node.kind.port(), tls)
 }
 
@@ -108,9 +111,9 @@ pub(super) fn check(nodes: &Nodes<'_>, plan: &mut Plan, problems: &mut Problems)
             mixed(group.span, first, &plan.nodes[other as usize], problems);
             continue;
         }
-        let (port, tls) = (first.kind.port(), offers(first).2);
-        if let Some(check) = &anycast.check {
-            checked(check, entry, (first, port, tls), problems);
+        let port = first.kind.port();
+        if anycast.check.is_some() {
+            checked(entry, first, port, problems);
         }
         if let NodeKind::Anycast(anycast) = &mut plan.nodes[index as usize].kind {
             anycast.port = port;
@@ -133,17 +136,15 @@ fn mixed(span: Span, first: &Node, other: &Node, problems: &mut Problems) {
     );
 }
 
-fn checked(check: &Check, entry: &Value, (first, port, tls): (&Node, Option<u16>, bool), problems: &mut Problems) {
-    let http = matches!(check.probe, Probe::Http { .. });
-    let (message, help) = if port.is_none() {
-        (format!("`{}` has no port to check", first.name), "leave `health` out: name servers withdraw when they crash")
-    } else if http && tls {
-        let message = format!("`{}` speaks nothing but TLS, and checks by `Http` are in the clear", first.name);
-        (message, "check it by `health: Tcp(..)`")
-    } else {
+/// A check needs a port that can be asked.
+fn checked(entry: &Value, first: &Node, port: Option<u16>, problems: &mut Problems) {
+    if port.is_some() {
         return;
-    };
+    }
+    let message = format!("`{}` has no port to check", first.name);
     problems.add(
-        Diagnostic::error(Code::Contradiction, entry.span, message).also(first.declared, "declared here").help(help),
+        Diagnostic::error(Code::Contradiction, entry.span, message)
+            .also(first.declared, "declared here")
+            .help("leave `health` out: name servers withdraw when they crash"),
     );
 }

@@ -3,9 +3,9 @@
 mod policy;
 mod rules;
 
-use super::form::{Fields, Form, list, similar};
+use super::form::{Fields, Form, joined, list, similar};
 use super::nodes::Nodes;
-use super::{Problems, inner, named_entries, value};
+use super::{Problems, inner, named_entries, tls, value};
 use crate::base::Time;
 use crate::scenario::ast::{Kind, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
@@ -14,52 +14,31 @@ use crate::service::balancer::outlier::Outliers;
 use crate::service::balancer::{Check, Layer, Match, Pool, Probe, Return, Route};
 pub(super) use rules::check;
 
-pub(super) static BALANCER: Form = Form {
-    name: "Balancer",
-    fields: &[
-        "at",
-        "count",
-        "layer",
-        "port",
-        "to",
-        "policy",
-        "weights",
-        "health",
-        "outliers",
-        "slow_start",
-        "panic",
-        "drain",
-        "sticky",
-        "connections",
-        "idle",
-        "timeout",
-        "retries",
-        "retry_errors",
-        "pools",
-        "routes",
-        "backlog",
-        "tcp",
-    ],
-};
-static POOL: Form = Form {
-    name: "backend-pool",
-    fields: &[
-        "to",
-        "policy",
-        "weights",
-        "health",
-        "outliers",
-        "slow_start",
-        "panic",
-        "drain",
-        "sticky",
-        "connections",
-        "idle",
-        "timeout",
-        "retries",
-        "retry_errors",
-    ],
-};
+/// What is said of a pool, in the balancer itself or in an entry of `pools`.
+const OF_POOL: &[&str] = &[
+    "to",
+    "policy",
+    "weights",
+    "health",
+    "outliers",
+    "slow_start",
+    "panic",
+    "drain",
+    "sticky",
+    "connections",
+    "warm",
+    "idle",
+    "timeout",
+    "retries",
+    "retry_errors",
+    "upstream_tls",
+];
+const FRONT: &[&str] = &["at", "count", "layer", "port", "tls"];
+const MORE: &[&str] = &["pools", "routes", "backlog", "tcp"];
+
+pub(super) static BALANCER: Form =
+    Form { name: "Balancer", fields: &joined::<{ FRONT.len() + OF_POOL.len() + MORE.len() }>(&[FRONT, OF_POOL, MORE]) };
+static POOL: Form = Form { name: "backend-pool", fields: OF_POOL };
 static L7: Form = Form { name: "L7", fields: &["idle"] };
 static L4: Form = Form { name: "L4", fields: &["back", "idle"] };
 static ROUTE: Form = Form { name: "balancer-route", fields: &["path", "header", "cookie", "pool"] };
@@ -83,7 +62,8 @@ pub(super) const FORMS: &[&Form] = &[
 ];
 
 /// Fields that mean something only where requests are seen.
-const REQUESTS_ONLY: &[&str] = &["sticky", "connections", "idle", "timeout", "retries", "retry_errors"];
+const REQUESTS_ONLY: &[&str] =
+    &["sticky", "connections", "warm", "idle", "timeout", "retries", "retry_errors", "upstream_tls"];
 
 /// Reads every balancer, now that all nodes have their numbers.
 pub(super) fn read(nodes: &Nodes<'_>, plan: &mut Plan, problems: &mut Problems) {
@@ -101,6 +81,16 @@ pub(super) fn read(nodes: &Nodes<'_>, plan: &mut Plan, problems: &mut Problems) 
 fn balancer(fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems) -> Option<Balancer> {
     let mut made = Balancer::unread();
     let before = problems.0.len();
+    if let Some(value) = fields.get("layer") {
+        made.layer = layer(value, problems).unwrap_or(made.layer);
+    }
+    let requests = made.layer.sees_requests();
+    if requests {
+        made.tls = fields.get("tls").and_then(|value| tls::server(value, problems));
+    }
+    if made.tls.is_some() {
+        made.port = 443;
+    }
     if let Some(value) = fields.get("port") {
         let port = value::whole(value, "`port`", 1..=65_535, problems);
         made.port = port.and_then(|port| u16::try_from(port).ok()).unwrap_or(made.port);
@@ -109,11 +99,8 @@ fn balancer(fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut 
         let backlog = value::whole(value, "`backlog`", 1..=1_000_000, problems);
         made.backlog = backlog.and_then(|n| u32::try_from(n).ok()).unwrap_or(made.backlog);
     }
-    if let Some(value) = fields.get("layer") {
-        made.layer = layer(value, problems).unwrap_or(made.layer);
-    }
-    let requests = made.layer.sees_requests();
     if !requests {
+        fields.no_effect("tls", "an L4 balancer passes TLS through; it ends at the servers", problems);
         for name in REQUESTS_ONLY.iter().chain(&["pools", "routes", "backlog"]) {
             fields.no_effect(name, "an L4 balancer sees packets, not requests", problems);
         }
@@ -134,6 +121,8 @@ fn balancer(fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut 
         }
         if let Some(value) = fields.get("routes") {
             made.routes = routes(value, &made.pools, problems);
+        } else if made.default.is_none() && made.pools.len() == 1 {
+            made.default = Some(0);
         }
         unreached(fields, &made, problems);
     }
@@ -179,7 +168,7 @@ fn pool(
     plan: &Plan,
     problems: &mut Problems,
 ) -> Option<BackendPool> {
-    let targets = targets(fields, layer, nodes, plan, problems);
+    let targets = targets(fields, nodes, plan, problems);
     pool_of(name, fields, layer, targets, plan, problems)
 }
 
@@ -197,9 +186,6 @@ pub(super) fn pool_of(
         settings.algorithm = policy::read(value, layer, problems)?;
     }
     settings.check = fields.get("health").and_then(|value| check_of(value, problems));
-    if let (Some(Check { probe: Probe::Http { .. }, .. }), Some(targets)) = (&settings.check, &targets) {
-        in_the_clear(fields, targets, plan, problems);
-    }
     settings.outliers = fields.get("outliers").and_then(|value| outliers(value, problems));
     let mut span = |name: &str| {
         let value = fields.get_if(name)?;
@@ -212,7 +198,7 @@ pub(super) fn pool_of(
         settings.panic = value::ratio(value, "`panic`", problems).unwrap_or(settings.panic);
     }
     if let Some(value) = fields.get_if("sticky") {
-        settings.sticky = cookie_name(value, problems);
+        settings.sticky = value::token(value, "a cookie's name", problems);
     }
     if let Some(value) = fields.get("connections") {
         let most = value::whole(value, "`connections`", 1..=1_000_000, problems);
@@ -225,36 +211,43 @@ pub(super) fn pool_of(
     if let Some(value) = fields.get("retry_errors") {
         settings.retry_errors = value::flag(value, "`retry_errors`", problems).unwrap_or(false);
     }
+    if let Some(value) = fields.get_if("warm") {
+        let warm = value::whole(value, "`warm` (connections)", 0..=10_000, problems);
+        settings.warm = warm.and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+    }
     let targets = targets?;
+    if layer.sees_requests() {
+        upstream(fields, &mut settings, &targets, plan, problems);
+    }
     rules::sensible(fields, &settings, layer, targets.len(), problems);
     Some(BackendPool { settings, targets })
 }
 
-/// Checks by HTTP are in the clear.
-fn in_the_clear(fields: &Fields<'_>, targets: &[Target], plan: &Plan, problems: &mut Problems) {
-    let nodes = targets.iter().map(|target| &plan.nodes[target.node as usize]);
-    let Some(node) =
-        nodes.into_iter().find(|node| matches!(&node.kind, NodeKind::Server(server) if server.tls.is_some()))
-    else {
-        return;
-    };
-    let span = fields.get("health").map_or(fields.span, |value| value.span);
-    let message = format!("`{}` speaks nothing but TLS, and checks by `Http` are in the clear", node.name);
-    problems.add(
-        Diagnostic::error(Code::Contradiction, span, message)
-            .also(node.declared, "declared here")
-            .help("check it by `health: Tcp(..)`"),
-    );
+/// How the pool asks those of its members who speak TLS.
+fn upstream(fields: &Fields<'_>, settings: &mut Pool, targets: &[Target], plan: &Plan, problems: &mut Problems) {
+    let Some(value) = fields.get_if("upstream_tls") else { return };
+    settings.upstream = tls::client(value, false, "POST", problems);
+    if !targets.iter().any(|target| target.tls) {
+        fields.no_effect("upstream_tls", "no backend speaks TLS: all are asked in the clear", problems);
+    }
+    for node in targets.iter().map(|target| &plan.nodes[target.node as usize]) {
+        let NodeKind::Server(server) = &node.kind else { continue };
+        let found =
+            server.tls.as_ref().and_then(|tls| tls::mismatch(&node.name, None, Some(settings.upstream), Some(tls)));
+        if let Some((message, help)) = found {
+            let message = message.replace("users speak", "the balancer speaks");
+            problems.add(
+                Diagnostic::error(Code::Contradiction, value.span, message)
+                    .also(node.declared, "declared here")
+                    .help(help),
+            );
+            return;
+        }
+    }
 }
 
 /// The members: servers that listen on one port, with their weights and when they are taken out.
-fn targets(
-    fields: &Fields<'_>,
-    layer: Layer,
-    nodes: &Nodes<'_>,
-    plan: &Plan,
-    problems: &mut Problems,
-) -> Option<Vec<Target>> {
+fn targets(fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems) -> Option<Vec<Target>> {
     let value = fields.need("to", "\"servers\"", problems)?;
     let values = match &value.kind {
         Kind::List(values) => values.as_slice(),
@@ -272,18 +265,6 @@ fn targets(
                 );
                 return None;
             };
-            if layer.sees_requests() && config.tls.is_some() {
-                problems.add(
-                    Diagnostic::error(
-                        Code::Contradiction,
-                        inner(value),
-                        format!("`{}` speaks nothing but TLS", server.name),
-                    )
-                    .also(server.declared, "declared here")
-                    .help("an L7 balancer asks in the clear: take `tls` away, or balance connections with `layer: L4`"),
-                );
-                return None;
-            }
             if targets.iter().any(|other| other.node == node) {
                 problems.add(
                     Diagnostic::error(
@@ -295,7 +276,8 @@ fn targets(
                 );
                 return None;
             }
-            targets.push(Target { node, port: config.port, weight: 1, drain: None });
+            let tls = config.tls.is_some();
+            targets.push(Target { node, port: config.port, tls, weight: 1, drain: None });
         }
     }
     if targets.is_empty() {
@@ -328,41 +310,13 @@ fn targets(
     Some(targets)
 }
 
-/// A cookie's name: a token (RFC 6265 4.1.1).
-fn cookie_name(value: &Value, problems: &mut Problems) -> Option<String> {
-    let name = value::text(value, "a cookie", problems)?;
-    token(name, "a cookie's name", value, problems)
-}
-
-fn token(name: &str, what: &str, value: &Value, problems: &mut Problems) -> Option<String> {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if !name.is_empty() && name.bytes().all(fits) {
-        return Some(name.to_owned());
-    }
-    problems.add(
-        Diagnostic::error(Code::BadName, inner(value), format!("`{name}` cannot be {what}"))
-            .help("it consists of letters, digits and `-`, `_`, `.`"),
-    );
-    None
-}
-
 pub(super) fn check_of(value: &Value, problems: &mut Problems) -> Option<Check> {
     let kind = value::choice(value, "`health`", &["Tcp", "Http"], problems)?;
     let fields = Fields::open(if kind == "Tcp" { &HEALTH_TCP } else { &HEALTH_HTTP }, value, problems)?;
     let probe = if kind == "Tcp" {
         Probe::Tcp
     } else {
-        let path = match fields.get("path") {
-            None => "/",
-            Some(value) => value::text(value, "a path", problems)?,
-        };
-        if !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
-            problems.add(
-                Diagnostic::error(Code::OutOfRange, fields.span, format!("`{path}` is no path"))
-                    .help("a path begins with `/` and has no spaces: `/health`"),
-            );
-            return None;
-        }
+        let path = fields.get("path").map_or(Some("/"), |value| value::path(value, problems))?;
         Probe::Http { path: path.to_owned() }
     };
     let mut check = Check::new(probe);
@@ -450,11 +404,18 @@ fn route(item: &Value, pools: &[BackendPool], problems: &mut Problems) -> Option
         let Some(value) = fields.get(name) else { continue };
         let (found, wanted) = match &value.kind {
             Kind::Tuple { items, .. } if items.len() == 2 => {
-                (value::text(&items[0], "a name", problems)?, Some(value::text(&items[1], "a value", problems)?))
+                (&items[0], Some(value::text(&items[1], "a value", problems)?))
             }
-            _ => (value::text(value, &format!("`{name}` (a name, or (\"name\", \"value\"))"), problems)?, None),
+            Kind::Text(_) => (value, None),
+            _ => {
+                return value::wrong(
+                    value,
+                    &format!("`{name}` is a name, or a name and a value: (\"x\", \"1\")"),
+                    problems,
+                );
+            }
         };
-        let found = token(found, "the name of a header field or a cookie", value, problems)?;
+        let found = value::token(found, "the name of a header field or a cookie", problems)?;
         let wanted = wanted.map(str::to_owned);
         when.push(if name == "header" { Match::Header(found, wanted) } else { Match::Cookie(found, wanted) });
     }

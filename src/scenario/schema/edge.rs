@@ -165,7 +165,10 @@ fn targets(fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut P
                 |node: u32| matches!(&plan.nodes[node as usize].kind, NodeKind::Server(server) if server.tls.is_some());
             let (port, secure) = match &known.kind {
                 NodeKind::Server(server) => (server.port, server.tls.is_some()),
-                NodeKind::Balancer(balancer) => (balancer.port, balancer.targets().any(|target| tls(target.node))),
+                NodeKind::Balancer(balancer) => {
+                    let through = !balancer.layer.sees_requests() && balancer.targets().any(|target| tls(target.node));
+                    (balancer.port, balancer.tls.is_some() || through)
+                }
                 NodeKind::Edge(edge) => (edge.settings.port, false),
                 other => {
                     problems.add(
@@ -199,7 +202,7 @@ fn targets(fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut P
                 );
                 return None;
             }
-            targets.push(Target { node, port, weight: 1, drain: None });
+            targets.push(Target { node, port, tls: false, weight: 1, drain: None });
         }
     }
     if targets.is_empty() {

@@ -21,6 +21,7 @@ static SUCCESS: Form = Form { name: "Success", fields: &["of", "since", "until",
 static DELIVERED: Form = Form { name: "Delivered", fields: &["of", "at_most", "at_least"] };
 static TRIES: Form = Form { name: "Tries", fields: &["of", "at_most", "at_least"] };
 static CHARGED_AGAIN: Form = Form { name: "ChargedAgain", fields: &["of", "at_most", "at_least"] };
+static LOST_SESSIONS: Form = Form { name: "LostSessions", fields: &["of", "at_most", "at_least"] };
 static COUNT: Form = Form { name: "Count", fields: &["of", "at_most", "at_least"] };
 static GOODPUT: Form = Form { name: "Goodput", fields: &["of", "at_most", "at_least"] };
 static DROPS: Form = Form { name: "Drops", fields: &["link", "from", "cause", "at_most", "at_least"] };
@@ -38,6 +39,7 @@ pub(super) const FORMS: &[&Form] = &[
     &DELIVERED,
     &TRIES,
     &CHARGED_AGAIN,
+    &LOST_SESSIONS,
     &COUNT,
     &GOODPUT,
     &DROPS,
@@ -181,6 +183,11 @@ fn whole(kind: &str, fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, proble
                 |value: &Value, what: &str, problems: &mut Problems| value::whole(value, what, 0..=u64::MAX, problems);
             let bounds = bounds(fields, "0", count, problems);
             Some(Measure::ChargedAgain { of: of?, bounds: bounds? })
+        }
+        "LostSessions" => {
+            let of = sessions(fields, plan, problems);
+            let bounds = bounds(fields, "\"1%\"", value::ratio, problems);
+            Some(Measure::LostSessions { of: of?, bounds: bounds? })
         }
         "Count" => {
             let of = traffic(fields, plan, problems);
@@ -387,6 +394,22 @@ fn payments(fields: &Fields<'_>, plan: &Plan, problems: &mut Problems) -> Option
         Diagnostic::error(Code::WrongRole, at, format!("the requests of `{}` pay nothing", traffic.name))
             .also(traffic.declared, "declared here")
             .help("give it `pays: 1999` (cents)"),
+    );
+    None
+}
+
+/// The traffic that `of` names, for whose users a server must keep sessions.
+fn sessions(fields: &Fields<'_>, plan: &Plan, problems: &mut Problems) -> Option<u32> {
+    let of = requests(fields, plan, problems)?;
+    let traffic = &plan.traffic[of as usize];
+    if matches!(&traffic.kind, TrafficKind::Http(http) if plan.keeps_sessions(http)) {
+        return Some(of);
+    }
+    let at = fields.get("of").map_or(fields.span, inner);
+    problems.add(
+        Diagnostic::error(Code::WrongRole, at, format!("no server keeps sessions for `{}`", traffic.name))
+            .also(traffic.declared, "declared here")
+            .help("give the server `session: (cookie: \"cart\")`, for a path that they ask for"),
     );
     None
 }

@@ -14,6 +14,26 @@ pub struct Form {
     pub fields: &'static [&'static str],
 }
 
+/// Lists of fields as one: forms that have fields in common share them.
+///
+/// # Panics
+/// If `N` is not the sum of their lengths; as a constant, that does not compile.
+pub(super) const fn joined<const N: usize>(lists: &[&[&'static str]]) -> [&'static str; N] {
+    let mut all = [""; N];
+    let (mut list, mut at) = (0, 0);
+    while list < lists.len() {
+        let mut index = 0;
+        while index < lists[list].len() {
+            all[at] = lists[list][index];
+            index += 1;
+            at += 1;
+        }
+        list += 1;
+    }
+    assert!(at == N, "the lists have another length");
+    all
+}
+
 /// The fields that one value gives to a form.
 pub(super) struct Fields<'a> {
     form: &'static Form,

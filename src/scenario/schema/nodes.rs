@@ -25,6 +25,7 @@ pub(super) const FORMS: &[&Form] = &[
     &server::SERVER,
     &server::ROUTE,
     &server::WARM_UP,
+    &server::SESSION,
     &server::SHED,
     &server::AIMD,
     &server::GRADIENT,

@@ -7,7 +7,7 @@ use crate::base::{Dist, Span as Duration};
 use crate::scenario::ast::{Kind, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::service::server::shedding::{Aimd, Gradient, Limit, Patience, Range};
-use crate::service::server::{Config, KeepAlive, Overflow, Route, WarmUp};
+use crate::service::server::{Config, KeepAlive, Overflow, Route, Session, WarmUp};
 
 pub(super) static SERVER: Form = Form {
     name: "Server",
@@ -26,6 +26,7 @@ pub(super) static SERVER: Form = Form {
         "shed",
         "concurrency",
         "idempotency",
+        "session",
         "service",
         "io",
         "calls",
@@ -55,6 +56,7 @@ pub(super) static ROUTE: Form = Form {
 pub(super) static SHED: Form = Form { name: "shed", fields: &["target", "interval"] };
 pub(super) static AIMD: Form = Form { name: "Aimd", fields: &["latency", "decrease", "start", "min", "max"] };
 pub(super) static GRADIENT: Form = Form { name: "Gradient", fields: &["tolerance", "queue", "start", "min", "max"] };
+pub(super) static SESSION: Form = Form { name: "session", fields: &["cookie", "path", "idle", "max_age"] };
 pub(super) static WARM_UP: Form = Form { name: "warm-up", fields: &["over", "from"] };
 
 /// Methods of requests, as scenarios write them.
@@ -115,6 +117,7 @@ pub(super) fn read(fields: &Fields<'_>, problems: &mut Problems) -> Config {
     config.idempotency = fields
         .get("idempotency")
         .and_then(|value| value::positive_span(value, "`idempotency` (how long keys are remembered)", problems));
+    config.session = fields.get("session").and_then(|value| session(value, problems));
     config.warm_up = fields.get("warm_up").and_then(|value| warm_up(value, problems));
     if let Some(value) = fields.get("service") {
         config.service = dist::read(value, "`service`", problems).unwrap_or(config.service);
@@ -220,6 +223,41 @@ fn concurrency(value: &Value, problems: &mut Problems) -> Option<Limit> {
         gradient.queue = u32::try_from(queue).ok()?;
     }
     Some(Limit::Gradient(gradient))
+}
+
+/// The name of a cookie, or fields.
+fn session(value: &Value, problems: &mut Problems) -> Option<Session> {
+    if let Kind::Text(_) = value.kind {
+        return Some(Session::new(&value::token(value, "a cookie's name", problems)?));
+    }
+    let fields = Fields::open(&SESSION, value, problems)?;
+    let cookie = fields.need("cookie", "\"cart\"", problems)?;
+    let mut session = Session::new(&value::token(cookie, "a cookie's name", problems)?);
+    if let Some(value) = fields.get("path") {
+        value::path(value, problems)?.clone_into(&mut session.path);
+        if session.path.contains(['?', ';']) {
+            problems.add(
+                Diagnostic::error(Code::OutOfRange, value.span, format!("a cookie has no path `{}`", session.path))
+                    .help("leave away what begins with `?` or `;`"),
+            );
+            return None;
+        }
+    }
+    if let Some(value) = fields.get("idle") {
+        session.idle = value::positive_span(value, "`idle`", problems)?;
+    }
+    if let Some(value) = fields.get("max_age") {
+        let age = value::positive_span(value, "`max_age`", problems)?;
+        if age.as_nanos() % 1_000_000_000 != 0 {
+            problems.add(
+                Diagnostic::error(Code::OutOfRange, value.span, format!("a cookie cannot live for {age}"))
+                    .help("cookies count whole seconds"),
+            );
+            return None;
+        }
+        session.max_age = Some(age);
+    }
+    Some(session)
 }
 
 fn warm_up(value: &Value, problems: &mut Problems) -> Option<WarmUp> {

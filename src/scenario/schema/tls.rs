@@ -1,15 +1,16 @@
 //! TLS settings: a server's and its users', and whether the two can speak with each other.
 
 use super::form::{Fields, Form};
-use super::{Problems, dist, value};
-use crate::scenario::ast::{Kind, Value};
+use super::{Problems, dist, inner, named_entries, value};
+use crate::app::dns::Name;
+use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::service::{client, server};
 use crate::wire::tls::{SMALLEST_CERTIFICATE, Version};
 
 static SERVER: Form = Form {
     name: "server-tls",
-    fields: &["min_version", "max_version", "certificate", "tickets", "early_data", "record", "handshake"],
+    fields: &["min_version", "max_version", "certificate", "names", "tickets", "early_data", "record", "handshake"],
 };
 static CLIENT: Form = Form { name: "client-tls", fields: &["min_version", "max_version", "resumption", "early_data"] };
 
@@ -30,10 +31,10 @@ pub(super) fn server(value: &Value, problems: &mut Problems) -> Option<server::T
     let Some(fields) = Fields::open(&SERVER, value, problems) else { return Some(tls) };
     (tls.min_version, tls.max_version) = versions(&fields, problems);
     if let Some(value) = fields.get("certificate") {
-        // A chain has two certificates at least; one above 64 KiB no client takes.
-        let least = 2 * SMALLEST_CERTIFICATE as u64;
-        let bytes = value::bytes(value, "`certificate`", least..=64 << 10, problems);
-        tls.certificate = bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(tls.certificate);
+        tls.certificate = certificate(value, problems).unwrap_or(tls.certificate);
+    }
+    if let Some(value) = fields.get("names") {
+        tls.names = names(value, tls.certificate, problems);
     }
     if let Some(value) = fields.get("tickets") {
         tls.tickets = match value.kind {
@@ -64,6 +65,46 @@ pub(super) fn server(value: &Value, problems: &mut Problems) -> Option<server::T
         fields.no_effect("early_data", "a client needs a ticket for it; `tickets` are off", problems);
     }
     Some(tls)
+}
+
+/// Bytes of a chain: it has two certificates at least; one above 64 KiB no client takes.
+fn certificate(value: &Value, problems: &mut Problems) -> Option<usize> {
+    let least = 2 * SMALLEST_CERTIFICATE as u64;
+    let bytes = value::bytes(value, "`certificate`", least..=64 << 10, problems)?;
+    usize::try_from(bytes).ok()
+}
+
+/// `["shop.example"]`, or `{ "shop.example": "4kB" }` with the bytes of each chain.
+fn names(value: &Value, usual: usize, problems: &mut Problems) -> Vec<(String, usize)> {
+    let mut given: Vec<(&str, Span, usize)> = Vec::new();
+    if let Kind::List(items) = &value.kind {
+        for item in items {
+            let name = value::text(item, "a name", problems);
+            given.extend(name.map(|name| (name, inner(item), usual)));
+        }
+    } else {
+        for (name, span, entry) in named_entries(value, "`names`", problems) {
+            given.push((name, span, certificate(entry, problems).unwrap_or(usual)));
+        }
+    }
+    let mut names: Vec<(String, usize)> = Vec::new();
+    for (name, span, bytes) in given {
+        let text = name.trim_end_matches('.').to_ascii_lowercase();
+        if name.parse::<Name>().is_err() {
+            problems.add(
+                Diagnostic::error(Code::BadName, span, format!("`{name}` is no domain name"))
+                    .help("a certificate is for names such as `shop.example`"),
+            );
+        } else if names.iter().any(|(other, _)| *other == text) {
+            problems.add(Diagnostic::error(Code::DuplicateName, span, format!("`{name}` has a certificate already")));
+        } else {
+            names.push((text, bytes));
+        }
+    }
+    if names.is_empty() && !problems.has_errors() {
+        problems.add(Diagnostic::error(Code::Empty, value.span, "there are no names").help("leave `names` out"));
+    }
+    names
 }
 
 /// The settings of users with a `tls` of their own. `once`: there is one connection only.
@@ -117,6 +158,7 @@ fn versions(fields: &Fields<'_>, problems: &mut Problems) -> (Version, Version) 
 /// Why users and a server cannot speak with each other, and what to do; `None` if they can.
 pub(super) fn mismatch(
     name: &str,
+    domain: Option<&str>,
     users: Option<client::Tls>,
     server: Option<&server::Tls>,
 ) -> Option<(String, String)> {
@@ -133,6 +175,13 @@ pub(super) fn mismatch(
             let common = users.min_version.max(server.min_version) <= users.max_version.min(server.max_version);
             let range =
                 |min: Version, max: Version| if min == max { format!("{min}") } else { format!("{min} to {max}") };
+            let known = |domain: &&str| !server.names.iter().any(|(own, _)| own == domain);
+            if let (false, Some(domain)) = (server.names.is_empty(), domain.filter(known)) {
+                return Some((
+                    format!("`{name}` has no certificate for `{domain}`"),
+                    "add the name to its `tls: (names: [..])`".to_owned(),
+                ));
+            }
             (!common).then(|| {
                 (
                     format!(

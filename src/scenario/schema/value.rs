@@ -1,7 +1,8 @@
 //! Single values: texts, whole numbers, quantities with units, choices; what is wrong with one is reported where it stands.
 
-use super::Problems;
 use super::form::{list, similar};
+use super::{Problems, inner};
+use crate::app::http1::is_token;
 use crate::base::{BitRate, Ratio, Span as Duration};
 use crate::scenario::ast::{Kind, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
@@ -105,6 +106,32 @@ fn quantity<T>(
         }
         _ => wrong(value, &format!("{what} is a text with a unit: \"5{unit}\""), problems),
     }
+}
+
+/// A token, as names of header fields and cookies are (RFC 9110 5.6.2).
+pub(super) fn token(value: &Value, what: &str, problems: &mut Problems) -> Option<String> {
+    let name = text(value, what, problems)?;
+    if is_token(name.as_bytes()) {
+        return Some(name.to_owned());
+    }
+    problems.add(
+        Diagnostic::error(Code::BadName, inner(value), format!("`{name}` cannot be {what}"))
+            .help("it consists of letters, digits and `-`, `_`, `.`"),
+    );
+    None
+}
+
+/// The path of a URL, perhaps with a query.
+pub(super) fn path<'a>(value: &'a Value, problems: &mut Problems) -> Option<&'a str> {
+    let path = text(value, "a path", problems)?;
+    if path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Some(path);
+    }
+    problems.add(
+        Diagnostic::error(Code::OutOfRange, inner(value), format!("`{path}` is no path"))
+            .help("a path begins with `/` and has no spaces: `/health`"),
+    );
+    None
 }
 
 /// A duration: `"56ms"`.

@@ -10,7 +10,6 @@ use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::{Answers, Data, NodeKind, Plan, Record, Rotation, Zone};
 use crate::service::answers::TABLE;
-use crate::service::balancer::Probe;
 
 static ZONE: Form =
     Form { name: "zone", fields: &["A", "ttl", "negative_ttl", "rotation", "answers", "health", "names"] };
@@ -217,25 +216,13 @@ fn addresses(
 fn checked(spans: &[Span], plan: &Plan, problems: &mut Problems) {
     for (zone, &span) in plan.zones.iter().zip(spans) {
         for node in zone.nodes().into_iter().map(|node| &plan.nodes[node as usize]) {
-            if let Some(check) = &zone.check {
-                let http = matches!(check.probe, Probe::Http { .. });
-                let tls = matches!(&node.kind, NodeKind::Server(server) if server.tls.is_some());
-                if node.kind.port().is_none() {
-                    let message = format!("`{}` has no port to check", node.name);
-                    problems.add(
-                        Diagnostic::error(Code::WrongRole, span, message)
-                            .also(node.declared, format!("a `{}`", node.kind.name()))
-                            .help("`health` checks servers, balancers and stores"),
-                    );
-                } else if http && tls {
-                    let message =
-                        format!("`{}` speaks nothing but TLS, and checks by `Http` are in the clear", node.name);
-                    problems.add(
-                        Diagnostic::error(Code::Contradiction, span, message)
-                            .also(node.declared, "declared here")
-                            .help("check it by `health: Tcp(..)`"),
-                    );
-                }
+            if zone.check.is_some() && node.kind.port().is_none() {
+                let message = format!("`{}` has no port to check", node.name);
+                problems.add(
+                    Diagnostic::error(Code::WrongRole, span, message)
+                        .also(node.declared, format!("a `{}`", node.kind.name()))
+                        .help("`health` checks servers, balancers and stores"),
+                );
             }
             if zone.answers == Answers::Nearest && node.place.is_none() {
                 problems.add(

@@ -2,20 +2,23 @@
 
 use super::config::Pool;
 use super::members::{Held, Members};
+use crate::app::Stream;
 use crate::app::http1::{Framing, Method, ReadError, Response, message};
-use crate::app::{Channel, Stream};
-use crate::base::Time;
+use crate::app::tls::{ClientConfig, Tickets};
+use crate::base::{Span, Time};
 use crate::host::sync::Permit;
 use crate::host::{Elapsed, Host, NetError};
-use crate::service::client::failure;
 use crate::service::client::pool::{Connection, Pool as Connections};
-use crate::trace::Failure;
+use crate::service::client::{failure, tls_failure};
+use crate::service::secure;
+use crate::trace::{Failure, Forwarded, Record, Returned};
 use bytes::Bytes;
-use std::net::SocketAddrV4;
 use std::rc::Rc;
 
 /// Most connections to a backend where no limit is set: more than there are ports.
 const ANY_NUMBER: usize = 1 << 20;
+/// How often it is looked whether connections that are to be warm are there.
+const LOOK: Span = Span::from_secs(1);
 
 /// A pool at work with the connections to each of its members.
 pub(in crate::service) struct Backends {
@@ -23,6 +26,9 @@ pub(in crate::service) struct Backends {
     config: Pool,
     pub(in crate::service) members: Rc<Members>,
     connections: Vec<Connections>,
+    /// How TLS is spoken with those that speak it, and the tickets of each.
+    session: ClientConfig,
+    tickets: Vec<Rc<Tickets>>,
 }
 
 /// What a backend is asked.
@@ -36,6 +42,8 @@ pub(in crate::service) struct Question<'a> {
     pub(in crate::service) method: Method,
     /// Whether others can still be asked.
     pub(in crate::service) more: bool,
+    /// The client's exchange that is passed on, if it is one: observers are told of it.
+    pub(in crate::service) front: Option<(u64, u32)>,
 }
 
 /// An answer whose head has come.
@@ -48,6 +56,8 @@ pub(in crate::service) struct Answering {
     pub(in crate::service) connected: Time,
     /// When the question was written to it.
     pub(in crate::service) written: Time,
+    /// The flow of the connection, and how many questions went before on it.
+    pub(in crate::service) back: (u64, u32),
     permit: Permit,
 }
 
@@ -65,15 +75,24 @@ pub(in crate::service) enum Unanswered {
 }
 
 impl Backends {
-    /// Starts the pool's checks; see [`Members::start`].
-    pub(in crate::service) fn start(host: &Host, pool: Pool, instance: u32) -> Self {
+    /// Starts the pool's checks (see [`Members::start`]) and opens the connections that are to be warm.
+    pub(in crate::service) fn start(host: &Host, pool: Pool, instance: u32) -> Rc<Self> {
         let connections = |_| Connections::new(pool.connections.unwrap_or(ANY_NUMBER), pool.idle);
-        Self {
+        let (count, warm) = (pool.members.len(), pool.warm > 0);
+        let backends = Rc::new(Self {
             connections: pool.members.iter().map(connections).collect(),
             members: Members::start(host, pool.clone(), instance),
+            // Backends are known by their addresses, and what is asked may change something: nothing goes early.
+            session: pool.upstream.session(None, Method::Post),
+            tickets: pool.members.iter().map(|_| Rc::default()).collect(),
             config: pool,
             host: host.clone(),
+        });
+        for id in (0..count).filter(|_| warm) {
+            let backends = Rc::clone(&backends);
+            drop(host.spawn(async move { backends.keep_warm(id).await }));
         }
+        backends
     }
 
     /// Asks member `id`.
@@ -88,16 +107,21 @@ impl Backends {
             if let Some(kept) = connections.idle_connection(&self.host).await {
                 (permit, kept)
             } else {
-                match self.host.timeout(config.timeout, self.connect(config.members[id].at)).await {
+                match self.host.timeout(config.timeout, self.connect(id)).await {
                     Ok(Ok(connection)) => (permit, connection),
-                    Ok(Err(error)) => return Err(Unanswered::Failed { failure: failure(error), asked: false }),
+                    Ok(Err(failure)) => return Err(Unanswered::Failed { failure, asked: false }),
                     Err(Elapsed) => return Err(Unanswered::Failed { failure: Failure::Timeout, asked: false }),
                 }
             }
         };
         let connected = self.host.now();
         let kept = connection.exchanges > 0;
+        let back = (connection.stream.flow(), connection.exchanges);
         connection.exchanges += 1;
+        if let Some(front) = question.front {
+            let (node, backend) = (self.host.node(), self.members.node(id));
+            self.host.record(Record::Forwarded(Forwarded { node, backend, time: connected, front, back }));
+        }
         let mut written = connected;
         let asking = async {
             connection.stream.write(message(question.head.clone(), question.body)).await?;
@@ -107,23 +131,35 @@ impl Backends {
         let head = match self.host.timeout(config.timeout, asking).await {
             Ok(Ok(head)) => head,
             Ok(Err(error)) => {
-                let closed = matches!(error, ReadError::Closed | ReadError::Net(NetError::Reset | NetError::Closed));
-                if kept && closed && !connection.reader.has_more() && question.method.is_idempotent() {
-                    return Err(Unanswered::Stale);
-                }
                 let failure = match error {
                     ReadError::Net(error) => failure(error),
                     ReadError::Malformed(_) | ReadError::Closed | ReadError::Cut => Failure::Broken,
                 };
+                self.returned(question, back, Err(failure));
+                let closed = matches!(error, ReadError::Closed | ReadError::Net(NetError::Reset | NetError::Closed));
+                if kept && closed && !connection.reader.has_more() && question.method.is_idempotent() {
+                    return Err(Unanswered::Stale);
+                }
                 return Err(Unanswered::Failed { failure, asked: true });
             }
-            Err(Elapsed) => return Err(Unanswered::Failed { failure: Failure::Timeout, asked: true }),
+            Err(Elapsed) => {
+                self.returned(question, back, Err(Failure::Timeout));
+                return Err(Unanswered::Failed { failure: Failure::Timeout, asked: true });
+            }
         };
         self.members.answered(id, head.status < 500, self.host.now() - began);
         if question.more && config.retry_errors && matches!(head.status, 502..=504) {
+            self.returned(question, back, Ok(head.status));
             return Err(Unanswered::Failed { failure: Failure::Status, asked: head.status != 503 });
         }
-        Ok(Answering { connection, head, connected, written, permit })
+        Ok(Answering { connection, head, connected, written, back, permit })
+    }
+
+    /// Tells observers what came back of a client's exchange that was passed on.
+    pub(in crate::service) fn returned(&self, question: Question<'_>, back: (u64, u32), result: Result<u16, Failure>) {
+        if question.front.is_some() {
+            self.host.record(Record::Returned(Returned { time: self.host.now(), back, result }));
+        }
     }
 
     /// Takes the connection back of an answer that has been read to its end, if it can be used again.
@@ -169,9 +205,28 @@ impl Backends {
         }
     }
 
-    async fn connect(&self, at: SocketAddrV4) -> Result<Connection, NetError> {
-        let stream = self.host.connect_with(at, None, true).await?;
-        Ok(Connection::new(Channel::Plain(stream), self.host.now()))
+    /// A new connection to a member, ready for a question.
+    async fn connect(&self, id: usize) -> Result<Connection, Failure> {
+        let member = &self.config.members[id];
+        let stream = self.host.connect_with(member.at, None, true).await.map_err(failure)?;
+        let opened = self.host.now();
+        let session = member.tls.then_some(&self.session);
+        let channel = secure::connect(&self.host, stream, session, &self.tickets[id]).await.map_err(tls_failure)?;
+        Ok(Connection::new(channel, opened))
+    }
+
+    /// Sees to it that a member has as many connections as its pool says, used or not. One that fails is tried again later.
+    async fn keep_warm(&self, id: usize) {
+        let connections = &self.connections[id];
+        loop {
+            connections.prune(&self.host).await;
+            while connections.idle() + self.members.active(id) < self.config.warm {
+                let opening = self.host.timeout(self.config.timeout, self.connect(id));
+                let Ok(Ok(connection)) = opening.await else { break };
+                connections.give_back(connection, self.host.now());
+            }
+            self.host.sleep(LOOK).await;
+        }
     }
 }
 

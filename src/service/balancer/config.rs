@@ -5,6 +5,8 @@ use super::l7::Route;
 use super::outlier::Outliers;
 use super::policy::Algorithm;
 use crate::base::{Ratio, Span, Time};
+use crate::service::client;
+use crate::service::server::Tls;
 use crate::wire::Dscp;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -18,6 +20,8 @@ pub struct Config {
     pub backlog: u32,
     /// What it looks at.
     pub layer: Layer,
+    /// TLS with its clients, which ends here; `None`: in the clear, or, at L4, whatever client and backend speak.
+    pub tls: Option<Tls>,
     /// Its pools, at least one; an L4 balancer uses the first.
     pub pools: Vec<Pool>,
     /// Which requests go to which pool; the first that matches counts.
@@ -99,6 +103,10 @@ pub struct Pool {
     pub retries: u32,
     /// Whether an answer of 502, 503 or 504 is a failure that another backend may make good.
     pub retry_errors: bool,
+    /// How TLS is spoken with members that speak it.
+    pub upstream: client::Tls,
+    /// Connections to each backend that are opened at the start and again as soon as fewer are there, used or not.
+    pub warm: usize,
     /// Name of a cookie that keeps a client with its backend.
     pub sticky: Option<String>,
     /// Health checks.
@@ -125,6 +133,8 @@ impl Pool {
             timeout: Span::from_secs(60),
             retries: 1,
             retry_errors: false,
+            upstream: client::Tls::BROWSER,
+            warm: 0,
             sticky: None,
             check: None,
             outliers: None,
@@ -143,6 +153,8 @@ pub struct Member {
     pub name: String,
     /// Where it listens.
     pub at: SocketAddrV4,
+    /// Whether it speaks TLS.
+    pub tls: bool,
     /// Its weight, at least 1.
     pub weight: u32,
     /// From when on it gets nothing new.

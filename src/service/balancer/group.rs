@@ -197,6 +197,7 @@ mod tests {
             node: u32::from(n),
             name: format!("shop/{n}"),
             at: SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, n), 80),
+            tls: false,
             weight: 1,
             drain: None,
         };

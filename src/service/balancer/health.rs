@@ -1,9 +1,12 @@
 //! Health checks over real packets: a connection, or a request and its answer, every so often to each member.
 
 use super::members::Members;
+use crate::app::Stream;
 use crate::app::http1::{Ask, HeadSize, Method, Reader, message};
+use crate::app::tls::ClientConfig;
 use crate::base::Span;
 use crate::host::Host;
+use crate::service::secure;
 use crate::trace::{Probed, Record};
 use std::fmt;
 use std::net::SocketAddrV4;
@@ -30,7 +33,7 @@ pub struct Check {
 pub enum Probe {
     /// A TCP connection, closed as soon as it is open: says that somebody listens.
     Tcp,
-    /// `GET` of a path on a connection of its own; answers below 400 are well.
+    /// `GET` of a path on a connection of its own, under TLS where the member speaks it; answers below 400 are well.
     Http {
         /// The path.
         path: String,
@@ -60,14 +63,14 @@ impl fmt::Display for Check {
 pub(super) fn watch(host: &Host, members: &Rc<Members>, check: &Check) {
     let all = members.targets();
     let count = all.len() as u64;
-    for (id, at) in all.into_iter().enumerate() {
+    for (id, (at, tls)) in all.into_iter().enumerate() {
         let first = check.every * (id as u64 + 1) / count;
         let (program, members, check) = (host.clone(), Rc::clone(members), check.clone());
         drop(host.spawn(async move {
             let start = program.now() + first;
             for index in 0.. {
                 program.sleep_until(crate::service::tick(start, check.every, index)).await;
-                let ok = program.timeout(check.timeout, probe(&program, at, &check.probe)).await == Ok(true);
+                let ok = program.timeout(check.timeout, probe(&program, at, tls, &check.probe)).await == Ok(true);
                 program.record(Record::Probed(Probed {
                     time: program.now(),
                     node: program.node(),
@@ -82,12 +85,15 @@ pub(super) fn watch(host: &Host, members: &Rc<Members>, check: &Check) {
 }
 
 /// Asks once; true if the answer is as it should be.
-pub(in crate::service) async fn probe(host: &Host, at: SocketAddrV4, what: &Probe) -> bool {
+pub(in crate::service) async fn probe(host: &Host, at: SocketAddrV4, tls: bool, what: &Probe) -> bool {
     let Ok(stream) = host.connect_with(at, None, true).await else { return false };
     let Probe::Http { path } = what else { return true };
+    // Each check shakes hands in full: a ticket would hide that a key is gone.
+    let session = tls.then(|| ClientConfig::new(None));
+    let Ok(stream) = secure::connect(host, stream, session.as_ref(), &Rc::default()).await else { return false };
     let (address, method) = (at.ip().to_string(), Method::Get);
-    let name = if at.port() == 80 { address } else { at.to_string() };
-    let ask = Ask { method, target: path, host: &name, body: 0, close: true, size: HeadSize::Exactly(0) };
+    let name = if at.port() == if tls { 443 } else { 80 } { address } else { at.to_string() };
+    let ask = Ask { method, target: path, host: &name, body: 0, close: true, size: HeadSize::Exactly(0), fields: &[] };
     if stream.write(message(ask.head().encode(), 0)).await.is_err() {
         return false;
     }

@@ -51,14 +51,19 @@ impl Members {
         members
     }
 
-    /// Where each member listens.
-    pub(super) fn targets(&self) -> Vec<SocketAddrV4> {
-        self.group.borrow().config().members.iter().map(|member| member.at).collect()
+    /// Where each member listens, and whether it speaks TLS.
+    pub(super) fn targets(&self) -> Vec<(SocketAddrV4, bool)> {
+        self.group.borrow().config().members.iter().map(|member| (member.at, member.tls)).collect()
     }
 
     /// Number of a member's node in the plan.
     pub(super) fn node(&self, id: usize) -> u32 {
         self.nodes[id]
+    }
+
+    /// Requests or connections that a member has.
+    pub(super) fn active(&self, id: usize) -> usize {
+        self.group.borrow().active(id) as usize
     }
 
     /// Whether a member may be sent something new.

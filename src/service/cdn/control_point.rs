@@ -45,7 +45,7 @@ pub async fn run(host: Host, config: Config) {
     let Ok(listener) = host.listen_with(config.port, 511, None, true).await else { return };
     let backends = |Site(member): &Site| {
         let pool = Pool { timeout: config.timeout, retries: 0, ..Pool::new(&member.name, vec![member.clone()]) };
-        Rc::new(Backends::start(&host, pool, 0))
+        Backends::start(&host, pool, 0)
     };
     let control = Rc::new(Control {
         tiers: config.tiers.iter().map(|tier| tier.iter().map(backends).collect()).collect(),
@@ -126,7 +126,7 @@ impl Control {
 
     /// Tells one edge until it has answered.
     async fn tell(&self, edge: &Backends, head: &Bytes) {
-        let question = Question { head, body: 0, method: Method::Purge, more: false };
+        let question = Question { head, body: 0, method: Method::Purge, more: false, front: None };
         loop {
             let began = self.host.now();
             if let Ok(mut chosen) = edge.any(0, question).await {

@@ -60,7 +60,7 @@ impl Edge {
         let etag = wanted.stale.as_ref().and_then(|stale| stale.etag());
         let head = status::to_upstream(request, *wanted.client.ip(), self.host.name(), etag, wanted.body);
         let key = hash_of(&self.config.upstream.algorithm, request, wanted.client);
-        let question = Question { head: &head, body: wanted.body, method: request.method, more: false };
+        let question = Question { head: &head, body: wanted.body, method: request.method, more: false, front: None };
         let mut seen = Asked { cause: wanted.cause, ..Asked::begun(u32::MAX, flight.id, self.host.node(), began) };
         let chosen = match self.backends.any(key, question).await {
             Ok(chosen) => chosen,
@@ -74,8 +74,7 @@ impl Edge {
         (seen.resolved, seen.connected, seen.secured, seen.read) =
             (began, answer.connected, answer.connected, answer.connected);
         seen.written = answer.written;
-        (seen.flow, seen.exchange) =
-            (crate::app::Stream::flow(&answer.connection.stream), answer.connection.exchanges - 1);
+        (seen.flow, seen.exchange) = answer.back;
         seen.status = answer.head.status;
         let failure = self.take_in(wanted, flight, chosen, began, &mut seen).await.err();
         self.fetched(seen, failure);

@@ -40,7 +40,7 @@ use vary::Vary;
 struct Edge {
     host: Host,
     config: Config,
-    backends: Backends,
+    backends: Rc<Backends>,
     store: RefCell<Store<Object>>,
     /// By what the variants of each target differ, as far as is known.
     varies: RefCell<BTreeMap<Bytes, Vary>>,

@@ -4,17 +4,17 @@ use super::pool::Connection;
 use super::request::Asker;
 use super::{Origin, User};
 use crate::app::http1::{self, Method, ReadError, Response, Whole};
-use crate::app::tls::{TlsError, TlsStream};
+use crate::app::tls::TlsError;
 use crate::app::{Channel, Stream};
 use crate::host::sync::Permit;
 use crate::host::{NetError, TcpStream};
+use crate::service::secure;
 use crate::service::stub::Resolved;
 use crate::trace::{Failure, Request};
 use crate::wire::Payload;
 use bytes::Bytes;
 use std::cell::Cell;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::rc::Rc;
 
 /// How one use of a connection ended.
 enum Tried {
@@ -88,12 +88,7 @@ impl Asker {
 
     /// The connection under TLS, if that is wanted; ready when a request can be sent.
     async fn secure(&self, stream: TcpStream, user: &User) -> Result<Channel, Failure> {
-        let Some(config) = &self.tls else { return Ok(Channel::Plain(stream)) };
-        match TlsStream::connect(&self.host, stream, config, Rc::clone(&user.tickets)).await {
-            Ok(stream) => Ok(Channel::Tls(Box::new(stream))),
-            Err(TlsError::Net(error)) => Err(failure(error)),
-            Err(TlsError::Failed(_) | TlsError::Cut) => Err(Failure::Tls),
-        }
+        secure::connect(&self.host, stream, self.tls.as_ref(), &user.tickets).await.map_err(tls_failure)
     }
 
     /// The addresses of the origin, to be tried in order.
@@ -112,10 +107,16 @@ impl Asker {
     }
 
     /// Writes the request and reads the answer; before that, reads what it is about if it is a conditional one.
-    async fn ask(&self, seen: &Cell<Request>, connection: &mut Connection) -> Result<Whole<Response>, ReadError> {
+    async fn ask(
+        &self,
+        seen: &Cell<Request>,
+        connection: &mut Connection,
+        user: &User,
+    ) -> Result<Whole<Response>, ReadError> {
         let mut version = None;
-        if let Some(reading) = self.reading(seen.get().number) {
+        if let Some(reading) = self.reading(seen.get().number, user) {
             let answer = round(connection, http1::message(reading, 0), Method::Get).await?;
+            self.keep_cookies(&answer, user);
             if answer.head.status >= 400 || !reusable(&answer) {
                 return Ok(answer);
             }
@@ -126,8 +127,16 @@ impl Asker {
                 seen.exchange = connection.exchanges;
             });
         }
-        let head = self.head(seen.get().number, version.as_ref());
-        round(connection, http1::message(head, self.config.body_bytes), self.config.method).await
+        let head = self.head(seen.get().number, version.as_ref(), user);
+        let answer = round(connection, http1::message(head, self.config.body_bytes), self.config.method).await?;
+        self.keep_cookies(&answer, user);
+        Ok(answer)
+    }
+
+    fn keep_cookies(&self, answer: &Whole<Response>, user: &User) {
+        if let Some(jar) = &user.cookies {
+            jar.borrow_mut().keep(&answer.head.fields, &self.config.path, self.host.now());
+        }
     }
 
     /// Writes the request, reads the answer, and gives the connection back if it can be used again.
@@ -139,7 +148,7 @@ impl Asker {
             (seen.flow, seen.exchange) = (connection.stream.flow(), connection.exchanges);
         });
         let reused = connection.exchanges > 0;
-        let result = self.ask(seen, &mut connection).await;
+        let result = self.ask(seen, &mut connection, user).await;
         match result {
             Ok(answer) => {
                 let failed = answer.head.status >= 400;
@@ -190,6 +199,14 @@ fn reusable(answer: &Whole<Response>) -> bool {
     let head = &answer.head;
     let delimited = head.fields.get("content-length").is_some() || head.fields.get("transfer-encoding").is_some();
     head.fields.keeps_alive(head.version) && (delimited || matches!(head.status, 204 | 304))
+}
+
+/// Why there is no session, in the words of requests.
+pub(in crate::service) const fn tls_failure(error: TlsError) -> Failure {
+    match error {
+        TlsError::Net(error) => failure(error),
+        TlsError::Failed(_) | TlsError::Cut => Failure::Tls,
+    }
 }
 
 /// Why the network did not do as asked, in the words of requests.

@@ -16,7 +16,7 @@ mod retry;
 mod tests;
 
 pub use arrivals::Arrivals;
-pub(in crate::service) use attempt::failure;
+pub(in crate::service) use attempt::{failure, tls_failure};
 pub use catalogue::{Catalogue, Popularity};
 pub use hedge::{After, ENOUGH, Hedge};
 pub use retry::{Outcomes, Retry};
@@ -24,7 +24,7 @@ pub use retry::{Outcomes, Retry};
 use super::stub::Stub;
 use super::{Limit, Numbering};
 use crate::app::dns::Name;
-use crate::app::http1::{HeadSize, Method};
+use crate::app::http1::{HeadSize, Jar, Method};
 use crate::app::tls::{ClientConfig, Tickets};
 use crate::base::{Dist, Span, Time};
 use crate::host::Host;
@@ -34,7 +34,7 @@ use crate::wire::tls::Version;
 pub(in crate::service) use arrivals::Instants;
 use pool::Pool;
 use request::Asker;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 
@@ -92,7 +92,7 @@ impl Tls {
         Self { min_version: Version::Tls12, max_version: Version::Tls13, resumption: true, early_data: false };
 
     /// The session's settings for a request with this method to this name.
-    fn session(self, server_name: Option<String>, method: Method) -> ClientConfig {
+    pub(in crate::service) fn session(self, server_name: Option<String>, method: Method) -> ClientConfig {
         ClientConfig {
             min_version: self.min_version,
             max_version: self.max_version,
@@ -161,6 +161,10 @@ pub struct Config {
     pub method: Method,
     /// How the request's head is filled, or to how many bytes it is padded.
     pub head: HeadSize,
+    /// Fields of their own in the request's head, names and values.
+    pub headers: Vec<(String, String)>,
+    /// Whether users keep cookies and send them back, and those that they have from the start; `None`: they do not.
+    pub cookies: Option<Vec<(String, String)>>,
     /// Bytes of the request's body.
     pub body_bytes: u64,
     /// Whether each request carries a key of its own, the same in all its tries.
@@ -200,6 +204,8 @@ impl Config {
             catalogue: None,
             method: Method::Get,
             head: HeadSize::Browser,
+            headers: Vec::new(),
+            cookies: Some(Vec::new()),
             body_bytes: 0,
             idempotency_key: false,
             pays: None,
@@ -220,18 +226,20 @@ pub(super) struct User {
     pool: Option<Pool>,
     /// Tickets of the origin.
     tickets: Rc<Tickets>,
+    cookies: Option<RefCell<Jar>>,
 }
 
 impl User {
-    fn new(connections: Connections) -> Self {
-        Self { pool: connections.pool(), tickets: Rc::default() }
+    fn new(config: &Config) -> Self {
+        let cookies = config.cookies.as_ref().map(|cookies| RefCell::new(Jar::with(cookies)));
+        Self { pool: config.connections.pool(), tickets: Rc::default(), cookies }
     }
 }
 
 /// Asks until the limit, and returns when the last request has ended.
 ///
 /// An open loop's requests share one pool of connections, as the tabs of one browser do: with a pool of six, the seventh
-/// request at a time waits. Each user of a closed loop has a pool and TLS tickets of their own. Instants are drawn from the stream
+/// request at a time waits. Each user of a closed loop has a pool, TLS tickets and cookies of their own. Instants are drawn from the stream
 /// `host/<host>/traffic/<name>/arrivals`, what user `n` thinks from `host/<host>/traffic/<name>/user/<n>`.
 pub async fn run(host: Host, stub: Stub, config: Config) {
     let arrivals = config.arrivals.clone();
@@ -259,7 +267,7 @@ impl Caller {
     /// As [`Caller::new`], for a machine that may have asked before it started again: `asked` counts on.
     #[must_use]
     pub fn counting(host: Host, stub: Stub, config: Config, asked: Rc<Cell<u64>>) -> Self {
-        let user = User::new(config.connections);
+        let user = User::new(&config);
         Self { asker: Asker::new(host, stub, config), user, asked }
     }
 
@@ -273,7 +281,7 @@ impl Caller {
 async fn open_loop(asker: &Rc<Asker>, arrivals: &Arrivals) {
     let Asker { host, config, .. } = &**asker;
     let rng = host.rng(&format!("traffic/{}/arrivals", config.name));
-    let user = Rc::new(User::new(config.connections));
+    let user = Rc::new(User::new(config));
     let ended = Queue::new();
     let mut asked = 0;
     for at in Instants::new(arrivals, config.start, rng) {
@@ -308,7 +316,7 @@ async fn closed_loop(asker: &Rc<Asker>, count: u32, think: Dist) {
             host.spawn(async move {
                 let Asker { host, config, .. } = &*asker;
                 let mut thoughts = host.rng(&format!("traffic/{}/user/{user}", config.name));
-                let user = User::new(config.connections);
+                let user = User::new(config);
                 while config.limit.allows(asked.get(), host.now()) {
                     let index = asked.replace(asked.get() + 1);
                     let began = host.now();

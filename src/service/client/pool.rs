@@ -68,6 +68,23 @@ impl Pool {
         }
     }
 
+    /// Connections without a request.
+    pub(in crate::service) fn idle(&self) -> usize {
+        self.idle.borrow().len()
+    }
+
+    /// Closes what has been idle for too long and what the peer has closed.
+    pub(in crate::service) async fn prune(&self, host: &Host) {
+        let all = std::mem::take(&mut *self.idle.borrow_mut());
+        for (connection, since) in all {
+            if host.now().since(since) < self.idle_limit && connection.stream.is_quiet(host).await {
+                self.idle.borrow_mut().push((connection, since));
+            }
+        }
+        // Others may have been given back meanwhile.
+        self.idle.borrow_mut().sort_by_key(|(_, since)| *since);
+    }
+
     /// Takes a connection back whose last answer has been read to its end.
     pub(in crate::service) fn give_back(&self, connection: Connection, now: Time) {
         if !connection.reader.has_more() {

@@ -112,6 +112,7 @@ impl Asker {
             body: config.body_bytes,
             close: config.connections == Connections::PerRequest,
             size: config.head,
+            fields: &config.headers,
         };
         let head = ask.head();
         let reading = Ask { method: Method::Get, body: 0, ..ask }.head();
@@ -152,14 +153,25 @@ impl Asker {
         head
     }
 
-    /// The head by which request `number` reads first, if it does.
-    pub(super) fn reading(&self, number: u64) -> Option<Bytes> {
-        self.reading.as_ref().map(|head| self.about(head, number).encode())
+    /// The head by which `user` reads what the conditional request `number` is about.
+    pub(super) fn reading(&self, number: u64, user: &User) -> Option<Bytes> {
+        let mut head = self.about(self.reading.as_ref()?, number);
+        self.bake(&mut head, user);
+        Some(head.encode())
     }
 
-    /// The head of request `number`, to be answered only if what it is about still has the version `version`.
-    pub(super) fn head(&self, number: u64, version: Option<&Bytes>) -> Bytes {
+    /// Adds the cookies that `user` has for the path.
+    fn bake(&self, head: &mut http1::Request, user: &User) {
+        let Some(jar) = &user.cookies else { return };
+        if let Some(cookies) = jar.borrow().field(&self.config.path, self.tls.is_some(), self.host.now()) {
+            head.fields.push("Cookie", cookies);
+        }
+    }
+
+    /// The head of request `number` of `user`, to be answered only if what it is about still has the version `version`.
+    pub(super) fn head(&self, number: u64, version: Option<&Bytes>, user: &User) -> Bytes {
         let mut head = self.about(&self.head, number);
+        self.bake(&mut head, user);
         if self.config.idempotency_key {
             // A structured field: a text in quotes.
             head.fields.push("Idempotency-Key", format!("\"{}-{number}\"", self.config.name));

@@ -2,12 +2,13 @@
 
 use super::admission::{Overflow, Rules};
 use super::calls::Stage;
+use super::sessions::Session;
 use super::shedding::{Limit, Patience};
 use super::work::WarmUp;
 use crate::app::http1::Method;
 use crate::app::tls::{DEFAULT_CHAIN, ServerConfig};
 use crate::base::{Dist, Span};
-use crate::wire::tls::{MAX_PLAINTEXT, Version};
+use crate::wire::tls::{MAX_PLAINTEXT, Version, chain};
 
 /// What a path answers instead of the server's defaults.
 #[derive(Clone, PartialEq, Debug)]
@@ -73,6 +74,9 @@ pub struct Tls {
     pub max_version: Version,
     /// Bytes of its certificate chain.
     pub certificate: usize,
+    /// Names that it has certificates for, with the bytes of their chains; clients who ask for another are refused. Empty: whatever is
+    /// asked for is answered with the one above.
+    pub names: Vec<(String, usize)>,
     /// How long its tickets may be used; `None`: it gives none out.
     pub tickets: Option<Span>,
     /// Bytes of early data that it takes from one client; 0 for none.
@@ -92,6 +96,7 @@ impl Tls {
             min_version: Version::Tls12,
             max_version: Version::Tls13,
             certificate: DEFAULT_CHAIN,
+            names: Vec::new(),
             tickets: Some(Span::from_secs(300)),
             early_data: 0,
             record: MAX_PLAINTEXT,
@@ -100,7 +105,7 @@ impl Tls {
     }
 
     /// The session's settings for a server of this name; members of a group share the key of their tickets.
-    pub(super) fn session(&self, host: &str) -> ServerConfig {
+    pub(in crate::service) fn session(&self, host: &str) -> ServerConfig {
         let group = host.split('/').next().unwrap_or(host);
         let usual = ServerConfig::new(group, self.certificate);
         ServerConfig {
@@ -110,6 +115,7 @@ impl Tls {
             ticket_lifetime: self.tickets.unwrap_or(usual.ticket_lifetime),
             early_data: self.early_data,
             record: self.record,
+            names: self.names.iter().map(|(name, bytes)| (name.clone(), chain(name, *bytes))).collect(),
             ..usual
         }
     }
@@ -148,6 +154,8 @@ pub struct Config {
     pub concurrency: Option<Limit>,
     /// How long answers to requests with a key are remembered; `None`: keys mean nothing to it.
     pub idempotency: Option<Span>,
+    /// What it remembers of its users; `None`: nothing.
+    pub session: Option<Session>,
     /// How long the work on a request takes a core of speed 1.
     pub service: Dist,
     /// How long a request then waits for what is not simulated, such as a disk: it keeps its worker but no core.
@@ -181,6 +189,7 @@ impl Config {
             patience: None,
             concurrency: None,
             idempotency: None,
+            session: None,
             service: Dist::Constant(Span::ZERO),
             io: Dist::Constant(Span::ZERO),
             calls: Vec::new(),

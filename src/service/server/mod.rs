@@ -5,26 +5,29 @@ mod calls;
 mod config;
 mod cores;
 mod idempotency;
+mod sessions;
 pub mod shedding;
 mod work;
 
 pub use admission::Overflow;
 pub use calls::{Call, Callers, Stage};
 pub use config::{Config, KeepAlive, Planned, Route, Tls};
+pub use sessions::Session;
 pub use work::WarmUp;
 
-use crate::app::http1::{self, Framing, Method, ReadError, Reader, Request};
-use crate::app::tls::{ServerConfig, TlsStream};
+use crate::app::http1::{self, Framing, Method, ReadError, Reader, Request, SetCookie};
 use crate::app::{Channel, Stream};
 use crate::base::{Dist, Rng, Span};
 use crate::host::{Elapsed, Host, TcpStream};
 use crate::service::cdn::validator::matches;
 use crate::service::fingerprint;
-use crate::trace::{Arrival, Changed, Charge, Exchange, Record, TurnedAway, Turning};
+use crate::service::secure::{self, Accepting};
+use crate::trace::{Arrival, Changed, Charge, Exchange, Record, SessionUse, TurnedAway, Turning};
 use admission::Admission;
 use bytes::Bytes;
 use cores::Cores;
 use idempotency::{Keys, Known};
+use sessions::Sessions;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -41,6 +44,7 @@ pub const TABLE: &[(&str, &str)] = &[
     ("Aimd", "concurrency: one more at a time while answers are quick, a share less when one is not"),
     ("Gradient", "concurrency: follows the ratio of usual to present latency"),
     ("idempotency", "a server that remembers the answers to requests with a key, and does none of them twice"),
+    ("session", "what a user put into this server's memory, found again by a cookie, gone with the server"),
     ("warm_up", "a server that starts slowly"),
     ("calls", "what a server asks of others before it answers: one after the other, or in parallel"),
 ];
@@ -53,11 +57,10 @@ struct State {
     pace: Pace,
     callers: Callers,
     keys: Option<Keys>,
+    sessions: Option<Sessions>,
     /// The version of each path that has versions.
     versions: RefCell<BTreeMap<Bytes, u64>>,
-    tls: Option<Rc<ServerConfig>>,
-    /// Draws how long each full handshake takes, in the order in which clients ask.
-    handshakes: RefCell<Rng>,
+    tls: Option<Accepting>,
     /// Draws the work of each request, in the order in which requests arrive.
     work: RefCell<Rng>,
     /// Draws how long each request waits without a core, in the same order.
@@ -75,7 +78,7 @@ pub async fn run(host: Host, config: Config) {
 /// way. Work on a request goes on when its client has gone. How long it takes is drawn when the request arrives, from the stream
 /// `host/<name>/server/<port>`, also for requests that are then turned away: the n-th request is the same amount of work in every
 /// design. How long handshakes take is drawn from `host/<name>/server/<port>/tls`, waiting without a core from
-/// `host/<name>/server/<port>/io`.
+/// `host/<name>/server/<port>/io`, the names of sessions from `host/<name>/server/<port>/sessions`.
 pub async fn run_calling(host: Host, config: Config, callers: Callers) {
     // What a web server sets on its connections: no response waits for Nagle's algorithm.
     let Ok(listener) = host.listen_with(config.port, config.backlog, config.congestion, true).await else { return };
@@ -85,9 +88,12 @@ pub async fn run_calling(host: Host, config: Config, callers: Callers) {
         pace: Pace { speed: config.speed, warm_up: config.warm_up, started: host.now() },
         callers,
         keys: config.idempotency.map(Keys::new),
+        sessions: config
+            .session
+            .clone()
+            .map(|session| Sessions::new(session, host.rng(&format!("server/{}/sessions", config.port)))),
         versions: RefCell::default(),
-        tls: config.tls.as_ref().map(|tls| Rc::new(tls.session(host.name()))),
-        handshakes: RefCell::new(host.rng(&format!("server/{}/tls", config.port))),
+        tls: config.tls.as_ref().map(|tls| Accepting::new(&host, tls, &format!("server/{}", config.port))),
         work: RefCell::new(host.rng(&format!("server/{}", config.port))),
         io: RefCell::new(host.rng(&format!("server/{}/io", config.port))),
         host: host.clone(),
@@ -100,35 +106,21 @@ pub async fn run_calling(host: Host, config: Config, callers: Callers) {
         drop(host.spawn(async move {
             if let Some(channel) = state.secure(stream).await {
                 state.connection(&channel).await;
-                // After an answer to early data the client's half of the handshake is still on its way.
-                if !channel.is_ready_to_close() {
-                    let _ = state.host.timeout(HANDSHAKE_PATIENCE, channel.close()).await;
-                }
+                secure::let_go(&state.host, channel).await;
             }
         }));
     }
 }
 
-/// A client that has not finished its handshake after so long is let go (nginx's `client_header_timeout`).
-const HANDSHAKE_PATIENCE: Span = Span::from_secs(60);
-
 impl State {
-    /// The connection under TLS, if that is spoken here; `None` if the handshake failed.
+    /// The connection under TLS, if that is spoken here; `None` if the handshake failed. A worker signs.
     async fn secure(&self, stream: TcpStream) -> Option<Channel> {
-        let Some(config) = &self.tls else { return Some(Channel::Plain(stream)) };
-        let handshake = TlsStream::accept(&self.host, stream, Rc::clone(config), async || self.sign().await);
-        let stream = self.host.timeout(HANDSHAKE_PATIENCE, handshake).await.ok()?.ok()?;
-        Some(Channel::Tls(Box::new(stream)))
-    }
-
-    /// The work of a full handshake: a worker signs.
-    async fn sign(&self) {
-        let Some(tls) = &self.config.tls else { return };
-        let work = tls.handshake.sample(&mut self.handshakes.borrow_mut());
-        if !work.is_zero() {
+        let Some(accepting) = &self.tls else { return Some(Channel::Plain(stream)) };
+        let sign = async |work| {
             let _worker = self.admission.any_worker().await;
             self.compute(work).await;
-        }
+        };
+        accepting.accept(stream, sign).await
     }
 
     /// Does work that takes a core of speed 1 `work`; the time for which it shared cores with others.
@@ -186,6 +178,9 @@ impl State {
         for (name, value) in reply.fields {
             head.fields.push(name, value);
         }
+        if let Some(cookie) = reply.cookie {
+            head.fields.push("Set-Cookie", cookie.to_string());
+        }
         let body = if head.framing(request.method) == Ok(Framing::Length(reply.body)) { reply.body } else { 0 };
         self.host.record(Record::Exchange(seen));
         stream.write(http1::message(head.encode(), body)).await.is_err() || close
@@ -239,15 +234,19 @@ impl State {
 
     /// What happens in the instant in which the work is done: versions are compared, money is taken.
     fn conclude(&self, request: &Request, path: &[u8], planned: Planned<'_>, reply: Reply, seen: &Exchange) -> Reply {
-        let reply = if reply.status == planned.status { kept(reply, planned) } else { reply };
+        let mut reply = if reply.status == planned.status { kept(reply, planned) } else { reply };
         if reply.status >= 400 {
             return reply;
         }
+        let (Exchange { node, flow, exchange, .. }, time) = (*seen, self.host.now());
         if planned.charges
             && let Some(cents) = request.fields.get(PAYMENT).and_then(number)
         {
-            let Exchange { node, flow, exchange, .. } = *seen;
-            self.host.record(Record::Charge(Charge { node, time: self.host.now(), flow, exchange, cents }));
+            self.host.record(Record::Charge(Charge { node, time, flow, exchange, cents }));
+        }
+        if let Some((what, cookie)) = self.sessions.as_ref().and_then(|sessions| sessions.visit(request, path, time)) {
+            self.host.record(Record::Session(SessionUse { node, time, flow, exchange, what }));
+            reply.cookie = cookie;
         }
         if !planned.versions {
             return reply;
@@ -309,11 +308,13 @@ struct Reply {
     body: u64,
     /// Fields of its head beside those that all answers have.
     fields: Vec<(&'static str, String)>,
+    /// The cookie that is set.
+    cookie: Option<SetCookie>,
 }
 
 impl Reply {
     const fn new(status: u16, body: u64) -> Self {
-        Self { status, body, fields: Vec::new() }
+        Self { status, body, fields: Vec::new(), cookie: None }
     }
 }
 

@@ -148,8 +148,15 @@ async fn write(node: &Node, key: Bytes, bytes: u64) -> Answer {
 async fn exchange(node: &Node, mut upstream: Upstream, request: &Request, body: u64) -> Result<Answer, NetError> {
     let target = String::from_utf8_lossy(&request.target);
     let host = node.config.members[upstream.leader].to_string();
-    let ask =
-        Ask { method: request.method, target: &target, host: &host, body, close: false, size: HeadSize::Exactly(0) };
+    let ask = Ask {
+        method: request.method,
+        target: &target,
+        host: &host,
+        body,
+        close: false,
+        size: HeadSize::Exactly(0),
+        fields: &[],
+    };
     let mut head = ask.head();
     head.fields.push("Via", VIA);
     upstream.stream.write(http1::message(head.encode(), body)).await?;

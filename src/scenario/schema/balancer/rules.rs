@@ -31,6 +31,13 @@ pub(super) fn sensible(fields: &Fields<'_>, pool: &Pool, layer: Layer, members: 
         let why = format!("`{}` cannot give one less than its place", algorithm.name());
         fields.no_effect("slow_start", &why, problems);
     }
+    if pool.connections.is_some_and(|most| most < pool.warm) {
+        let span = fields.get_if("warm").map_or(fields.span, |value| value.span);
+        problems.add(
+            Diagnostic::error(Code::Contradiction, span, "more connections are to be warm than there may be")
+                .help("let `warm` be at most `connections`"),
+        );
+    }
     if !layer.sees_requests() && pool.outliers.is_some() {
         fields.no_effect("outliers", "an L4 balancer sees no answers", problems);
     }

@@ -1,43 +1,21 @@
 //! What servers ask of others: each call is a traffic of its own, whose requests come when its server makes them.
 
-use super::http::{self, Pairing};
+use super::http::{self, ASKING, Pairing};
 use super::{Reading, queue};
 use crate::base::Time;
 use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::{NodeKind, Plan, Traffic, TrafficKind};
-use crate::scenario::schema::form::{Fields, Form};
+use crate::scenario::schema::form::{Fields, Form, joined};
 use crate::scenario::schema::nodes::Nodes;
 use crate::scenario::schema::{Problems, inner, server, value};
 use crate::service::server::{Call, Stage};
 use std::collections::BTreeSet;
 
-pub(in crate::scenario::schema) static CALL: Form = Form {
-    name: "call",
-    fields: &[
-        "name",
-        "to",
-        "tls",
-        "count",
-        "pairing",
-        "optional",
-        "method",
-        "head",
-        "body",
-        "idempotency_key",
-        "pays",
-        "conditional",
-        "connection",
-        "timeout",
-        "try_timeout",
-        "retry",
-        "hedge",
-        "breaker",
-        "bulkhead",
-        "congestion",
-        "dscp",
-    ],
-};
+const CALLS: &[&str] = &["name", "to", "tls", "count", "pairing", "optional"];
+
+pub(in crate::scenario::schema) static CALL: Form =
+    Form { name: "call", fields: &joined::<{ CALLS.len() + ASKING.len() }>(&[CALLS, ASKING]) };
 
 /// A call where it is written.
 pub(super) struct Written<'a> {
@@ -89,7 +67,11 @@ fn usual_name(from: &str, fields: &Fields<'_>) -> String {
         Some(Kind::Text(url)) => url.split_once("://").map_or(url.as_str(), |(_, rest)| rest),
         _ => "",
     };
-    let host = to.split(['/', ':']).next().unwrap_or_default();
+    // A member in brackets: its name without what names of traffic do not have.
+    let host = match to.strip_prefix('[').and_then(|to| to.split(']').next()) {
+        Some(member) => member.replace('/', "-"),
+        None => to.split(['/', ':']).next().unwrap_or_default().to_owned(),
+    };
     format!("{from}-{host}")
 }
 

@@ -1,45 +1,40 @@
 //! HTTP requests: whom users ask, in which pattern and on which connections.
 
-use super::{Reading, catalogue, dealt, extras, policy};
+use super::{Reading, catalogue, dealt, extras, fields, policy};
 use crate::app::dns::Name;
 use crate::base::{Dist, Span as Duration, Time};
 use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::{Ask, Balancer, Data, Http, NodeKind, Origin, Plan};
-use crate::scenario::schema::form::{Fields, Form, list, similar};
+use crate::scenario::schema::form::{Fields, Form, joined, list, similar};
 use crate::scenario::schema::tcp::congestion_of;
 use crate::scenario::schema::{Problems, dist, inner, server, tls, value};
 use crate::service::Limit;
 use crate::service::client::{Arrivals, Connections, Tls};
 
-pub(in crate::scenario::schema) static HTTP: Form = Form {
-    name: "Http",
-    fields: &[
-        "from",
-        "to",
-        "tls",
-        "catalogue",
-        "arrivals",
-        "start",
-        "count",
-        "until",
-        "method",
-        "head",
-        "body",
-        "idempotency_key",
-        "pays",
-        "conditional",
-        "connection",
-        "timeout",
-        "try_timeout",
-        "retry",
-        "hedge",
-        "breaker",
-        "bulkhead",
-        "congestion",
-        "dscp",
-    ],
-};
+/// What users and servers' calls say of how they ask.
+pub(super) const ASKING: &[&str] = &[
+    "method",
+    "head",
+    "headers",
+    "body",
+    "idempotency_key",
+    "pays",
+    "conditional",
+    "connection",
+    "timeout",
+    "try_timeout",
+    "retry",
+    "hedge",
+    "breaker",
+    "bulkhead",
+    "congestion",
+    "dscp",
+];
+const USERS: &[&str] = &["from", "to", "tls", "catalogue", "arrivals", "start", "count", "until", "cookies"];
+
+pub(in crate::scenario::schema) static HTTP: Form =
+    Form { name: "Http", fields: &joined::<{ USERS.len() + ASKING.len() }>(&[USERS, ASKING]) };
 pub(in crate::scenario::schema) static POOL: Form = Form { name: "Pool", fields: &["max", "idle"] };
 pub(in crate::scenario::schema) static CLOSED: Form = Form { name: "Closed", fields: &["users", "think"] };
 
@@ -62,9 +57,10 @@ pub(super) fn read(reading: &Reading<'_, '_>, problems: &mut Problems) -> Option
     }
     let once = matches!(arrivals, Some(Arrivals::Once));
     let http = asking(reading, from.as_deref(), once, Pairing::Dealt, problems);
+    let cookies = fields::cookies(fields, problems);
     let catalogue = fields.get("catalogue").map(|value| catalogue::read(value, problems));
     let catalogue = catalogue.map_or(Some(None), |catalogue| catalogue.map(Some));
-    Some(Http { arrivals: arrivals?, limit, catalogue: catalogue?, ..http? })
+    Some(Http { arrivals: arrivals?, limit, cookies, catalogue: catalogue?, ..http? })
 }
 
 /// Which of several who ask asks which of several who are asked.
@@ -109,6 +105,7 @@ pub(super) fn asking(
     let conditional = flag("conditional", problems);
     let pays = fields.get("pays").and_then(|value| value::whole(value, "`pays` (cents)", 1..=1_000_000_000, problems));
     let congestion = congestion_of(fields, problems);
+    let headers = fields::headers(fields, problems);
     let mut target = target?;
     if target.tls.is_none() {
         fields.no_effect("tls", "the URL says `http`; write `https://` for TLS", problems);
@@ -123,6 +120,7 @@ pub(super) fn asking(
     purges(&target, to?, method.unwrap_or_default(), reading.plan, problems)?;
     if let Some(method) = method {
         extras::check(reading, &target.nodes, (method, &target.path), problems);
+        fields::check(fields, &target.nodes, reading.plan, problems);
     }
     Some(Http {
         asks,
@@ -132,6 +130,8 @@ pub(super) fn asking(
         catalogue: None,
         method: method?,
         head_bytes,
+        headers,
+        cookies: None,
         body_bytes,
         idempotency_key,
         pays,
@@ -169,12 +169,11 @@ fn purges(target: &Target, to: &Value, method: &str, plan: &Plan, problems: &mut
     let Some(&node) = target.nodes.iter().find(unfit) else { return Some(()) };
     let node = &plan.nodes[node as usize];
     let (message, help) = if purge {
-        (
-            format!("`{}` has nothing to purge", node.name),
-            "a `PURGE` goes to an `Edge`, or to a `PurgeControl` for many of them",
-        )
+        let help = "a `PURGE` goes to an `Edge`, or to a `PurgeControl` for many of them";
+        (format!("`{}` has nothing to purge", node.name), help)
     } else {
-        (format!("`{}` does nothing but purge", node.name), "give the traffic `method: \"PURGE\"`, or ask an `Edge`")
+        let help = "give the traffic `method: \"PURGE\"`, or ask an `Edge`";
+        (format!("`{}` does nothing but purge", node.name), help)
     };
     problems.add(
         Diagnostic::error(Code::WrongRole, inner(to), message)
@@ -186,10 +185,7 @@ fn purges(target: &Target, to: &Value, method: &str, plan: &Plan, problems: &mut
 
 /// Warns of early data that no server takes.
 fn early_data(tls: Tls, settings: &Value, target: &Target, plan: &Plan, problems: &mut Problems) {
-    let takes = |&node: &u32| match &plan.nodes[node as usize].kind {
-        NodeKind::Server(server) => server.tls.as_ref().is_none_or(|tls| tls.early_data > 0),
-        _ => true,
-    };
+    let takes = |&node: &u32| plan.terminates_tls(node).is_none_or(|tls| tls.early_data > 0);
     if let (true, Some(&node)) = (tls.early_data && !target.nodes.iter().any(takes), target.nodes.first()) {
         let node = &plan.nodes[node as usize];
         problems.add(
@@ -208,8 +204,7 @@ fn target(value: &Value, reading: &Reading<'_, '_>, problems: &mut Problems) -> 
         let named = reading.nodes.find_name(url, span, problems)?.to_vec();
         let nodes = machines(&named, reading.plan);
         // Its scheme is what it speaks.
-        let secure = |&node: &u32| matches!(&reading.plan.nodes[node as usize].kind, NodeKind::Server(server) if server.tls.is_some());
-        let tls = nodes.iter().all(secure).then_some(Tls::BROWSER);
+        let tls = nodes.iter().all(|&node| reading.plan.terminates_tls(node).is_some()).then_some(Tls::BROWSER);
         let port = if tls.is_some() { 443 } else { 80 };
         return Some(Target { name: None, named, nodes, port, tls, path: "/".to_owned() });
     };
@@ -224,8 +219,13 @@ fn target(value: &Value, reading: &Reading<'_, '_>, problems: &mut Problems) -> 
             return None;
         }
     };
-    let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
-    let (host, port) = match authority.rsplit_once(':') {
+    // A member of a group has a `/` in its name: it stands in brackets, as an address with colons does (RFC 3986 3.2.2).
+    let (authority, path) = match rest.strip_prefix('[').and_then(|rest| rest.find(']')) {
+        Some(end) => rest.split_at(rest[end..].find('/').map_or(rest.len(), |at| end + at)),
+        None => rest.find('/').map_or((rest, "/"), |at| rest.split_at(at)),
+    };
+    let path = if path.is_empty() { "/" } else { path };
+    let (host, port) = match authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) {
         Some((host, port)) => {
             let Ok(port @ 1..) = port.parse::<u16>() else {
                 problems.add(
@@ -245,8 +245,13 @@ fn target(value: &Value, reading: &Reading<'_, '_>, problems: &mut Problems) -> 
         );
         return None;
     }
-    let (name, named) = origin(host, span, reading, problems)?;
+    let member = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let (name, named) = match member {
+        Some(member) => (None, reading.nodes.find_name(member, span, problems)?.to_vec()),
+        None => origin(host, span, reading, problems)?,
+    };
     let nodes = machines(&named, reading.plan);
+    member_or_path(host, path, &named, span, reading, problems);
     Some(Target { name, named, nodes, port, tls, path: path.to_owned() })
 }
 
@@ -259,6 +264,30 @@ fn machines(named: &[u32], plan: &Plan) -> Vec<u32> {
         }
     }
     nodes
+}
+
+/// Warns of a path that looks like the number of a member: `http://shop/2` asks all members of `shop` for `/2`.
+fn member_or_path(
+    host: &str,
+    path: &str,
+    nodes: &[u32],
+    span: Span,
+    reading: &Reading<'_, '_>,
+    problems: &mut Problems,
+) {
+    let (first, rest) = path[1..].split_once('/').map_or((&path[1..], ""), |(first, rest)| (first, rest));
+    let name = format!("{host}/{first}");
+    let member = reading.nodes.named(&name).filter(|_| nodes.len() > 1);
+    let Some(NodeKind::Server(server)) = member.map(|member| &reading.plan.nodes[member[0] as usize].kind) else {
+        return;
+    };
+    // Whoever gives such a path a route of its own knows what it is.
+    if server.routes.iter().all(|route| !path.starts_with(route.path.trim_end_matches('*')) || route.path.len() <= 2) {
+        problems.add(
+            Diagnostic::warning(Code::MemberOrPath, span, format!("all members of `{host}` are asked for `{path}`"))
+                .help(format!("for the member `{name}` write `http://[{name}]/{rest}`")),
+        );
+    }
 }
 
 /// The host of a URL: a name of a zone, or else a node.
@@ -342,14 +371,12 @@ fn asks(
     problems: &mut Problems,
 ) -> Option<Vec<Ask>> {
     let plan = reading.plan;
-    for &node in &target.nodes {
-        let node = &plan.nodes[node as usize];
-        let server = match &node.kind {
-            NodeKind::Server(server) => server.tls.as_ref(),
-            _ => None,
-        };
-        if listens(&node.kind).is_some()
-            && let Some((message, help)) = tls::mismatch(&node.name, target.tls, server)
+    for &index in &target.nodes {
+        let node = &plan.nodes[index as usize];
+        let answers = listens(&node.kind).is_some() || matches!(node.kind, NodeKind::Balancer(_));
+        if answers
+            && let Some((message, help)) =
+                tls::mismatch(&node.name, target.name.as_deref(), target.tls, plan.terminates_tls(index))
         {
             problems.add(
                 Diagnostic::error(Code::Contradiction, inner(to), message)
@@ -359,7 +386,7 @@ fn asks(
             return None;
         }
         if let NodeKind::Balancer(balancer) = &node.kind {
-            balanced(balancer, &node.name, target, reading, inner(to), problems)?;
+            balanced(balancer, &node.name, target, inner(to), problems)?;
             continue;
         }
         let Some(port) = listens(&node.kind) else {
@@ -423,15 +450,8 @@ fn asks(
     Some(pairs.into_iter().map(ask).collect())
 }
 
-/// Whether users and a balancer, or those behind one that passes TLS through, speak the same.
-fn balanced(
-    balancer: &Balancer,
-    name: &str,
-    target: &Target,
-    reading: &Reading<'_, '_>,
-    span: Span,
-    problems: &mut Problems,
-) -> Option<()> {
+/// Whether users come to the port of a balancer.
+fn balanced(balancer: &Balancer, name: &str, target: &Target, span: Span, problems: &mut Problems) -> Option<()> {
     let scheme = if target.tls.is_some() { "https" } else { "http" };
     if balancer.port != target.port {
         problems.add(
@@ -445,15 +465,6 @@ fn balanced(
                 balancer.port, target.port
             )),
         );
-        return None;
-    }
-    let behind = balancer.targets().next().map(|backend| &reading.plan.nodes[backend.node as usize].kind);
-    let tls = match behind {
-        Some(NodeKind::Server(server)) if !balancer.layer.sees_requests() => server.tls.as_ref(),
-        _ => None,
-    };
-    if let Some((message, help)) = tls::mismatch(name, target.tls, tls) {
-        problems.add(Diagnostic::error(Code::Contradiction, span, message).help(help));
         return None;
     }
     Some(())

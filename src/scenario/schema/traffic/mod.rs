@@ -3,6 +3,7 @@
 mod calls;
 mod catalogue;
 mod extras;
+mod fields;
 mod http;
 mod lookups;
 mod others;

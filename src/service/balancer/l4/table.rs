@@ -68,7 +68,7 @@ impl Table {
         code_points: Vec<(Ipv4Addr, Dscp)>,
         idle: Span,
     ) -> Self {
-        let targets = members.targets();
+        let targets: Vec<_> = members.targets().into_iter().map(|(at, _)| at).collect();
         Self {
             host: host.clone(),
             port,

@@ -1,7 +1,7 @@
 //! A balancer of requests: it ends its clients' connections, reads what they ask, and asks a backend on connections of its own.
 //!
 //! A response is passed on as it comes. The request is taken in whole first, so that another backend can be asked when one fails
-//! before it has begun to answer. In the clear on both sides.
+//! before it has begun to answer. TLS ends here, and is spoken anew with backends that speak it.
 
 mod heads;
 mod route;
@@ -15,7 +15,8 @@ use super::config::Config;
 use crate::app::http1::{self, Method, ReadError, Reader, Request, Whole};
 use crate::app::{Channel, Stream};
 use crate::base::{Span, Time};
-use crate::host::{Elapsed, Host};
+use crate::host::{Elapsed, Host, TcpStream};
+use crate::service::secure::{self, Accepting};
 use crate::trace::{Exchange, Failure, Record, Refusal, Refused};
 use std::rc::Rc;
 use upstream::Tried;
@@ -24,7 +25,8 @@ struct Proxy {
     host: Host,
     config: Config,
     idle: Span,
-    pools: Vec<Backends>,
+    pools: Vec<Rc<Backends>>,
+    tls: Option<Accepting>,
 }
 
 /// One request of a client while it is answered.
@@ -43,14 +45,26 @@ struct Turn<'a> {
 pub(super) async fn run(host: Host, config: Config, idle: Span) {
     let Ok(listener) = host.listen_with(config.port, config.backlog, None, true).await else { return };
     let pools = config.pools.iter().map(|pool| Backends::start(&host, pool.clone(), config.instance));
-    let proxy = Rc::new(Proxy { pools: pools.collect(), host: host.clone(), config, idle });
+    let tls = config.tls.as_ref().map(|tls| Accepting::new(&host, tls, &format!("balancer/{}", config.port)));
+    let proxy = Rc::new(Proxy { pools: pools.collect(), host: host.clone(), tls, config, idle });
     while let Ok(stream) = listener.accept().await {
         let proxy = Rc::clone(&proxy);
-        drop(host.spawn(async move { proxy.client(&Channel::Plain(stream)).await }));
+        drop(host.spawn(async move {
+            if let Some(client) = proxy.secure(stream).await {
+                proxy.client(&client).await;
+                secure::let_go(&proxy.host, client).await;
+            }
+        }));
     }
 }
 
 impl Proxy {
+    /// A client's connection under TLS, if that is spoken here; `None` if the handshake failed. Handshakes do not wait for each other.
+    async fn secure(&self, stream: TcpStream) -> Option<Channel> {
+        let Some(accepting) = &self.tls else { return Some(Channel::Plain(stream)) };
+        accepting.accept(stream, async |work| self.host.sleep(self.host.condition().stretch(work)).await).await
+    }
+
     /// Answers the requests of one client's connection, one after the other.
     async fn client(&self, client: &Channel) {
         let mut reader = Reader::new();
@@ -140,7 +154,7 @@ impl Proxy {
     /// The member that a client's cookie names.
     fn bound(&self, pool: usize, request: &Request) -> Option<usize> {
         let pool = &self.config.pools[pool];
-        let named = route::cookie(&request.fields, pool.sticky.as_ref()?)?;
+        let named = http1::cookie(&request.fields, pool.sticky.as_ref()?)?;
         pool.members.iter().position(|member| member.name.as_bytes() == named)
     }
 

@@ -1,6 +1,6 @@
 //! Which pool a request goes to: by its path, a header field, a cookie.
 
-use crate::app::http1::{Fields, Request};
+use crate::app::http1::{Request, cookie};
 use crate::service::balancer::policy::{Algorithm, HashKey, key};
 use std::net::SocketAddrV4;
 
@@ -49,14 +49,6 @@ impl Match {
 /// The target without its query.
 fn path(request: &Request) -> &[u8] {
     request.target.split(|&byte| byte == b'?').next().unwrap_or_default()
-}
-
-/// The value of a cookie (RFC 6265 4.2).
-pub(super) fn cookie<'a>(fields: &'a Fields, name: &'a str) -> Option<&'a [u8]> {
-    fields.all("cookie").flat_map(|value| value.split(|&byte| byte == b';')).find_map(|pair| {
-        let pair = pair.trim_ascii();
-        pair.strip_prefix(name.as_bytes())?.strip_prefix(b"=")
-    })
 }
 
 /// What a policy hashes of a request; 0 if it hashes nothing.

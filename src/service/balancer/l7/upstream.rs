@@ -38,7 +38,8 @@ impl Proxy {
     /// Asks member `id` of a pool. `more`: others can still be asked.
     pub(super) async fn attempt(&self, turn: &Turn<'_>, pool: usize, id: usize, head: &Bytes, more: bool) -> Tried {
         let (config, backends) = (&self.config.pools[pool], &self.pools[pool]);
-        let question = Question { head, body: turn.asked.body, method: method(turn), more };
+        let front = Some((turn.client.flow(), turn.exchange));
+        let question = Question { head, body: turn.asked.body, method: method(turn), more, front };
         let mut answer = match backends.ask(id, question).await {
             Ok(answer) => answer,
             Err(Unanswered::Stale) => return Tried::Stale,
@@ -48,6 +49,8 @@ impl Proxy {
         let cookie = config.sticky.as_ref().filter(|_| self.bound(pool, &turn.asked.head) != Some(id));
         let cookie = cookie.map(|name| format!("{name}={}; Path=/", config.members[id].name));
         let tried = self.relay(turn, &mut answer, cookie).await;
+        let cut = matches!(tried, Tried::Cut | Tried::Failed { .. });
+        backends.returned(question, answer.back, if cut { Err(Failure::Broken) } else { Ok(answer.head.status) });
         if let Tried::Passed { .. } = tried {
             backends.done(id, answer, method(turn));
         }

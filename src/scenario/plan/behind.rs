@@ -1,0 +1,47 @@
+//! Who stands behind whom in a plan: the servers that a request may reach, directly or through balancers.
+
+use super::{Http, NodeKind, Plan};
+use crate::app::http1::path_matches;
+use crate::service::server;
+
+impl Plan {
+    /// The servers among `nodes` and behind the balancers among them, each once.
+    #[must_use]
+    pub fn servers_behind(&self, nodes: &[u32]) -> Vec<(u32, &server::Config)> {
+        let mut found: Vec<(u32, &server::Config)> = Vec::new();
+        let mut left = nodes.to_vec();
+        while let Some(node) = left.pop() {
+            match &self.nodes[node as usize].kind {
+                NodeKind::Server(config) if !found.iter().any(|(other, _)| *other == node) => {
+                    found.push((node, config));
+                }
+                NodeKind::Anycast(anycast) => left.extend(&anycast.members),
+                NodeKind::Balancer(balancer) => left.extend(balancer.targets().map(|target| target.node)),
+                _ => {}
+            }
+        }
+        found
+    }
+
+    /// How a node that answers HTTP speaks TLS; `None`: in the clear. Behind a balancer that looks at packets, its first backend decides.
+    #[must_use]
+    pub fn terminates_tls(&self, node: u32) -> Option<&server::Tls> {
+        match &self.nodes[node as usize].kind {
+            NodeKind::Server(server) => server.tls.as_ref(),
+            NodeKind::Balancer(balancer) if balancer.layer.sees_requests() => balancer.tls.as_ref(),
+            NodeKind::Balancer(balancer) => self.terminates_tls(balancer.targets().next()?.node),
+            NodeKind::Anycast(anycast) => self.terminates_tls(*anycast.members.first()?),
+            _ => None,
+        }
+    }
+
+    /// Whether a server keeps sessions for those who make these requests.
+    #[must_use]
+    pub fn keeps_sessions(&self, http: &Http) -> bool {
+        let path = http.path.split('?').next().unwrap_or_default();
+        let targets: Vec<u32> = http.asks.iter().flat_map(|ask| ask.targets.iter().copied()).collect();
+        self.servers_behind(&targets)
+            .iter()
+            .any(|(_, config)| config.session.as_ref().is_some_and(|session| path_matches(&session.path, path)))
+    }
+}
