@@ -377,22 +377,11 @@ fn variants_are_never_mixed() {
         for number in 0..1_200_u32 {
             let (language, device) = (one_of(["de", "en", "fr"], &mut rng), one_of(["phone", "desk"], &mut rng));
             let target = format!("/{}", rng.below(4));
-            let ask = Ask {
-                method: Method::Get,
-                target: &target,
-                host: "edge",
-                body: 0,
-                close: true,
-                size: HeadSize::Browser,
-            };
-            let mut head = ask.head();
-            let mut fields = http1::Fields::default();
-            for (name, value) in head.fields.iter().filter(|(name, _)| !name.eq_ignore_ascii_case(b"accept-language")) {
-                fields.push(name.to_vec(), value.to_vec());
-            }
-            fields.push("Accept-Language", language);
-            fields.push("X-Device", device);
-            head.fields = fields;
+            let fields = [("Accept-Language", language), ("X-Device", device)];
+            let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let (method, size) = (Method::Get, HeadSize::Browser);
+            let ask = Ask { method, target: &target, host: "edge", body: 0, close: true, size, fields: &fields };
+            let head = ask.head();
             let (program, sink) = (host.clone(), Rc::clone(&sink));
             drop(host.spawn(async move {
                 let stream = program.connect(edge).await.unwrap();

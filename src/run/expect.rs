@@ -136,6 +136,21 @@ fn judge_whole(measure: &Measure, evidence: &Evidence<'_>) -> Expectation {
             let who = by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
             (format!("{fault} detected{who} {bounds}"), detected(evidence.timeline, fault, by.as_deref(), *bounds))
         }
+        Measure::HitRatio { .. } | Measure::Fetches { .. } | Measure::Outdated { .. } | Measure::Purged { .. } => {
+            of_edges(measure, evidence)
+        }
+        Measure::Recovered { of, fault, from_heal, bounds } => {
+            let from = if *from_heal { "heals" } else { "strikes" };
+            let text = format!("{} back after {fault} {from} {bounds}", name(*of));
+            (text, recovered(evidence.timeline, fault, name(*of), *from_heal, *bounds))
+        }
+    };
+    Expectation { text, ok, measured }
+}
+
+/// What is measured of edges and their control points.
+fn of_edges(measure: &Measure, evidence: &Evidence<'_>) -> (String, Verdict) {
+    match measure {
         Measure::HitRatio { name, edges, bytes, bounds } => {
             let sum = added(evidence, edges);
             let (what, part, whole) = match bytes {
@@ -156,13 +171,8 @@ fn judge_whole(measure: &Measure, evidence: &Evidence<'_>) -> Expectation {
         Measure::Purged { by, bounds } => {
             (format!("{} purged {bounds}", evidence.nodes[*by as usize].name), purged(evidence, *by, *bounds))
         }
-        Measure::Recovered { of, fault, from_heal, bounds } => {
-            let from = if *from_heal { "heals" } else { "strikes" };
-            let text = format!("{} back after {fault} {from} {bounds}", name(*of));
-            (text, recovered(evidence.timeline, fault, name(*of), *from_heal, *bounds))
-        }
-    };
-    Expectation { text, ok, measured }
+        _ => (String::new(), (false, "not of edges".into())),
+    }
 }
 
 /// What these edges did, together.

@@ -289,3 +289,76 @@ fn circle(plan: &Plan, problems: &mut Problems) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::scenario::parse;
+
+    /// What is said of a scenario with these nodes, of which `edge` is asked with `method`.
+    fn said(nodes: &str, method: &str, to: &str) -> Vec<String> {
+        let source = format!(
+            r#"Scenario(nodes: {{ "user": Host(), "core": Router(), {nodes} }},
+                links: [(between: ("user", "core"), rate: "1Gbps", delay: "1ms"), (between: ("edge", "core"), rate: "1Gbps", delay: "1ms"),
+                    (between: ("b", "core"), rate: "1Gbps", delay: "1ms")],
+                traffic: {{ "r": Http(from: "user", to: "http://{to}/", method: "{method}") }})"#
+        );
+        let all = match parse(&source, "edge") {
+            Ok((_, warnings)) => warnings,
+            Err(all) => all,
+        };
+        all.into_iter().map(|diagnostic| format!("{}: {}", diagnostic.code.name(), diagnostic.message)).collect()
+    }
+
+    #[test]
+    fn edges_that_could_not_work_are_told_why() {
+        let origin = r#""b": Server()"#;
+        for (edge, other, want) in [
+            (r#"Edge(to: "b")"#, origin, None),
+            (
+                r#"Edge(to: ["b"], cache: "1MB", eviction: S3Fifo, negative: "5s", coalesce: (failed: Retry))"#,
+                origin,
+                None,
+            ),
+            ("Edge()", origin, Some("missing-field: an `Edge` needs `to`")),
+            (r#"Edge(to: "user")"#, origin, Some("wrong-role: `user` is no origin")),
+            (r#"Edge(to: "bb")"#, origin, Some("unknown-node: no node is called `bb`")),
+            (r#"Edge(to: ["b", "b"])"#, origin, Some("duplicate-name: `b` is in `to` already")),
+            ("Edge(to: [])", origin, Some("empty: this edge has nobody")),
+            (r#"Edge(to: "edge")"#, origin, Some("contradiction: these edges fetch from each other")),
+            (r#"Edge(to: "b")"#, r#""b": Edge(to: "edge")"#, Some("contradiction: these edges fetch from each other")),
+            (r#"Edge(to: "b")"#, r#""b": Server(tls: true)"#, Some("contradiction: `b` speaks nothing but TLS")),
+            (r#"Edge(to: "b", cache: "0B")"#, origin, Some("out-of-range: `cache` cannot be 0 B")),
+            (r#"Edge(to: "b", eviction: Lfu)"#, origin, Some("unknown-variant: `eviction` cannot be `Lfu`")),
+            (r#"Edge(to: "b", negative: "0s")"#, origin, Some("out-of-range: `negative` cannot be zero")),
+            (r#"Edge(to: "b", coalesce: (failed: Wait))"#, origin, Some("unknown-variant: `failed` cannot be `Wait`")),
+            (r#"Edge(to: "b", policy: Random)"#, origin, Some("no-effect: `policy` has no effect")),
+            (r#"Edge(to: "b", at: ["London", "Paris"], count: 2)"#, origin, Some("contradiction: `at` and `count`")),
+            (r#"Edge(to: "b", at: [])"#, origin, Some("empty: a group at no place")),
+        ] {
+            let said = said(&format!(r#""edge": {edge}, {other}"#), "GET", "edge");
+            match want {
+                None => assert!(said.is_empty(), "{edge}: {said:?}"),
+                Some(want) => assert!(said.iter().any(|line| line.starts_with(want)), "{edge}: {said:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn purges_go_where_there_is_something_to_purge() {
+        let nodes = |control: &str| format!(r#""edge": Edge(to: "b"), "b": Server(), "control": {control}"#);
+        let linked = r#"PurgeControl(edges: "edge")"#;
+        let of = |control: &str, method, to| said(&nodes(control), method, to);
+        assert_eq!(said(r#""edge": Edge(to: "b"), "b": Server()"#, "PURGE", "edge"), Vec::<String>::new());
+        for (control, method, to, want) in [
+            (linked, "PURGE", "b", "wrong-role: `b` has nothing to purge"),
+            (linked, "GET", "control", "wrong-role: `control` does nothing but purge"),
+            (r#"PurgeControl(edges: "b")"#, "PURGE", "control", "wrong-role: `b` has nothing to purge"),
+            ("PurgeControl()", "PURGE", "control", "missing-field: a `PurgeControl` needs `edges`"),
+            (linked, "PURGE", "control", "unreachable: there is no route from `user` to `control`"),
+            (linked, "GET", "edge", "unreachable: there is no route from `control` to `edge`"),
+        ] {
+            let said = of(control, method, to);
+            assert!(said.iter().any(|line| line.starts_with(want)), "{control} {method} {to}: {said:?}");
+        }
+    }
+}

@@ -7,7 +7,7 @@ use crate::base::{Dist, Span as Duration};
 use crate::scenario::ast::{Kind, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::service::server::shedding::{Aimd, Gradient, Limit, Patience, Range};
-use crate::service::server::{Config, KeepAlive, Overflow, Route, Session, WarmUp};
+use crate::service::server::{Config, KeepAlive, Overflow, Route, Session, Sizes, WarmUp};
 
 pub(super) static SERVER: Form = Form {
     name: "Server",
@@ -325,8 +325,7 @@ fn routes(value: &Value, problems: &mut Problems) -> Vec<Route> {
             problems.add(Diagnostic::error(Code::DuplicateName, path.span, format!("`{text}` has a route already")));
         }
         text.clone_into(&mut route.path);
-        route.response =
-            fields.get("response").and_then(|value| value::bytes(value, "`response`", 0..=u64::MAX, problems));
+        route.response = fields.get("response").and_then(|value| dist::sizes(value, "`response`", problems).map(Sizes));
         route.service = fields.get("service").and_then(|value| dist::read(value, "`service`", problems));
         route.io = fields.get("io").and_then(|value| dist::read(value, "`io`", problems));
         if let Some(value) = fields.get("status") {

@@ -166,7 +166,11 @@ impl Edge {
         {
             return;
         }
-        self.varies.borrow_mut().insert(target.clone(), vary.clone());
+        if vary.is_none() {
+            self.varies.borrow_mut().remove(target);
+        } else {
+            self.varies.borrow_mut().insert(target.clone(), vary.clone());
+        }
         let name = super::name(target, &vary.key(&wanted.request.fields));
         if let Stored::Here { evicted: objects @ 1.. } = store.insert(name, Object::clone(object), object.bytes) {
             self.record(CacheEvent::Evicted { objects });

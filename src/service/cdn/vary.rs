@@ -25,6 +25,12 @@ impl Vary {
         Some(Self(names))
     }
 
+    /// Whether there is only one variant.
+    #[must_use]
+    pub const fn is_none(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The part of a stored response's name that a request decides: its values of the fields, white space apart as it wrote them.
     #[must_use]
     pub fn key(&self, request: &Fields) -> Bytes {

@@ -11,7 +11,7 @@ mod work;
 
 pub use admission::Overflow;
 pub use calls::{Call, Callers, Stage};
-pub use config::{Config, KeepAlive, Planned, Route, Tls};
+pub use config::{Config, KeepAlive, Planned, Route, Sizes, Tls};
 pub use sessions::Session;
 pub use work::WarmUp;
 

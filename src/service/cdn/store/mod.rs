@@ -125,7 +125,7 @@ impl<T> Store<T> {
         self.slots[slot].as_ref().map(|object| Rc::clone(&object.value))
     }
 
-    /// Stores an object; one of the same name, that it replaces, counts as used.
+    /// Stores an object in the place of one of the same name, if there is one.
     pub fn insert(&mut self, name: Bytes, value: T, bytes: u64) -> Stored {
         if bytes > self.capacity {
             self.remove(&name);
