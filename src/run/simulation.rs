@@ -8,6 +8,7 @@ use super::timeline::timeline;
 use crate::base::{Id, Span, Time};
 use crate::fault::Effect;
 use crate::observe::anycast::Withdrawals;
+use crate::observe::edges::Edges;
 use crate::observe::metrics::Served;
 use crate::observe::registry::Registries;
 use crate::observe::stores::{self, Stores};
@@ -45,6 +46,7 @@ pub struct Simulation<'a> {
     metrics: Option<Metrics>,
     timeline: Timeline,
     stores: Stores,
+    edges: Edges,
     withdrawals: Withdrawals,
     registries: Registries,
     /// Of each anycast address its node, name, itself and the machines that have it.
@@ -80,9 +82,11 @@ impl<'a> Simulation<'a> {
         let world = build::world(plan, network, seed, mask);
         let timeline = Timeline::new(breaking(plan, network));
         let stores = Stores::new(of_stores(plan));
+        let edges = (0u32..).zip(&plan.nodes).filter(|(_, node)| matches!(node.kind, NodeKind::Edge(_)));
+        let edges = Edges::new(edges.map(|(node, _)| node).filter(|_| metrics.is_some()));
         let (withdrawals, registries, shared) = (Withdrawals::default(), Registries::default(), shared(plan, network));
         let until = Time::ZERO + plan.run_for;
-        Self { plan, seed, world, metrics, timeline, stores, withdrawals, registries, shared, until }
+        Self { plan, seed, world, metrics, timeline, stores, edges, withdrawals, registries, shared, until }
     }
 
     /// The world, to look at between steps.
@@ -98,11 +102,13 @@ impl<'a> Simulation<'a> {
             self.world.finish(self.until);
         }
         let (metrics, timeline, stores) = (&mut self.metrics, &mut self.timeline, &mut self.stores);
+        let edges = &mut self.edges;
         let (withdrawals, registries) = (&mut self.withdrawals, &mut self.registries);
         // Observers are taken in turn by two closures: a cell lends them to one at a time.
         let observers = std::cell::RefCell::new(observers);
         self.world.trace().drain(
-            |record| {
+            |full| {
+                let record = full;
                 if let Some(metrics) = metrics {
                     metrics.record(record);
                     timeline.record(record);
@@ -112,6 +118,7 @@ impl<'a> Simulation<'a> {
                 if let Record::Store(record) = record {
                     stores.record(record);
                 }
+                edges.record(full);
                 observers.borrow_mut().iter_mut().for_each(|observer| observer.record(record));
             },
             |packet| observers.borrow_mut().iter_mut().for_each(|observer| observer.packet(packet)),
@@ -141,12 +148,14 @@ impl<'a> Simulation<'a> {
         let names: Vec<&str> = traffic.iter().map(|traffic| &*traffic.plan.name).collect();
         let timeline = timeline(&self.timeline.finish(), &nodes, &names);
         let stores = self.stores.finish();
+        let edges = self.edges.finish();
         let name = |node: u32| self.plan.nodes[node as usize].name.clone();
         let evidence = Evidence {
             traffic: &traffic,
             links: &links,
             timeline: &timeline,
             stores: &stores,
+            edges: &edges,
             balancing: &balancing,
             nodes: &self.plan.nodes,
             simulated,
@@ -180,6 +189,7 @@ impl<'a> Simulation<'a> {
         outcome.registries = super::registry::outcome(&self.registries, name);
         super::summarise::breakers(&mut outcome);
         outcome.stores = super::stores::outcomes(&stores);
+        (outcome.edges, outcome.purges) = super::edges::outcomes(&edges, name);
         (outcome, traffic)
     }
 

@@ -2,8 +2,10 @@
 
 mod anycast;
 mod balancer;
+mod caching;
 mod cluster;
 mod dist;
+mod edge;
 mod expect;
 pub mod faults;
 mod form;
@@ -37,6 +39,7 @@ pub const FORMS: &[&[&Form]] = &[
     &[&SCENARIO, &tcp::TCP, &tcp::KEEP_ALIVE],
     nodes::FORMS,
     balancer::FORMS,
+    edge::FORMS,
     anycast::FORMS,
     registry::FORMS,
     traffic::CALLS,
@@ -131,6 +134,7 @@ fn read(root: &Value, name: &str, problems: &mut Problems) -> Option<Plan> {
     anycast::read(&nodes, &mut plan, problems);
     nodes.finish(&mut plan, problems);
     balancer::read(&nodes, &mut plan, problems);
+    edge::read(&nodes, &mut plan, problems);
     anycast::check(&nodes, &mut plan, problems);
     registry::read(&nodes, &mut plan, problems);
     zones::read(fields.get("zones"), &nodes, &mut plan, problems);

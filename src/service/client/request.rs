@@ -4,6 +4,7 @@ use super::backoff::Waits;
 use super::breaker::{Breaker, Pass};
 use super::budget::Budget;
 use super::bulkhead::Bulkhead;
+use super::catalogue::Objects;
 use super::hedge::Latencies;
 use super::retry::is_servers;
 use super::{Config, Connections, Origin, User};
@@ -33,8 +34,9 @@ pub(super) struct Asker {
     pub(super) tls: Option<ClientConfig>,
     /// The head of every request, but for what is each request's own.
     head: http1::Request,
-    /// The head by which a conditional request reads first.
+    /// The head by which a conditional request reads first, but for the object.
     reading: Option<http1::Request>,
+    objects: Option<Objects>,
     bulkhead: Option<Bulkhead>,
     breaker: Option<RefCell<Breaker>>,
     /// What retries and hedges may be made of.
@@ -142,6 +144,7 @@ impl Asker {
             hedges: policy.hedge.and_then(|hedge| hedge.budget).map(budget),
             registered,
             latencies: RefCell::default(),
+            objects: config.catalogue.map(Objects::new),
             waits: RefCell::new(host.rng(&format!("traffic/{}/backoff", config.name))),
             host,
             config,
@@ -152,9 +155,19 @@ impl Asker {
         }
     }
 
-    /// The head by which `user` reads what a conditional request is about.
-    pub(super) fn reading(&self, user: &User) -> Option<Bytes> {
-        let mut head = self.reading.clone()?;
+    /// A head with the object that request `number` is for.
+    fn about(&self, head: &http1::Request, number: u64) -> http1::Request {
+        let mut head = head.clone();
+        if let Some(objects) = &self.objects {
+            let object = objects.of(&self.host, &self.config.name, number);
+            head.target = format!("{}{object}", self.config.path).into();
+        }
+        head
+    }
+
+    /// The head by which `user` reads what the conditional request `number` is about.
+    pub(super) fn reading(&self, number: u64, user: &User) -> Option<Bytes> {
+        let mut head = self.about(self.reading.as_ref()?, number);
         self.bake(&mut head, user);
         Some(head.encode())
     }
@@ -169,7 +182,7 @@ impl Asker {
 
     /// The head of request `number` of `user`, to be answered only if what it is about still has the version `version`.
     pub(super) fn head(&self, number: u64, version: Option<&Bytes>, user: &User) -> Bytes {
-        let mut head = self.head.clone();
+        let mut head = self.about(&self.head, number);
         self.bake(&mut head, user);
         if self.config.idempotency_key {
             // A structured field: a text in quotes.
