@@ -296,3 +296,8 @@ fn tls_termination() {
 fn ride_hailing_regions() {
     pinned("ride-hailing-regions");
 }
+
+#[test]
+fn deadlines() {
+    pinned("deadlines");
+}

@@ -25,6 +25,7 @@ pub(super) const FORMS: &[&Form] = &[
     &server::SERVER,
     &server::ROUTE,
     &server::WARM_UP,
+    &server::IDEMPOTENCY,
     &server::SESSION,
     &server::SHED,
     &server::AIMD,
@@ -58,6 +59,8 @@ pub(super) struct Group<'a> {
     pub(super) anycast: Option<&'a Value>,
     /// What its members ask of others before they answer.
     pub(super) calls: Vec<server::Calls<'a>>,
+    /// Where its members remember keys together.
+    pub(super) keys: Option<&'a Value>,
     /// What a `Store` says of the whole store.
     pub(super) store: Option<store::Whole<'a>>,
 }
@@ -81,6 +84,7 @@ struct Template<'a> {
     resolver: Option<&'a Value>,
     zones: Option<&'a Value>,
     calls: Vec<server::Calls<'a>>,
+    keys: Option<&'a Value>,
     store: Option<store::Whole<'a>>,
     broken: bool,
 }
@@ -123,6 +127,7 @@ pub(super) fn read<'a>(value: Option<&'a Value>, tcp: Settings, plan: &mut Plan,
             balancer: matches!(template.kind, NodeKind::Balancer(_)).then_some(entry),
             anycast: matches!(template.kind, NodeKind::Anycast(_)).then_some(entry),
             calls: template.calls,
+            keys: template.keys,
             store: template.store,
         });
     }
@@ -170,6 +175,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         resolver: None,
         zones: None,
         calls: Vec::new(),
+        keys: None,
         store: None,
         broken: true,
     };
@@ -206,6 +212,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         "Host" => template.resolver = fields.get("resolver"),
         "Router" => template.kind = NodeKind::Router,
         "Server" => {
+            template.keys = fields.get("idempotency").filter(|value| matches!(value.kind, Kind::Struct { .. }));
             template.kind = NodeKind::Server(server::read(&fields, problems));
             template.calls = server::calls(&fields);
         }

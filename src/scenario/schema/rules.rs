@@ -18,6 +18,7 @@ pub(super) fn check(plan: &Plan, problems: &mut Problems) {
     let paths = Paths::new(plan);
     reachable(plan, &paths, problems);
     super::balancer::check(plan, &paths, problems);
+    super::server::reach(plan, &paths, problems);
     if problems.has_errors() {
         // Doubts about half a plan would be about the errors in it.
         return;
@@ -85,6 +86,9 @@ fn unused(plan: &Plan, problems: &mut Problems) {
     for node in &plan.nodes {
         if let NodeKind::Balancer(balancer) = &node.kind {
             used.extend(balancer.targets().map(|target| target.node));
+        }
+        if let NodeKind::Server(server) = &node.kind {
+            used.extend(server.shared_keys.iter().flat_map(|shared| &shared.members).map(|(member, _)| member));
         }
     }
     // By HTTP, members of an anycast address are asked, and not the address.

@@ -6,6 +6,7 @@ use super::{Origin, User};
 use crate::app::http1::{self, Method, ReadError, Response, Whole};
 use crate::app::tls::TlsError;
 use crate::app::{Channel, Stream};
+use crate::base::Time;
 use crate::host::sync::Permit;
 use crate::host::{NetError, TcpStream};
 use crate::service::secure;
@@ -29,11 +30,11 @@ enum Tried {
 impl Asker {
     /// Goes on until a connection holds. What is sent on a kept connection that the server has just closed may be sent again
     /// on another if doing it twice does no harm (RFC 9110 9.2.2), which every browser does.
-    pub(super) async fn attempt(&self, seen: &Cell<Request>, user: &User) -> Result<(), Failure> {
+    pub(super) async fn attempt(&self, seen: &Cell<Request>, user: &User, until: Option<Time>) -> Result<(), Failure> {
         let mut stale = None;
         loop {
             let (permit, connection) = self.connection(seen, user, stale).await?;
-            match self.exchange(seen, connection, user).await {
+            match self.exchange(seen, connection, (user, until)).await {
                 Tried::Answered => return Ok(()),
                 Tried::Failed(failure) => return Err(failure),
                 Tried::Stale => stale = permit,
@@ -111,7 +112,7 @@ impl Asker {
         &self,
         seen: &Cell<Request>,
         connection: &mut Connection,
-        user: &User,
+        (user, until): (&User, Option<Time>),
     ) -> Result<Whole<Response>, ReadError> {
         let mut version = None;
         if let Some(reading) = self.reading(user) {
@@ -127,7 +128,7 @@ impl Asker {
                 seen.exchange = connection.exchanges;
             });
         }
-        let head = self.head(seen.get().number, version.as_ref(), user);
+        let head = self.head(seen.get().number, version.as_ref(), user, until);
         let answer = round(connection, http1::message(head, self.config.body_bytes), self.config.method).await?;
         self.keep_cookies(&answer, user);
         Ok(answer)
@@ -140,7 +141,12 @@ impl Asker {
     }
 
     /// Writes the request, reads the answer, and gives the connection back if it can be used again.
-    async fn exchange(&self, seen: &Cell<Request>, mut connection: Connection, user: &User) -> Tried {
+    async fn exchange(
+        &self,
+        seen: &Cell<Request>,
+        mut connection: Connection,
+        (user, until): (&User, Option<Time>),
+    ) -> Tried {
         let now = self.host.now();
         let opened = connection.opened.take().unwrap_or(now);
         update(seen, |seen| {
@@ -148,7 +154,7 @@ impl Asker {
             (seen.flow, seen.exchange) = (connection.stream.flow(), connection.exchanges);
         });
         let reused = connection.exchanges > 0;
-        let result = self.ask(seen, &mut connection, user).await;
+        let result = self.ask(seen, &mut connection, (user, until)).await;
         match result {
             Ok(answer) => {
                 let failed = answer.head.status >= 400;
