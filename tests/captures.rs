@@ -443,3 +443,21 @@ fn what_the_network_did_stands_beside_the_packets() {
     let copies = of(&there, "this is the copy") + of(&back, "this is the copy");
     assert_eq!(copies, outcome.packets.duplicated);
 }
+
+/// What does not fit into a datagram is asked for again over TCP, and tshark reads all ninety addresses there.
+#[test]
+fn name_service_over_tcp_can_be_read() {
+    if !tshark::here() {
+        return;
+    }
+    let dir = Dir::new("dns-over-tcp");
+    let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/dns-hierarchy.ron");
+    run(&scenario, &dir.captures(), &["--pcap-at", "dns"]);
+    let judged = judge(&dir.captures());
+    assert!(judged.frames > 0);
+    let [file] = &files(&dir.captures())[..] else { panic!("{:?}", names(&dir.captures())) };
+    let truncated = "udp.port == 53 and dns.flags.response == 1 and dns.flags.truncated == 1";
+    let whole = "tcp.port == 53 and dns.flags.response == 1 and dns.count.answers == 90";
+    // From the shop's server to the resolver, and from there to each of the two users who ask.
+    assert_eq!(tshark::counts(file, [truncated, whole]), [3, 3]);
+}

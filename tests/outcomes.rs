@@ -143,6 +143,16 @@ fn anycast() {
 }
 
 #[test]
+fn balancer_pair() {
+    pinned("balancer-pair");
+}
+
+#[test]
+fn dns_hierarchy() {
+    pinned("dns-hierarchy");
+}
+
+#[test]
 fn cable_cut() {
     pinned("cable-cut");
 }

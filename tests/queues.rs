@@ -92,6 +92,51 @@ fn with_ecn_queues_mark_instead_of_dropping_and_nothing_is_sent_again() {
 }
 
 #[test]
+fn marks_hold_the_queue_down_over_quic_as_over_tcp_and_nothing_is_lost() {
+    for queue in ["Codel(ecn: true, limit: 5000)", "Red(min: \"20kB\", max: \"500kB\", ecn: true, limit: 2000)"] {
+        for congestion in ["reno", "cubic"] {
+            let over = |over: &str, ecn: &str| {
+                run(&format!(
+                    r#"Scenario(run_for: "20s", tcp: (ecn: {ecn}, congestion: "{congestion}"),
+                        nodes: {{ "a": Host(), "r": Router(), "b": Host() }},
+                        links: [
+                            (between: ("a", "r"), rate: "20Mbps", delay: "15ms", queue: {queue}),
+                            (between: ("r", "b"), rate: "1Gbps", delay: "5ms"),
+                        ],
+                        traffic: {{ "up": Bulk(from: "a", to: "b", over: {over}, flows: 4, stagger: "50ms", measure_from: "5s") }})"#
+                ))
+            };
+            let (quic, tcp, plain) = (over("Quic", "On"), over("Tcp", "On"), over("Quic", "Passive"));
+            assert!(line(&quic).drops.is_empty(), "{queue} {congestion}: {:?}", line(&quic).drops);
+            assert!(line(&quic).marks > 10, "{queue} {congestion}: {}", line(&quic).marks);
+            assert_eq!(line(&plain).marks, 0, "nobody asks, nothing is marked");
+            assert!(drops(&plain, "early_drop") > 10, "{queue} {congestion}");
+            // As low as TCP's with the same marks, and the line as busy as with losses.
+            let (low, same) = (line(&quic).queue.mean_bytes, line(&tcp).queue.mean_bytes);
+            assert!(low < 2 * same && low < 120_000, "{queue} {congestion}: {low} B, TCP {same} B");
+            let (with, without) = (up(&quic).goodput_bps as f64, up(&plain).goodput_bps as f64);
+            assert!(with > 0.85 * without && with > 15e6, "{queue} {congestion}: {with} {without}");
+        }
+    }
+}
+
+#[test]
+fn dctcp_over_quic_keeps_the_queue_at_its_threshold_too() {
+    let quic = run(
+        r#"Scenario(run_for: "30s", tcp: (congestion: "dctcp"), nodes: { "a": Host(), "r": Router(), "b": Host() },
+            links: [
+                (between: ("a", "r"), rate: "20Mbps", delay: "15ms", queue: DropTail(limit: "1MB", ecn: "50kB")),
+                (between: ("r", "b"), rate: "1Gbps", delay: "5ms"),
+            ],
+            traffic: { "up": Bulk(from: "a", to: "b", over: Quic, flows: 4, stagger: "50ms", measure_from: "5s") })"#,
+    );
+    let mean = line(&quic).queue.mean_bytes;
+    assert!((20_000..90_000).contains(&mean), "{mean}");
+    assert!(up(&quic).goodput_bps > 18_000_000, "{}", up(&quic).goodput_bps);
+    assert!(line(&quic).drops.is_empty());
+}
+
+#[test]
 fn fq_codel_gives_flows_of_unlike_controllers_and_round_trips_the_same() {
     let shares = |queue: &str| {
         let outcome = run(&format!(

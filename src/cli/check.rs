@@ -269,6 +269,21 @@ fn zones(loaded: &Loaded) -> Table {
                 zone.check.as_ref().map_or_else(|| "-".into(), ToString::to_string).into(),
             ]);
         }
+        for below in zone.delegates.iter().map(|&below| &plan.zones[below as usize]) {
+            let servers = below.authorities.iter().map(|&node| {
+                let address = loaded.network.address(node);
+                format!("{} ({address})", plan.server_name(below, node))
+            });
+            table.row([
+                zone.apex.as_str().into(),
+                below.apex.as_str().into(),
+                format!("delegated to {}", servers.collect::<Vec<_>>().join(", ")).into(),
+                format!("{} s", zone.ttl).into(),
+                authorities.join(", ").into(),
+                "as a referral".into(),
+                "-".into(),
+            ]);
+        }
     }
     table
 }

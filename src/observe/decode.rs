@@ -25,10 +25,12 @@ pub(super) fn dns(bytes: &[u8]) -> Option<String> {
         return Some(format!("{kind} {name}: truncated"));
     }
     if answers == 0 {
-        return Some(if authorities > 0 {
-            format!("{kind} {name}: referral")
-        } else {
-            format!("{kind} {name}: no data")
+        // A referral names servers, an empty answer the zone's start of authority.
+        let below = (authorities > 0).then(|| domain(bytes, at + 4)).flatten();
+        let below = below.filter(|&(_, fixed)| word(fixed) == Some(2));
+        return Some(match below {
+            Some((zone, _)) => format!("{kind} {name}: referral to the servers of {zone}"),
+            None => format!("{kind} {name}: no data"),
         });
     }
     let records = records(bytes, at + 4, answers)?;

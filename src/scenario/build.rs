@@ -210,7 +210,9 @@ impl Programs<'_> {
     }
 
     fn resolver(&self, config: plan::Resolver) -> resolver::Config {
-        let hints = self.plan.zones.iter().map(|zone| resolver::Hint {
+        let from_above = self.plan.zones.iter().any(|zone| zone.apex == plan::ROOT);
+        let hinted = self.plan.zones.iter().filter(|zone| !from_above || zone.apex == plan::ROOT);
+        let hints = hinted.map(|zone| resolver::Hint {
             zone: Self::name(&zone.apex),
             servers: zone.authorities.iter().map(|&node| self.network.address(node)).collect(),
         });
@@ -220,6 +222,7 @@ impl Programs<'_> {
             attempts: config.attempts,
             min_ttl: config.min_ttl,
             max_ttl: config.max_ttl,
+            rotates: config.rotates,
             ..resolver::Config::new(hints.collect())
         }
     }
@@ -298,7 +301,28 @@ impl Programs<'_> {
                 },
             })
             .collect();
+        if self
+            .plan
+            .zones
+            .iter()
+            .any(|other| other.delegates.iter().any(|&below| self.plan.zones[below as usize] == *zone))
+        {
+            made.records.extend(self.servers_of(zone, zone.ttl));
+        }
+        for &below in &zone.delegates {
+            made.records.extend(self.servers_of(&self.plan.zones[below as usize], zone.ttl));
+        }
         made
+    }
+
+    /// The name servers of a zone and their addresses: in the zone itself, and above it the delegation with its glue.
+    fn servers_of(&self, zone: &plan::Zone, ttl: u32) -> impl Iterator<Item = Record> {
+        let apex = Self::name(&zone.apex);
+        zone.authorities.iter().flat_map(move |&node| {
+            let host = Self::name(&self.plan.server_name(zone, node));
+            let server = Record { name: apex.clone(), ttl, data: Data::Ns(host.clone()) };
+            [server, Record { name: host, ttl, data: Data::A(self.network.address(node)) }]
+        })
     }
 
     /// For each resolver the addresses of a zone from near to far, those without a place last.

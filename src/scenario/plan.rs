@@ -167,7 +167,7 @@ impl NodeKind {
     }
 }
 
-/// A recursive resolver. Its hints are every zone's authorities.
+/// A recursive resolver. Its hints are the root's authorities, or without a root zone those of every zone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Resolver {
     /// Record sets to remember; 0 remembers nothing.
@@ -180,6 +180,8 @@ pub struct Resolver {
     pub min_ttl: u32,
     /// And for so many at most.
     pub max_ttl: u32,
+    /// Whether several addresses from memory are given in turn.
+    pub rotates: bool,
 }
 
 /// A named set of TCP constants.
@@ -312,9 +314,20 @@ pub struct Zone {
     pub check: Option<Check>,
     /// Its names.
     pub records: Vec<Record>,
+    /// Zones that it delegates, where there is a root zone: those below it and below no other.
+    pub delegates: Vec<u32>,
 }
 
+/// Apex of the root zone.
+pub const ROOT: &str = ".";
+
 impl Zone {
+    /// Whether a full name lies in the zone or in one below it.
+    #[must_use]
+    pub fn holds(&self, name: &str) -> bool {
+        self.apex == ROOT || name == self.apex || name.ends_with(&format!(".{}", self.apex))
+    }
+
     /// Nodes whose addresses it holds, each once, in the order of the zone.
     #[must_use]
     pub fn nodes(&self) -> Vec<u32> {
@@ -327,6 +340,24 @@ impl Zone {
             }
         }
         nodes
+    }
+}
+
+impl Plan {
+    /// The name in a zone of a node that answers for it: `ns-1.shop.example` of `ns/1`.
+    #[must_use]
+    pub fn server_name(&self, zone: &Zone, node: u32) -> String {
+        let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' };
+        let label: String = self.nodes[node as usize].name.chars().take(40).map(plain).collect();
+        // Node names that differ in other letters only would be one name.
+        let label = label.trim_matches('-');
+        let label = if label.is_empty() { "ns" } else { label };
+        let same = |&&other: &&u32| {
+            self.nodes[other as usize].name.chars().map(plain).eq(self.nodes[node as usize].name.chars().map(plain))
+        };
+        let before = zone.authorities.iter().take_while(|&&other| other != node).filter(same).count();
+        let number = if before == 0 { String::new() } else { format!("-{}", before + 1) };
+        if zone.apex == ROOT { format!("{label}{number}") } else { format!("{label}{number}.{}", zone.apex) }
     }
 }
 

@@ -1,13 +1,16 @@
 //! An authoritative name server: answers for its zones and refuses everything else.
 
 use super::answers::{Answers, Health, Watched};
+use super::dns_stream::{self, Answerer};
 use super::resolver::overridden;
 use crate::app::dns::{Data, Kind, Message, Name, Question, Rcode, Record, Soa};
 use crate::base::Rng;
 use crate::host::{Dns, Host};
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
+use std::cell::RefCell;
 use std::net::Ipv4Addr;
+use std::rc::Rc;
 
 /// In which order several records of one name and type are given.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -240,16 +243,25 @@ pub async fn run(host: Host, config: Config) {
     let Ok(socket) = host.udp(config.port).await else { return };
     let mut zones = Zones::new(config.zones, host.rng("authority"), host.rng("authority/weights"));
     zones.watch(&host);
+    let (zones, machine) = (RefCell::new(zones), host.clone());
+    let answer = Rc::new(move |query: &Message, asker| {
+        let condition = machine.condition();
+        match condition.dns {
+            Dns::Silent => None,
+            Dns::ServFail => Some(query.reply(Rcode::ServFail)),
+            _ => zones.borrow_mut().answer(query, asker).map(|reply| overridden(reply, condition.ttl)),
+        }
+    });
+    let same = Rc::clone(&answer);
+    let over_tcp: Answerer = Rc::new(move |query, asker, _| {
+        let reply = same(&query, asker);
+        Box::pin(async move { reply })
+    });
+    drop(host.spawn(dns_stream::serve(host.clone(), config.port, over_tcp)));
     loop {
         let Ok(datagram) = socket.receive().await else { continue };
         let Ok(query) = Message::from_payload(&datagram.payload) else { continue };
-        let condition = host.condition();
-        let reply = match condition.dns {
-            Dns::Silent => None,
-            Dns::ServFail => Some(query.reply(Rcode::ServFail)),
-            _ => zones.answer(&query, *datagram.from.ip()).map(|reply| overridden(reply, condition.ttl)),
-        };
-        if let Some(reply) = reply {
+        if let Some(reply) = answer(&query, *datagram.from.ip()) {
             socket.reply(&datagram, reply.to_payload(query.udp_limit()));
         }
     }

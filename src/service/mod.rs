@@ -11,6 +11,7 @@ pub mod bulk;
 pub mod carrier;
 pub mod client;
 pub mod cluster;
+mod dns_stream;
 #[cfg(test)]
 mod ideal;
 pub mod messages;

@@ -1,5 +1,6 @@
 //! A recursive resolver: follows delegations from its hints down to the answer, and remembers everything while its TTL lasts.
 
+use super::dns_stream::{self, Answerer};
 use super::stub::{exchange, no_name};
 use crate::app::dns::{Cache, Data, Kind, Known, Message, Name, Question, Rcode, Record};
 use crate::base::{Rng, Span};
@@ -47,6 +48,9 @@ pub struct Config {
     pub min_ttl: u32,
     /// And for so many at most.
     pub max_ttl: u32,
+    /// Whether several records from memory are given in turn, each answer starting one further on (unbound's `rrset-roundrobin`, BIND's
+    /// `rrset-order cyclic`); otherwise in the order in which they came.
+    pub rotates: bool,
 }
 
 impl Config {
@@ -61,15 +65,18 @@ impl Config {
             attempts: 3,
             min_ttl: 0,
             max_ttl: u32::MAX,
+            rotates: false,
         }
     }
 }
 
 /// Answers questions for ever, with SERVFAIL where no authority gives an answer. Equal questions that come while one is
-/// being looked up wait for its answer. Ids and the choice of the first of several name servers are drawn from the stream
+/// being looked up wait for its answer. What it asks on behalf of somebody is counted under the flow of who asked first. Ids and the choice of the first of several name servers are drawn from the stream
 /// `host/<name>/resolver`.
 ///
-/// Not modelled: TCP after a truncated answer, remembering of failures, a choice of servers by their speed, ranking of what
+/// After a truncated answer the same server is asked again over TCP, and askers that come over TCP are answered there.
+///
+/// Not modelled: remembering of failures, a choice of servers by their speed, ranking of what
 /// is remembered by who said it (RFC 2181 5.4.1).
 pub async fn run(host: Host, config: Config) {
     let Ok(socket) = host.udp(config.port).await else { return };
@@ -78,9 +85,11 @@ pub async fn run(host: Host, config: Config) {
         cache: RefCell::new(Cache::new(config.cache_entries)),
         rng: RefCell::new(host.rng("resolver")),
         waiting: RefCell::default(),
+        turns: RefCell::default(),
         host: host.clone(),
         config,
     });
+    drop(host.spawn(dns_stream::serve(host.clone(), resolver.config.port, over_tcp(&resolver))));
     loop {
         let Ok(datagram) = socket.receive().await else { continue };
         let Ok(query) = Message::from_payload(&datagram.payload) else { continue };
@@ -102,16 +111,40 @@ pub async fn run(host: Host, config: Config) {
             send(&socket, &datagram, &query, &outcome.reply(&query));
             continue;
         }
+        let flow = datagram.flow;
         if resolver.join(&question, datagram, query) {
             let (resolver, socket) = (Rc::clone(&resolver), Rc::clone(&socket));
             drop(host.spawn(async move {
-                let outcome = resolver.look_up(&question, 0, &Cell::new(MAX_QUERIES)).await;
+                let outcome = resolver.look_up(&question, 0, &Task::of(flow)).await;
                 for (datagram, query) in resolver.leave(&question) {
                     send(&socket, &datagram, &query, &outcome.reply(&query));
                 }
             }));
         }
     }
+}
+
+/// What is said to those who come over TCP.
+fn over_tcp(resolver: &Rc<Resolver>) -> Answerer {
+    let resolver = Rc::clone(resolver);
+    Rc::new(move |query: Message, _, flow| {
+        let resolver = Rc::clone(&resolver);
+        Box::pin(async move {
+            let ailment = resolver.host.condition().dns;
+            if query.flags.response || ailment == Dns::Silent {
+                return None;
+            }
+            if ailment == Dns::ServFail {
+                return Some(Outcome::FAILED.reply(&query));
+            }
+            let [question] = &query.questions[..] else { return Some(query.reply(Rcode::FormErr)) };
+            let outcome = match resolver.known(question) {
+                Some(outcome) => outcome,
+                None => resolver.look_up(question, 0, &Task::of(flow)).await,
+            };
+            Some(outcome.reply(&query))
+        })
+    })
 }
 
 fn send(socket: &UdpSocket, asked: &Received, query: &Message, reply: &Message) {
@@ -159,6 +192,20 @@ struct Servers {
     unknown: Vec<Name>,
 }
 
+/// What one question may cost, and for whom it is asked.
+struct Task {
+    /// Queries left.
+    budget: Cell<u32>,
+    /// Flow of who asked.
+    flow: u64,
+}
+
+impl Task {
+    const fn of(flow: u64) -> Self {
+        Self { budget: Cell::new(MAX_QUERIES), flow }
+    }
+}
+
 /// Who waits for the answer to a question: its datagram and what it says.
 type Waiting = IndexMap<Question, Vec<(Received, Message)>, FxBuildHasher>;
 
@@ -168,6 +215,8 @@ struct Resolver {
     cache: RefCell<Cache>,
     rng: RefCell<Rng>,
     waiting: RefCell<Waiting>,
+    /// How often each set of several addresses has been given from memory.
+    turns: RefCell<IndexMap<Name, usize, FxBuildHasher>>,
 }
 
 impl Resolver {
@@ -187,7 +236,22 @@ impl Resolver {
     /// The answer, if it is remembered to its end.
     fn known(&self, question: &Question) -> Option<Outcome> {
         let followed = self.cache.borrow().follow(&question.name, question.kind, self.host.now());
-        followed.known.map(|known| Outcome::known(followed.aliases, known))
+        let mut known = followed.known?;
+        if let Known::Records(records) = &mut known {
+            self.rotate(&followed.name, records);
+        }
+        Some(Outcome::known(followed.aliases, known))
+    }
+
+    /// Puts several records from memory in the order of this answer.
+    fn rotate(&self, name: &Name, records: &mut [Record]) {
+        if !self.config.rotates || records.len() < 2 {
+            return;
+        }
+        let mut turns = self.turns.borrow_mut();
+        let turn = turns.entry(name.clone()).or_default();
+        *turn += 1;
+        records.rotate_left(*turn % records.len());
     }
 
     /// Looks a question up, alias by alias. Boxed, as looking up a name server's address is a lookup within a lookup.
@@ -195,7 +259,7 @@ impl Resolver {
         &'a self,
         question: &'a Question,
         depth: u32,
-        budget: &'a Cell<u32>,
+        task: &'a Task,
     ) -> Pin<Box<dyn Future<Output = Outcome> + 'a>> {
         Box::pin(async move {
             let kind = question.kind;
@@ -208,7 +272,7 @@ impl Resolver {
                     return Outcome::known(aliases, known);
                 }
                 name = followed.name;
-                let Some(answer) = self.descend(&name, kind, depth, budget).await else { return Outcome::FAILED };
+                let Some(answer) = self.descend(&name, kind, depth, task).await else { return Outcome::FAILED };
                 let (passed, last, records) = answer.follow(&name, kind);
                 aliases.extend(passed);
                 if !records.is_empty() {
@@ -228,13 +292,13 @@ impl Resolver {
     }
 
     /// Goes down from the deepest zone whose servers are known to the one that answers for `name`.
-    async fn descend(&self, name: &Name, kind: Kind, depth: u32, budget: &Cell<u32>) -> Option<Message> {
+    async fn descend(&self, name: &Name, kind: Kind, depth: u32, task: &Task) -> Option<Message> {
         let mut servers = self.nearest(name)?;
         loop {
             if servers.addrs.is_empty() {
-                servers.addrs = self.addresses(&servers.unknown, depth, budget).await;
+                servers.addrs = self.addresses(&servers.unknown, depth, task).await;
             }
-            let mut answer = self.ask_any(&servers, name, kind, budget).await?;
+            let mut answer = self.ask_any(&servers, name, kind, task).await?;
             // What a server says about names outside its zone is not believed.
             for section in [&mut answer.answers, &mut answer.authorities, &mut answer.additionals] {
                 section.retain(|record| record.name.is_within(&servers.zone));
@@ -284,13 +348,13 @@ impl Resolver {
     }
 
     /// Addresses of the first of these name servers that can be found.
-    async fn addresses(&self, hosts: &[Name], depth: u32, budget: &Cell<u32>) -> Vec<Ipv4Addr> {
+    async fn addresses(&self, hosts: &[Name], depth: u32, task: &Task) -> Vec<Ipv4Addr> {
         if depth == MAX_DEPTH {
             return Vec::new();
         }
         for host in hosts {
             let question = Question { name: host.clone(), kind: Kind::A };
-            let outcome = self.look_up(&question, depth + 1, budget).await;
+            let outcome = self.look_up(&question, depth + 1, task).await;
             let addrs: Vec<Ipv4Addr> = outcome.answers.iter().filter_map(addr).collect();
             if !addrs.is_empty() {
                 return addrs;
@@ -300,18 +364,18 @@ impl Resolver {
     }
 
     /// Asks the servers of a zone in turn until one of them answers, beginning with any of them.
-    async fn ask_any(&self, servers: &Servers, name: &Name, kind: Kind, budget: &Cell<u32>) -> Option<Message> {
+    async fn ask_any(&self, servers: &Servers, name: &Name, kind: Kind, task: &Task) -> Option<Message> {
         let count = servers.addrs.len();
         if count == 0 {
             return None;
         }
         let first = usize::try_from(self.rng.borrow_mut().below(count as u64)).unwrap_or_default();
         for attempt in 0..self.config.attempts as usize {
-            budget.set(budget.get().checked_sub(1)?);
+            task.budget.set(task.budget.get().checked_sub(1)?);
             let server = SocketAddrV4::new(servers.addrs[(first + attempt) % count], DNS_PORT);
             let id = u16::try_from(self.rng.borrow_mut().below(1 << 16)).unwrap_or_default();
             let query = Message::query(id, Question { name: name.clone(), kind }, false);
-            let reply = self.host.timeout(self.config.timeout, exchange(&self.host, server, &query)).await;
+            let reply = self.host.timeout(self.config.timeout, exchange(&self.host, server, &query, task.flow)).await;
             if let Ok(Ok((answer, _))) = reply
                 && matches!(answer.flags.rcode, Rcode::NoError | Rcode::NxDomain)
                 && !answer.flags.truncated

@@ -1,5 +1,6 @@
 //! The stub resolver of a machine: asks a recursive resolver, tries again, remembers answers while their TTL lasts.
 
+use super::dns_stream;
 use crate::app::dns::{Cache, Data, Kind, Known, MAX_MESSAGE, Message, Name, Question, Rcode, Record};
 use crate::base::{Rng, Span};
 use crate::host::{Host, NetError};
@@ -34,7 +35,7 @@ impl Config {
 ///
 /// Each datagram has an id of its own from the stream `host/<name>/stub` and a source port of its own. After a timeout, an
 /// ICMP error or an answer that says "I cannot" (SERVFAIL, REFUSED...) the next resolver is asked, and all of them again
-/// until each has had its attempts. A truncated answer counts as "I cannot". Equal questions under way at the same time are
+/// until each has had its attempts. After a truncated answer the same resolver is asked again over TCP (RFC 7766 5). Equal questions under way at the same time are
 /// asked separately, as `getaddrinfo` does.
 #[derive(Clone)]
 pub struct Stub(Rc<State>);
@@ -56,7 +57,7 @@ pub struct Resolved {
 }
 
 /// An answer and the flow that it came in.
-type Reply = (Message, u64);
+pub(super) type Reply = (Message, u64);
 
 impl Stub {
     /// A stub that remembers nothing yet.
@@ -116,14 +117,23 @@ impl State {
     async fn ask(&self, resolver: SocketAddrV4, name: &Name) -> Result<Reply, NetError> {
         let question = Question { name: name.clone(), kind: Kind::A };
         let id = u16::try_from(self.ids.borrow_mut().below(1 << 16)).unwrap_or_default();
-        exchange(&self.host, resolver, &Message::query(id, question, true)).await
+        exchange(&self.host, resolver, &Message::query(id, question, true), 0).await
     }
 }
 
+/// Asks a question by a datagram, which observers count under `flow` unless that is 0, and again over TCP if the answer does not fit.
+pub(super) async fn exchange(host: &Host, server: SocketAddrV4, query: &Message, flow: u64) -> Result<Reply, NetError> {
+    let (answer, flow) = by_datagram(host, server, query, flow).await?;
+    if !answer.flags.truncated {
+        return Ok((answer, flow));
+    }
+    dns_stream::ask(host, server, query).await
+}
+
 /// Sends a question from a port of its own and waits for the answer to it, passing over everything else that comes.
-pub(super) async fn exchange(host: &Host, server: SocketAddrV4, query: &Message) -> Result<Reply, NetError> {
+async fn by_datagram(host: &Host, server: SocketAddrV4, query: &Message, flow: u64) -> Result<Reply, NetError> {
     let socket = host.udp(0).await?;
-    socket.send(server, query.to_payload(MAX_MESSAGE));
+    socket.send_in_flow(server, query.to_payload(MAX_MESSAGE), flow);
     loop {
         let datagram = socket.receive().await?;
         if datagram.from != server {

@@ -15,8 +15,10 @@ use crate::topo::{self, Place};
 
 static HOST: Form = Form { name: "Host", fields: &["at", "count", "access", "resolver", "tcp"] };
 static ROUTER: Form = Form { name: "Router", fields: &["at", "count"] };
-static RESOLVER: Form =
-    Form { name: "Resolver", fields: &["at", "count", "cache", "timeout", "attempts", "min_ttl", "max_ttl"] };
+static RESOLVER: Form = Form {
+    name: "Resolver",
+    fields: &["at", "count", "cache", "timeout", "attempts", "min_ttl", "max_ttl", "rotation"],
+};
 static AUTHORITY: Form = Form { name: "Authority", fields: &["at", "count", "zones"] };
 
 pub(super) const FORMS: &[&Form] = &[
@@ -260,6 +262,7 @@ fn resolver(fields: &Fields<'_>, problems: &mut Problems) -> Resolver {
         attempts: 3,
         min_ttl: 0,
         max_ttl: u32::MAX,
+        rotates: false,
     };
     if let Some(value) = fields.get("cache") {
         let entries = value::whole(value, "`cache` (record sets)", 0..=1 << 32, problems);
@@ -284,7 +287,11 @@ fn resolver(fields: &Fields<'_>, problems: &mut Problems) -> Resolver {
         );
         config.min_ttl = config.max_ttl;
     }
+    if let Some(value) = fields.get("rotation") {
+        config.rotates = value::choice(value, "`rotation`", &["Cyclic", "Fixed"], problems) == Some("Cyclic");
+    }
     if config.cache_entries == 0 {
+        fields.no_effect("rotation", "it remembers nothing: `cache` is 0", problems);
         fields.no_effect("min_ttl", "it remembers nothing: `cache` is 0", problems);
     }
     config

@@ -7,7 +7,7 @@ use super::Problems;
 use super::paths::Paths;
 use crate::base::{Span, Time};
 use crate::scenario::diagnostic::{Code, Diagnostic};
-use crate::scenario::plan::{Http, Lookups, Measure, NodeKind, Origin, Plan, Statistic, Traffic, TrafficKind};
+use crate::scenario::plan::{Http, Lookups, Measure, NodeKind, Origin, Plan, ROOT, Statistic, Traffic, TrafficKind};
 use crate::service::Limit;
 use crate::service::bulk::Amount;
 use crate::service::client::Arrivals;
@@ -54,16 +54,19 @@ fn reachable(plan: &Plan, paths: &Paths<'_>, problems: &mut Problems) {
     });
     for (traffic, http) in by_name {
         let Origin::Name(name) = &http.asks[0].origin else { continue };
-        let holds = |apex: &str| name == apex || name.ends_with(&format!(".{apex}"));
-        let Some(zone) = plan.zones.iter().filter(|zone| holds(&zone.apex)).max_by_key(|zone| zone.apex.len()) else {
-            continue;
-        };
+        let mut chain: Vec<_> = plan.zones.iter().filter(|zone| zone.holds(name)).collect();
+        chain.sort_by_key(|zone| zone.apex.len());
+        // Without a root, resolvers know where each zone is.
+        if chain.first().is_some_and(|zone| zone.apex != ROOT) {
+            chain.drain(..chain.len() - 1);
+        }
         let resolvers: BTreeSet<u32> =
             http.asks.iter().flat_map(|ask| &plan.nodes[ask.from as usize].resolvers).copied().collect();
-        let cut = |&&resolver: &&u32| !zone.authorities.iter().any(|&ns| parts.reaches(resolver, ns));
-        if let Some(&resolver) = resolvers.iter().find(cut)
-            && !zone.authorities.is_empty()
-        {
+        let cut = chain.iter().filter(|zone| !zone.authorities.is_empty()).find_map(|zone| {
+            let reaches = |&resolver: &u32| zone.authorities.iter().any(|&ns| parts.reaches(resolver, ns));
+            resolvers.iter().find(|resolver| !reaches(resolver)).map(|&resolver| (zone, resolver))
+        });
+        if let Some((zone, resolver)) = cut {
             let resolver = &plan.nodes[resolver as usize];
             let message = format!("`{}` reaches no authority of `{}`", resolver.name, zone.apex);
             problems.add(

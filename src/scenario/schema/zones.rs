@@ -8,7 +8,7 @@ use crate::base::Span as Duration;
 use crate::ip::natural_order;
 use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
-use crate::scenario::plan::{Answers, Data, NodeKind, Plan, Record, Rotation, Zone};
+use crate::scenario::plan::{Answers, Data, NodeKind, Plan, ROOT, Record, Rotation, Zone};
 use crate::service::answers::TABLE;
 
 static ZONE: Form =
@@ -25,9 +25,14 @@ const NEGATIVE_TTL: u32 = 60;
 pub(super) fn read(value: Option<&Value>, nodes: &Nodes<'_>, plan: &mut Plan, problems: &mut Problems) {
     let entries = value.map(|value| named_entries(value, "zones", problems)).unwrap_or_default();
     let mut zones: Vec<(Zone, Span)> = Vec::new();
+    let rooted = entries.iter().any(|&(name, ..)| name == ROOT);
+    let names: Vec<&str> = entries.iter().map(|&(name, ..)| name).collect();
     for (name, span, entry) in entries {
-        let Some(apex) = domain(name, span, problems) else { continue };
-        if let Some(zone) = zone(&apex, entry, nodes, problems) {
+        let apex = if name == ROOT { Some(ROOT.to_owned()) } else { domain(name, span, problems) };
+        let Some(apex) = apex else { continue };
+        let below = |other: &&str| *other != name && (name == ROOT || other.ends_with(&format!(".{apex}")));
+        let delegates = rooted && names.iter().any(below);
+        if let Some(zone) = zone(&apex, entry, delegates, nodes, problems) {
             zones.push((zone, span));
         }
     }
@@ -35,6 +40,7 @@ pub(super) fn read(value: Option<&Value>, nodes: &Nodes<'_>, plan: &mut Plan, pr
     let spans: Vec<Span> = zones.iter().map(|(_, span)| *span).collect();
     plan.zones = zones.into_iter().map(|(zone, _)| zone).collect();
     delegate(nodes, plan, problems);
+    descend(plan);
     checked(&spans, plan, problems);
     if let (Some(value), false) = (value, plan.zones.is_empty()) {
         staff(value, &spans, nodes, plan, problems);
@@ -56,7 +62,7 @@ pub(super) fn domain(name: &str, span: Span, problems: &mut Problems) -> Option<
     }
 }
 
-fn zone(apex: &str, entry: &Value, nodes: &Nodes<'_>, problems: &mut Problems) -> Option<Zone> {
+fn zone(apex: &str, entry: &Value, delegates: bool, nodes: &Nodes<'_>, problems: &mut Problems) -> Option<Zone> {
     let fields = Fields::open(&ZONE, entry, problems)?;
     let ttl = fields.get("ttl").and_then(|value| ttl(value, problems)).unwrap_or(TTL);
     let negative_ttl = fields.get("negative_ttl").and_then(|value| self::ttl(value, problems));
@@ -87,7 +93,12 @@ fn zone(apex: &str, entry: &Value, nodes: &Nodes<'_>, problems: &mut Problems) -
             name_in_zone(&name, entry, ttl, nodes, &mut records, problems);
         }
     }
-    if records.is_empty() {
+    if records.is_empty() && apex == ROOT && !delegates {
+        problems.add(
+            Diagnostic::warning(Code::NoEffect, entry.span, "there is no zone below the root that it could lead to")
+                .help("declare one: `zones: { \".\": (), \"shop.example\": (A: [..]) }`"),
+        );
+    } else if records.is_empty() && !delegates {
         problems.add(
             Diagnostic::error(Code::Empty, entry.span, format!("the zone `{apex}` has no names"))
                 .help("give it `A: [\"node\"]` or `names: { \"www\": (A: [\"node\"]) }`"),
@@ -109,6 +120,7 @@ fn zone(apex: &str, entry: &Value, nodes: &Nodes<'_>, problems: &mut Problems) -
         negative_ttl: negative_ttl.unwrap_or(NEGATIVE_TTL),
         rotation: rotation.unwrap_or_default(),
         records,
+        delegates: Vec::new(),
     })
 }
 
@@ -274,6 +286,24 @@ fn delegate(nodes: &Nodes<'_>, plan: &mut Plan, problems: &mut Problems) {
         }
     }
     plan.zones.iter_mut().for_each(|zone| zone.authorities.sort_unstable());
+}
+
+/// Where there is a root zone, each zone is delegated by the deepest one above it.
+fn descend(plan: &mut Plan) {
+    let zones = &plan.zones;
+    if !zones.iter().any(|zone| zone.apex == ROOT) {
+        return;
+    }
+    let above = |zone: &Zone| {
+        let over = |(_, other): &(usize, &Zone)| other.apex != zone.apex && other.holds(&zone.apex);
+        zones.iter().enumerate().filter(over).max_by_key(|(_, other)| other.apex.len()).map(|(index, _)| index)
+    };
+    let parents: Vec<Option<usize>> = zones.iter().map(above).collect();
+    for (below, parent) in (0u32..).zip(parents) {
+        if let Some(parent) = parent {
+            plan.zones[parent].delegates.push(below);
+        }
+    }
 }
 
 fn zones_named(value: &Value, apexes: &[String], problems: &mut Problems) -> Vec<u32> {

@@ -228,7 +228,8 @@ struct HyStart {
 }
 
 impl HyStart {
-    /// Below this window, nothing is looked for.
+    /// Below this window, nothing is looked for; rounds are counted all the same (Linux since 6.14: before, the first round began here,
+    /// which left slow start a few acknowledgments later).
     const LOW_WINDOW: u32 = 16;
     /// Samples a round before its delay counts.
     const MIN_SAMPLES: u8 = 8;

@@ -3,6 +3,7 @@
 use crate::base::Span;
 use crate::transport::congestion::Algorithm;
 use crate::transport::rtt::Rule;
+use crate::transport::tcp::EcnMode;
 
 /// The round-trip time assumed before the first sample (RFC 9002 6.2.2).
 pub(super) const INITIAL_RTT: Span = Span::from_millis(333);
@@ -31,6 +32,9 @@ pub(super) const RTT_RULE: Rule =
 pub struct Config {
     /// Which congestion controller.
     pub congestion: Algorithm,
+    /// Explicit congestion notification: whether packets say that they may be marked, and whether marks are reported. A controller
+    /// that needs marks asks for them in any case.
+    pub ecn: EcnMode,
     /// Whether packets are spread over the round trip (RFC 9002 7.7); a controller that paces by itself always does.
     pub pacing: bool,
     /// UDP payload of a full datagram in bytes, at least 1,200. Its search (RFC 8899) is not modelled: 1,350 is what Chromium
@@ -66,6 +70,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             congestion: Algorithm::by_name("cubic").unwrap_or(Algorithm::Reno),
+            ecn: EcnMode::Passive,
             pacing: true,
             max_datagram: 1350,
             idle_timeout: Span::from_secs(30),

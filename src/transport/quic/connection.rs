@@ -1,6 +1,7 @@
 //! The connection: its state, and what programs and the world may do to it.
 
 use super::config::{Config, INITIAL_WINDOW, RTT_RULE};
+use super::ecn::EcnState;
 use super::ids::{Ids, Secrets};
 use super::path::{Path, Validation};
 use super::recovery::Delivery;
@@ -11,6 +12,7 @@ use crate::base::{BitRate, Span, Time};
 use crate::trace::{Arrival, QuicKind};
 use crate::transport::congestion::{Controller, INFINITE_SSTHRESH, Phase, Window};
 use crate::transport::rtt::Rtt;
+use crate::transport::tcp::EcnMode;
 use crate::wire::quic::{Close, ConnectionId, Dir, Packet, Side, StreamId, TransportParameters};
 use crate::wire::tls::Description;
 use crate::wire::{Ecn, Payload, Transit};
@@ -162,6 +164,7 @@ pub struct Connection {
     /// The path before the peer moved, to go back to.
     pub(super) previous: Option<Path>,
     pub(super) validation: Validation,
+    pub(super) ecn: EcnState,
 
     pub(super) rtt: Rtt,
     pub(super) window: Window,
@@ -325,6 +328,7 @@ impl Connection {
     ) -> Self {
         let mut control = config.congestion.build();
         control.get().seed(secrets.chance());
+        let wants_marks = config.ecn == EcnMode::On || control.get().needs_ecn();
         let mut spaces = [Space::new(), Space::new(), Space::new()];
         spaces[SpaceId::Initial as usize].install();
         Self {
@@ -342,6 +346,7 @@ impl Connection {
             path: Path::new(remote),
             previous: None,
             validation: Validation::default(),
+            ecn: EcnState::new(wants_marks),
             rtt: Rtt::new(RTT_RULE),
             window: Window { cwnd: INITIAL_WINDOW, ssthresh: INFINITE_SSTHRESH, clamp: u32::MAX },
             control,

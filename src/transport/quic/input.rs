@@ -5,6 +5,7 @@ use super::space::SpaceId;
 use super::tls::Step;
 use crate::base::{Span, Time};
 use crate::trace::Arrival;
+use crate::transport::tcp::EcnMode;
 use crate::wire::quic::{self, Close, Frame, Header, Item, LongKind, Packet, ResetToken, Side};
 use crate::wire::{Ecn, Payload, Transit};
 use std::net::SocketAddrV4;
@@ -162,6 +163,7 @@ impl Connection {
         self.heard = true;
         let eliciting = frames.iter().any(Frame::is_ack_eliciting);
         let delay = (id == SpaceId::Data && self.complete).then_some(self.config.max_ack_delay);
+        let ecn = if self.config.ecn == EcnMode::Off { Ecn::NotCapable } else { ecn };
         self.space(id).received.take(number, eliciting, ecn, delay, now);
         self.active_at = now;
         self.sent_since_heard = false;

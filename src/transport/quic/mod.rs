@@ -11,6 +11,7 @@
 mod assembler;
 mod config;
 mod connection;
+mod ecn;
 mod ids;
 mod input;
 mod output;
@@ -28,6 +29,7 @@ mod tls;
 pub use crate::wire::quic::ID_LEN;
 pub use config::Config;
 pub use connection::{Accepting, Code, Connection, Event, Info, LostPacket, Opening, Reason, Transmit, Wake};
+pub use ecn::EcnPath;
 pub use ids::Secrets;
 pub use retry::{proven_by, retry_id, retry_token};
 pub use tls::{Chain, Ticket, chain};

@@ -273,6 +273,7 @@ impl Connection {
             last.packet.frames.insert(0, Frame::Padding(u64::from(MIN_INITIAL) - total));
         }
         let mut payload = Payload::empty();
+        let ecn = self.ecn_bits();
         let first_sent = drafts.iter().find_map(|draft| draft.first_sent).unwrap_or(now);
         let (mut eliciting, mut handshake) = (false, false);
         for draft in drafts {
@@ -292,7 +293,7 @@ impl Connection {
             // RFC 9001 4.9.1.
             self.discard(SpaceId::Initial);
         }
-        Transmit { payload, remote: self.path.remote, first_sent, ecn: Ecn::NotCapable }
+        Transmit { payload, remote: self.path.remote, first_sent, ecn }
     }
 
     /// Remembers a packet until it is acknowledged or lost.
@@ -316,6 +317,7 @@ impl Connection {
             eliciting: draft.eliciting,
             in_flight,
             early,
+            ect: self.ecn.marks(),
             contents: draft.contents,
             delivered: delivery.delivered,
             delivered_at: delivery.delivered_at,
@@ -323,6 +325,7 @@ impl Connection {
             app_limited: delivery.app_limited_until > 0,
             sequence: delivery.sent,
         };
+        self.ecn.sent(draft.id);
         self.space(draft.id).push(sent);
     }
 
@@ -381,10 +384,11 @@ impl Connection {
         let mut payload = Payload::empty();
         packet.put(&mut payload);
         self.path.sent += payload.len();
+        let ecn = self.ecn_bits();
         let draft =
             Draft { id: SpaceId::Data, packet, contents: Vec::new(), left: 0, eliciting: true, first_sent: None };
         self.keep(draft, now);
-        Transmit { payload, remote, first_sent: now, ecn: Ecn::NotCapable }
+        Transmit { payload, remote, first_sent: now, ecn }
     }
 
     /// Says that it is over, in every space that the peer may be able to read (RFC 9000 10.2.3).

@@ -27,8 +27,6 @@ pub(super) struct Delivery {
     acked_rest: u64,
     /// The most in flight since the window was last full, in bytes.
     most_in_flight: u64,
-    /// Congestion-experienced marks that the peer has reported.
-    marks: u64,
 }
 
 impl Connection {
@@ -70,11 +68,7 @@ impl Connection {
         for (_, sent) in &acked.packets {
             self.acknowledged(id, sent, &mut tally, now);
         }
-        let marked = ecn.is_some_and(|counts| counts.ce > self.delivery.marks);
-        if let (true, Some(counts), Some((_, newest))) = (marked, ecn, acked.packets.last()) {
-            self.delivery.marks = counts.ce;
-            self.congestion(newest.time, now);
-        }
+        self.take_marks(id, &acked, ecn, now);
         let lost = self.detect_lost(id, now);
         self.govern(&acked, sample, &tally, (prior, lost), now);
         if self.peer_validated() {
@@ -157,6 +151,7 @@ impl Connection {
             return 0;
         }
         let mut bytes = 0;
+        self.ecn.lost(lost.iter().filter(|(_, sent)| sent.ect).count() as u64);
         for (_, sent) in &lost {
             self.requeue(id, &sent.contents);
             if sent.in_flight {
@@ -178,7 +173,7 @@ impl Connection {
         }));
         let last = lost.iter().filter(|(_, sent)| sent.in_flight).map(|(_, sent)| sent.time).max();
         if let Some(last) = last {
-            self.congestion(last, now);
+            self.congestion(last, Phase::Recovery, now);
             if self.is_persistent(&lost) {
                 // RFC 9002 7.6.2.
                 self.window.cwnd = MINIMUM_WINDOW;
@@ -215,8 +210,8 @@ impl Connection {
         false
     }
 
-    /// A packet that was sent at `sent` was lost or marked: the window shrinks once a round trip (RFC 9002 7.3.2).
-    fn congestion(&mut self, sent: Time, now: Time) {
+    /// A packet that was sent at `sent` was lost or marked, as `phase` says: the window shrinks once a round trip (RFC 9002 7.3.2).
+    pub(super) fn congestion(&mut self, sent: Time, phase: Phase, now: Time) {
         if self.recovery_start.is_some_and(|start| sent <= start) {
             return;
         }
@@ -227,9 +222,9 @@ impl Connection {
         if !control.owns_window() {
             self.window.cwnd = self.window.ssthresh.max(MINIMUM_WINDOW);
         }
-        if self.phase != Phase::Recovery {
-            self.phase = Phase::Recovery;
-            self.control.get().on_phase(&mut self.window, Phase::Recovery, now);
+        if self.phase != phase {
+            self.phase = phase;
+            self.control.get().on_phase(&mut self.window, phase, now);
         }
     }
 
@@ -400,6 +395,7 @@ impl Connection {
             return;
         }
         self.pto_count += 1;
+        self.ecn.timed_out(self.pto_count);
         let probes = if self.pto_count == 1 { 1 } else { 2 };
         for other in SpaceId::ALL {
             let space = self.space(other);
@@ -452,6 +448,7 @@ impl Connection {
     /// Another path: nothing is known of it (RFC 9000 9.4). What is in flight on the old one is left to be acknowledged or lost.
     pub(super) fn reset_path_state(&mut self, now: Time) {
         self.rtt = Rtt::new(RTT_RULE);
+        self.ecn.restart();
         self.window = Window { cwnd: INITIAL_WINDOW, ssthresh: INFINITE_SSTHRESH, clamp: u32::MAX };
         self.control = self.config.congestion.build();
         self.control.get().seed(self.secrets.chance());

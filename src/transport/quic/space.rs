@@ -64,6 +64,8 @@ pub(super) struct Sent {
     pub(super) in_flight: bool,
     /// Under 0-RTT keys.
     pub(super) early: bool,
+    /// In a datagram that could be marked.
+    pub(super) ect: bool,
     pub(super) contents: Vec<Content>,
     /// The state of delivery when it was sent, for the rate: bytes delivered, when, and when the first of that flight left.
     pub(super) delivered: u64,

@@ -36,7 +36,7 @@ impl World {
         }
     }
 
-    /// A machine's settings with what a program wants otherwise. Congestion controller and MTU are those of the machine's TCP.
+    /// A machine's settings with what a program wants otherwise. Congestion controller, ECN and MTU are those of the machine's TCP.
     fn quic_config(&self, node: u32, options: &QuicOptions) -> Rc<quic::Config> {
         let tcp = &self.nodes[node as usize].stack.tcp;
         let standard = quic::Config::default();
@@ -44,6 +44,7 @@ impl World {
         Rc::new(quic::Config {
             congestion: chosen.unwrap_or_else(|| tcp.congestion.clone()),
             max_datagram: standard.max_datagram.min(tcp.mtu.saturating_sub(HEADERS)).max(1200),
+            ecn: tcp.ecn,
             early_data: options.early_data,
             retry: options.retry,
             pacing: options.pacing,

@@ -5,7 +5,7 @@ use crate::app::dns::Name;
 use crate::base::{Dist, Span as Duration, Time};
 use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
-use crate::scenario::plan::{Ask, Balancer, Data, Http, NodeKind, Origin, Plan};
+use crate::scenario::plan::{Ask, Balancer, Data, Http, NodeKind, Origin, Plan, ROOT};
 use crate::scenario::schema::form::{Fields, Form, joined, list, similar};
 use crate::scenario::schema::tcp::congestion_of;
 use crate::scenario::schema::{Problems, dist, inner, server, tls, value};
@@ -285,7 +285,7 @@ fn origin(
     let plan = reading.plan;
     let parsed = name.parse::<Name>().ok();
     let inside = |apex: &str| parsed.as_ref().zip(apex.parse().ok()).is_some_and(|(name, apex)| name.is_within(&apex));
-    let zone = plan.zones.iter().find(|zone| inside(&zone.apex));
+    let zone = plan.zones.iter().find(|zone| zone.apex != ROOT && inside(&zone.apex));
     let known: Vec<&str> = plan.zones.iter().flat_map(|zone| &zone.records).map(|record| &*record.name).collect();
     let message = match zone {
         Some(zone) => format!("the zone `{}` has no address for `{host}`", zone.apex),

@@ -28,6 +28,7 @@ struct Flying {
     from: SocketAddrV4,
     payload: Payload,
     transit: Transit,
+    ecn: Ecn,
 }
 
 /// A datagram that was sent.
@@ -36,6 +37,7 @@ pub(super) struct Seen {
     pub(super) at: Time,
     pub(super) from: usize,
     pub(super) len: u64,
+    pub(super) ecn: Ecn,
     pub(super) packets: Vec<Packet>,
 }
 
@@ -62,6 +64,8 @@ pub(super) struct Channel {
     pub(super) vices: Vices,
     /// Drops the datagram of this number, counted from the last `clear`.
     pub(super) drop: Box<dyn FnMut(&Seen) -> bool>,
+    /// What arrives of a datagram's ECN bits.
+    pub(super) remark: Box<dyn FnMut(&Seen) -> Ecn>,
     pub(super) client: SocketAddrV4,
     rng: Rng,
 }
@@ -110,6 +114,7 @@ impl Channel {
             delay,
             vices: Vices::default(),
             drop: Box::new(|_| false),
+            remark: Box::new(|seen| seen.ecn),
             client: CLIENT,
             rng: Rng::stream(seed, "test/quic/channel"),
         }
@@ -152,7 +157,8 @@ impl Channel {
                     _ => None,
                 });
                 let len = transmit.payload.len();
-                let seen = Seen { at: self.now, from, len, packets: packets.collect() };
+                let seen = Seen { at: self.now, from, len, ecn: transmit.ecn, packets: packets.collect() };
+                let ecn = (self.remark)(&seen);
                 let dropped = (self.drop)(&seen);
                 self.sent.push(seen);
                 for _ in 0..=u32::from(self.rng.chance(self.vices.doubling)) {
@@ -174,6 +180,7 @@ impl Channel {
                         to: 1 - from,
                         from: if from == 0 { self.client } else { SERVER },
                         payload: transmit.payload.clone(),
+                        ecn,
                         transit: Transit {
                             first_sent: transmit.first_sent,
                             sent: self.now,
@@ -219,7 +226,7 @@ impl Channel {
     }
 
     fn deliver(&mut self, flying: Flying) {
-        let Flying { to, from, payload, transit, .. } = flying;
+        let Flying { to, from, payload, transit, ecn, .. } = flying;
         if self.ends[to].is_none() {
             let (items, _) = quic::decode(&payload, ID_LEN);
             let Some(Item::Packet(Packet { header: Header::Long { kind, dst, src }, .. })) = items.first() else {
@@ -233,7 +240,7 @@ impl Channel {
             self.ends[to] = Some(end);
         }
         let now = self.now;
-        self.end(to).handle_datagram(&payload, from, &transit, Ecn::NotCapable, now);
+        self.end(to).handle_datagram(&payload, from, &transit, ecn, now);
         self.end(to).check();
     }
 
