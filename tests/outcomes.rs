@@ -238,6 +238,31 @@ fn geo_dns() {
 }
 
 #[test]
+fn cdn_edge() {
+    pinned("cdn-edge");
+}
+
+#[test]
+fn origin_shield() {
+    pinned("origin-shield");
+}
+
+#[test]
+fn purge() {
+    pinned("purge");
+}
+
+#[test]
+fn stale_if_error() {
+    pinned("stale-if-error");
+}
+
+#[test]
+fn cache_stampede() {
+    pinned("cache-stampede");
+}
+
+#[test]
 fn region_loss() {
     pinned("region-loss");
 }

@@ -234,6 +234,8 @@ pub(crate) enum Listing {
     Resilience,
     /// How balancers choose among servers
     Policies,
+    /// What edges evict, and what origins can tell them.
+    Caches,
     /// Which of several addresses name servers give
     Answers,
     /// Access profiles of hosts

@@ -100,6 +100,10 @@ fn kind(plan: &Plan, node: &Node) -> String {
             let tls = if balancer.tls.is_some() { ", TLS ends here" } else { "" };
             format!("Balancer, port {}{tls}", balancer.port)
         }
+        NodeKind::Edge(edge) => serving::edge(plan, edge),
+        NodeKind::PurgeControl(control) => {
+            format!("PurgeControl of {}", counted(control.edges.len() as u64, "edge", "edges"))
+        }
         NodeKind::Store(node) => {
             let store = &plan.stores[node.store as usize];
             let first = &plan.nodes[store.members[0] as usize];

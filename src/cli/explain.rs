@@ -7,7 +7,7 @@ use super::run::to_the_end;
 use crate::observe::cases::explainable;
 use crate::observe::sequence::{self, Cast, Charset, EchoMark, Sequence};
 use crate::observe::{Case, Cases, Pick, Plan, Story};
-use crate::report::explain::{Context, explain};
+use crate::report::explain::{Context, explain, fetched};
 use crate::run::{Observer, Simulation, observed};
 use crate::topo::Egress;
 use crate::trace::{Echo, Mask, PacketRecord, Record};
@@ -32,6 +32,7 @@ pub(crate) fn run(args: &Explain, terminal: &Terminal) -> Result<Status, Failure
         style: terminal.out,
     };
     let mut text = explain(case, &cases.parts(case), context);
+    text.push_str(&fetched(case, &cases.fetches(case), context));
     if args.packets {
         let cast = cast(&loaded, nodes);
         let mut sequence = match case.story {

@@ -10,6 +10,7 @@ use crate::scenario::Code;
 use crate::scenario::schema::{FORMS, PROFILES, faults};
 use crate::service::answers;
 use crate::service::balancer::policy;
+use crate::service::cdn;
 use crate::service::client::{Policy, backoff, jitter};
 use crate::service::server;
 use crate::topo::{Kind, places};
@@ -25,6 +26,7 @@ pub(crate) fn run(list: &List, style: Style) -> Result<Status, Failure> {
         Listing::Faults => named("fault", faults::kinds()),
         Listing::Resilience => named("policy", resilience()),
         Listing::Answers => named("answers", answers::TABLE.iter().copied()),
+        Listing::Caches => named("cache", caches()),
         Listing::Policies => named("policy", policy::TABLE.iter().copied()),
         Listing::Profiles => profiles(),
         Listing::Forms => forms(),
@@ -38,6 +40,12 @@ fn named(what: &str, rows: impl Iterator<Item = (&'static str, &'static str)>) -
     let mut table = Table::new([(what, Align::Left), ("", Align::Left)]);
     rows.for_each(|(name, line)| table.row([name.into(), line.into()]));
     table
+}
+
+/// What goes first from a cache, then what responses say to it.
+fn caches() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let evictions = cdn::store::TABLE.iter().map(|&(name, line, _)| (name, line));
+    evictions.chain(cdn::control::TABLE.iter().copied())
 }
 
 /// Policies of askers, then the choices for each that has some, each under the field that it belongs to.

@@ -1,8 +1,9 @@
 //! Servers and what askers do about failures, in the words of `check`.
 
-use crate::base::Span;
+use crate::base::{Bytes, Span};
 use crate::report::table::counted;
-use crate::scenario::plan::Http;
+use crate::scenario::plan::{EdgeNode, Http, Plan};
+use crate::service::cdn::{Coalesce, Failed};
 use crate::service::client::backoff::{Backoff, Growth};
 use crate::service::client::breaker::Window;
 use crate::service::client::jitter::Jitter;
@@ -52,9 +53,30 @@ pub(crate) fn server(config: &Config) -> String {
     parts.join(", ")
 }
 
+/// An edge in a few words.
+pub(crate) fn edge(plan: &Plan, edge: &EdgeNode) -> String {
+    let settings = &edge.settings;
+    let to: Vec<&str> =
+        edge.upstream.targets.iter().map(|target| plan.nodes[target.node as usize].name.as_str()).collect();
+    let mut parts = vec![format!("Edge before {}", to.join(", "))];
+    parts.push(format!("{} by {}", Bytes(settings.capacity), settings.eviction.name()));
+    parts.extend(settings.ttl.map(|ttl| format!("fresh for {ttl} if nothing is said")));
+    parts.extend(settings.negative.not_found.map(|span| format!("404 for {span}")));
+    parts.extend(settings.negative.errors.map(|span| format!("5xx for {span}")));
+    parts.push(match settings.coalesce {
+        None => "each request fetches for itself".to_owned(),
+        Some(Coalesce { wait, failed: Failed::Share }) => format!("fetches shared up to {wait}"),
+        Some(Coalesce { wait, failed: Failed::Retry }) => format!("fetches shared up to {wait}, failures are not"),
+    });
+    parts.join(", ")
+}
+
 /// Keys, payments and conditions; empty where there are none.
 pub(crate) fn extras(http: &Http) -> String {
     let mut text = String::new();
+    if let Some(catalogue) = &http.catalogue {
+        let _ = write!(text, ", {catalogue}");
+    }
     for (name, value) in &http.headers {
         let _ = write!(text, ", {name}: {value}");
     }

@@ -1,6 +1,7 @@
 //! Every single request, message or echo of one traffic, to pick one and explain it.
 
 use super::attribution::{self, Joiner};
+use super::fetches::{Fetch, Fetches};
 use super::metrics::Kind;
 use super::parts::Part;
 use super::phase::{Budget, Phase};
@@ -131,6 +132,7 @@ pub struct Cases {
     /// Tries of requests that have not ended.
     tries: BTreeMap<u64, Vec<Try>>,
     all: BTreeMap<u64, Case>,
+    fetches: Fetches,
 }
 
 impl Cases {
@@ -146,11 +148,13 @@ impl Cases {
             returns: BTreeMap::new(),
             tries: BTreeMap::new(),
             all: BTreeMap::new(),
+            fetches: Fetches::default(),
         }
     }
 
     /// Takes a record in.
     pub fn record(&mut self, record: &Record) {
+        self.fetches.record(record);
         if let Record::Request(call) = record
             && let Some(cause) = call.cause
         {
@@ -213,6 +217,15 @@ impl Cases {
         }
         calls.sort_by_key(|call| (call.start, call.start + call.took, call.what));
         (tries.collect(), calls)
+    }
+
+    /// What edges fetched for a case, one behind the other.
+    #[must_use]
+    pub fn fetches(&self, case: &Case) -> Vec<Fetch> {
+        match &case.story {
+            Story::Request(request, ..) => self.fetches.of((request.flow, request.exchange)),
+            _ => Vec::new(),
+        }
     }
 
     /// Ends the reading.

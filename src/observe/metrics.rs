@@ -500,6 +500,9 @@ impl Metrics {
             Record::Progress(progress) => self.of(progress.traffic).progress(progress),
             Record::Lookup(_)
             | Record::Store(_)
+            | Record::Cache(_)
+            | Record::Fetched(_)
+            | Record::Changed(_)
             | Record::Series(_)
             | Record::QuicLost(_)
             | Record::Returned(_)

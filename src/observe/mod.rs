@@ -7,6 +7,8 @@ pub mod capture;
 pub mod cases;
 mod decode;
 pub mod depth;
+pub mod edges;
+pub mod fetches;
 mod ledger;
 pub mod metrics;
 pub mod parts;

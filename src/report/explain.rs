@@ -3,6 +3,7 @@
 use super::style::Style;
 use super::table::{Align, Cell, Table, counted, grouped};
 use crate::base::Span;
+use crate::observe::fetches::Fetch;
 use crate::observe::parts::{End, Part, What};
 use crate::observe::waterfall::{Bar, bars};
 use crate::observe::{Case, Phase, Story};
@@ -75,6 +76,39 @@ const LINES: usize = 8;
 fn rest(all: usize, what: &str) -> String {
     let more = all.saturating_sub(LINES) as u64;
     if more == 0 { String::new() } else { format!("  and {} more{what}\n", grouped(more)) }
+}
+
+/// Two lines for each fetch of the edges behind the one that answered: what it was, and where its time went.
+#[must_use]
+pub fn fetched(case: &Case, fetches: &[Fetch], context: Context<'_>) -> String {
+    let node = |node: u32| context.nodes.get(node as usize).map_or("?", String::as_str);
+    let mut text = String::new();
+    for (depth, fetch) in fetches.iter().enumerate() {
+        let indent = "  ".repeat(depth);
+        let from = fetch.from.map_or_else(String::new, |from| format!(" from {}", node(from)));
+        let when = if fetch.start < case.start {
+            format!("{} ms before", millis(case.start - fetch.start))
+        } else {
+            format!("at {} ms", millis(fetch.start - case.start))
+        };
+        let end = match fetch.failure {
+            Some(why) => format!("failed: {}", why.name().replace('_', " ")),
+            None => format!("answered {}", fetch.status),
+        };
+        let shared = if fetch.shared { ", for another request too" } else { "" };
+        let _ = writeln!(
+            text,
+            "{indent}{} fetched it{from}, {when}, for {} ms{shared}: {end}",
+            node(fetch.by),
+            millis(fetch.took)
+        );
+        let phases: Vec<String> =
+            bars(&fetch.budget()).iter().map(|bar| format!("{} {}", words(bar.phase), millis(bar.length))).collect();
+        if !phases.is_empty() {
+            let _ = writeln!(text, "{indent}  {}", phases.join(" + "));
+        }
+    }
+    text
 }
 
 /// One line for each call of the server; the slowest of them if there are many.

@@ -2,6 +2,7 @@
 
 use crate::run::anycast::{AnnouncerOutcome, AnycastOutcome, WithdrawalOutcome};
 use crate::run::balancing::{BackendOutcome, BalancerOutcome, JudgementOutcome};
+use crate::run::edges::{EdgeOutcome, PurgeOutcome};
 use crate::run::outcome::{
     BreakerChange, Counts, DirectionOutcome, Expectation, HopOutcome, Latency, LinkOutcome, MODEL_VERSION, Outcome,
     Packets, Performance, QueueOutcome, Resilience, ServerOutcome, Share, Slowest, Specimen, TrafficKind,
@@ -134,6 +135,8 @@ pub(crate) fn outcome(traffic: impl IntoIterator<Item = (&'static str, TrafficOu
         servers: [("origin".to_owned(), ServerOutcome::default())].into_iter().collect(),
         node_drops: [("origin".to_owned(), named(&[("no_listener", 4)]))].into_iter().collect(),
         stores: IndexMap::new(),
+        edges: IndexMap::new(),
+        purges: Vec::new(),
         anycast: IndexMap::new(),
         timeline: Vec::new(),
         series: Some(SeriesOutcome {
@@ -169,6 +172,37 @@ pub(crate) fn outcome(traffic: impl IntoIterator<Item = (&'static str, TrafficOu
         ],
         warnings: vec!["the run ended before origin/2 was back".into()],
     }
+}
+
+/// Gives an outcome an edge and a purge.
+pub(crate) fn cache(outcome: &mut Outcome) {
+    let edge = EdgeOutcome {
+        requests: 1_000,
+        hits: 700,
+        stale: 20,
+        revalidated: 30,
+        coalesced: 50,
+        misses: 200,
+        hit_ratio: Share::of(720, 1_000),
+        byte_hit_ratio: Share::of(750, 1_000),
+        bytes_sent: 20_000_000,
+        bytes_from_store: 15_000_000,
+        bytes_fetched: 4_000_000,
+        fetches: 230,
+        validated: 30,
+        evicted: 90,
+        purged: 1,
+        outdated: 4,
+        ..EdgeOutcome::default()
+    };
+    outcome.edges.insert("edge".into(), edge);
+    outcome.purges.push(PurgeOutcome {
+        by: "control".into(),
+        at_ns: 10_000_000_000,
+        edges_ns: named(&[("edge", 75_000_000)]),
+        removed: 1,
+        last_outdated_ns: Some(60_000_000),
+    });
 }
 
 /// A cut that a user noticed after 204 ms.

@@ -53,6 +53,7 @@ mod tests {
     fn both_forms_keep_everything() {
         let mut outcome = fixture::outcome([("pages", fixture::pages()), ("way", fixture::route())]);
         outcome.stores.insert("positions".into(), fixture::store());
+        fixture::cache(&mut outcome);
         outcome.anycast.insert("front".into(), fixture::anycast());
         outcome.timeline.push(fixture::strike());
         assert_eq!(from_json(&to_json(&outcome)).unwrap(), outcome);
@@ -61,8 +62,10 @@ mod tests {
 
     /// The path of every value: `traffic.*.latency_ns.p99`. Names that users choose and causes become `*`.
     fn paths(value: &Value, path: &str, into: &mut Vec<String>) {
-        const BY_NAME: [&str; 18] = [
+        const BY_NAME: [&str; 20] = [
             "anycast",
+            "edges",
+            "edges_ns",
             "lost",
             "balancers",
             "backends",
@@ -117,6 +120,7 @@ mod tests {
         outcome.servers[0].turned_away.insert("rejected".into(), 1);
         outcome.servers[0].limit = Some(crate::run::outcome::LimitOutcome::default());
         outcome.stores.insert("positions".into(), fixture::store());
+        fixture::cache(&mut outcome);
         outcome.anycast.insert("front".into(), fixture::anycast());
         outcome.timeline.push(fixture::strike());
         let mut found = Vec::new();

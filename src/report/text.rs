@@ -1,6 +1,7 @@
 //! The summary on the terminal: the verdict first, one screen, and what to do next last.
 
 mod anycast;
+mod edges;
 mod stores;
 
 use super::style::Style;
@@ -58,6 +59,7 @@ pub fn summary(outcome: &Outcome, options: Options<'_>) -> String {
     section(&mut text, &anycast::anycast(outcome, style));
     section(&mut text, &judgements(outcome, style));
     section(&mut text, &stores::stores(outcome, style));
+    section(&mut text, &edges::edges(outcome, style));
     section(&mut text, &links(outcome, style));
     section(&mut text, &warnings(outcome, style));
     section(&mut text, &next(outcome, options));

@@ -6,11 +6,13 @@ use super::timeline::StrikeOutcome;
 use crate::base::{BitRate, Ratio, Span, Time};
 use crate::link::Counters;
 use crate::observe::balancers::Balancing;
+use crate::observe::edges::{Edge, Purge};
 use crate::observe::samples::BEYOND;
 use crate::observe::stores::Store;
 use crate::observe::{Percentile, Sorted, Traffic};
 use crate::scenario::plan::{Bounds, Expect, Measure, Node, Quantity, Statistic, Way, Window};
 use crate::trace::Cause;
+use std::collections::BTreeMap;
 
 /// What is known when a run has ended.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +29,8 @@ pub struct Evidence<'a> {
     pub nodes: &'a [Node],
     /// What the observers saw of the stores, in the plan's order.
     pub stores: &'a [Store],
+    /// What edges did, and the purges.
+    pub edges: &'a (BTreeMap<u32, Edge>, Vec<Purge>),
     /// How long the run was.
     pub simulated: Span,
 }
@@ -132,6 +136,9 @@ fn judge_whole(measure: &Measure, evidence: &Evidence<'_>) -> Expectation {
             let who = by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
             (format!("{fault} detected{who} {bounds}"), detected(evidence.timeline, fault, by.as_deref(), *bounds))
         }
+        Measure::HitRatio { .. } | Measure::Fetches { .. } | Measure::Outdated { .. } | Measure::Purged { .. } => {
+            of_edges(measure, evidence)
+        }
         Measure::Recovered { of, fault, from_heal, bounds } => {
             let from = if *from_heal { "heals" } else { "strikes" };
             let text = format!("{} back after {fault} {from} {bounds}", name(*of));
@@ -139,6 +146,53 @@ fn judge_whole(measure: &Measure, evidence: &Evidence<'_>) -> Expectation {
         }
     };
     Expectation { text, ok, measured }
+}
+
+/// What is measured of edges and their control points.
+fn of_edges(measure: &Measure, evidence: &Evidence<'_>) -> (String, Verdict) {
+    match measure {
+        Measure::HitRatio { name, edges, bytes, bounds } => {
+            let sum = added(evidence, edges);
+            let (what, part, whole) = match bytes {
+                true => ("byte hit ratio", sum.bytes_from_store, sum.bytes_sent),
+                false => ("hit ratio", sum.hits(), sum.requests()),
+            };
+            let verdict = if whole == 0 { (false, "nothing was asked".into()) } else { share(part, whole, *bounds) };
+            (format!("{name} {what} {bounds}"), verdict)
+        }
+        Measure::Fetches { name, edges, bounds } => {
+            let fetches = added(evidence, edges).fetches;
+            (format!("{name} fetches {bounds}"), (bounds.hold(fetches), fetches.to_string()))
+        }
+        Measure::Outdated { name, edges, bounds } => {
+            let outdated = added(evidence, edges).outdated;
+            (format!("{name} outdated answers {bounds}"), (bounds.hold(outdated), outdated.to_string()))
+        }
+        Measure::Purged { by, bounds } => {
+            (format!("{} purged {bounds}", evidence.nodes[*by as usize].name), purged(evidence, *by, *bounds))
+        }
+        _ => (String::new(), (false, "not of edges".into())),
+    }
+}
+
+/// What these edges did, together.
+fn added(evidence: &Evidence<'_>, edges: &[u32]) -> Edge {
+    let mut sum = Edge::default();
+    edges.iter().filter_map(|edge| evidence.edges.0.get(edge)).for_each(|edge| sum.add(edge));
+    sum
+}
+
+/// The longest time that a purge of a control point took, up to the last edge and the last outdated answer.
+fn purged(evidence: &Evidence<'_>, by: u32, bounds: Bounds<Span>) -> Verdict {
+    let crate::scenario::plan::NodeKind::PurgeControl(control) = &evidence.nodes[by as usize].kind else {
+        return (false, "nothing purges here".into());
+    };
+    let took = evidence.edges.1.iter().filter(|purge| purge.control == by).map(|purge| {
+        let applied =
+            purge.done.iter().map(|(_, at, _)| *at).max().filter(|_| purge.done.len() == control.edges.len())?;
+        Some(purge.last_outdated.map_or(applied, |last| last.max(applied)) - purge.began)
+    });
+    judge_strikes(took, "never", bounds)
 }
 
 /// Share of what a balancer sent, or of the most that its backends had at a time, that the busiest of them got.
@@ -352,9 +406,11 @@ mod tests {
         link.a_to_b.dropped[Cause::Loss as usize] = 20;
         link.a_to_b.dropped[Cause::QueueFull as usize] = 5;
         let balancing = Balancing::default();
+        let edges = Default::default();
         let evidence = Evidence {
             balancing: &balancing,
             nodes: &[],
+            edges: &edges,
             stores: &[],
             traffic: std::slice::from_ref(traffic),
             links: std::slice::from_ref(&link),

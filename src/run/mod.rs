@@ -2,6 +2,7 @@
 
 pub mod anycast;
 pub mod balancing;
+pub mod edges;
 pub mod expect;
 pub mod outcome;
 pub mod series;
@@ -10,6 +11,7 @@ pub mod stores;
 mod summarise;
 pub mod timeline;
 
+pub use edges::{EdgeOutcome, PurgeOutcome};
 pub use outcome::Outcome;
 pub use simulation::{Observer, Simulation, observed};
 pub use summarise::{Drops, Ended, LinkCounters, of_traffic, summarise};

@@ -4,6 +4,7 @@
 
 use super::anycast::AnycastOutcome;
 use super::balancing::{BalancerOutcome, JudgementOutcome};
+use super::edges::{EdgeOutcome, PurgeOutcome};
 use super::series::SeriesOutcome;
 use super::stores::StoreOutcome;
 use super::timeline::StrikeOutcome;
@@ -115,6 +116,12 @@ pub struct Outcome {
     /// What became of writes and reads of stores, by name of the store; left out where there are none.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub stores: IndexMap<String, StoreOutcome>,
+    /// What edges did, by name of the node; left out where there are none.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub edges: IndexMap<String, EdgeOutcome>,
+    /// What was purged, in order; left out where nothing was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub purges: Vec<PurgeOutcome>,
     /// What happened over time, if somebody asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub series: Option<SeriesOutcome>,

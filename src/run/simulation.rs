@@ -8,6 +8,7 @@ use super::timeline::timeline;
 use crate::base::{Id, Span, Time};
 use crate::fault::Effect;
 use crate::observe::anycast::Withdrawals;
+use crate::observe::edges::Edges;
 use crate::observe::metrics::Served;
 use crate::observe::stores::{self, Stores};
 use crate::observe::timeline::{FaultPlan, Timeline};
@@ -44,6 +45,7 @@ pub struct Simulation<'a> {
     metrics: Option<Metrics>,
     timeline: Timeline,
     stores: Stores,
+    edges: Edges,
     withdrawals: Withdrawals,
     /// Of each anycast address its node, name, itself and the machines that have it.
     shared: Vec<Shared>,
@@ -78,8 +80,11 @@ impl<'a> Simulation<'a> {
         let world = build::world(plan, network, seed, mask);
         let timeline = Timeline::new(breaking(plan, network));
         let stores = Stores::new(of_stores(plan));
+        let edges = (0u32..).zip(&plan.nodes).filter(|(_, node)| matches!(node.kind, NodeKind::Edge(_)));
+        let edges = Edges::new(edges.map(|(node, _)| node).filter(|_| metrics.is_some()));
         let (withdrawals, shared) = (Withdrawals::default(), shared(plan, network));
-        Self { plan, seed, world, metrics, timeline, stores, withdrawals, shared, until: Time::ZERO + plan.run_for }
+        let until = Time::ZERO + plan.run_for;
+        Self { plan, seed, world, metrics, timeline, stores, edges, withdrawals, shared, until }
     }
 
     /// The world, to look at between steps.
@@ -95,11 +100,13 @@ impl<'a> Simulation<'a> {
             self.world.finish(self.until);
         }
         let (metrics, timeline, stores) = (&mut self.metrics, &mut self.timeline, &mut self.stores);
+        let edges = &mut self.edges;
         let withdrawals = &mut self.withdrawals;
         // Observers are taken in turn by two closures: a cell lends them to one at a time.
         let observers = std::cell::RefCell::new(observers);
         self.world.trace().drain(
-            |record| {
+            |full| {
+                let record = full;
                 if let Some(metrics) = metrics {
                     metrics.record(record);
                     timeline.record(record);
@@ -108,6 +115,7 @@ impl<'a> Simulation<'a> {
                 if let Record::Store(record) = record {
                     stores.record(record);
                 }
+                edges.record(full);
                 observers.borrow_mut().iter_mut().for_each(|observer| observer.record(record));
             },
             |packet| observers.borrow_mut().iter_mut().for_each(|observer| observer.packet(packet)),
@@ -137,12 +145,14 @@ impl<'a> Simulation<'a> {
         let names: Vec<&str> = traffic.iter().map(|traffic| &*traffic.plan.name).collect();
         let timeline = timeline(&self.timeline.finish(), &nodes, &names);
         let stores = self.stores.finish();
+        let edges = self.edges.finish();
         let name = |node: u32| self.plan.nodes[node as usize].name.clone();
         let evidence = Evidence {
             traffic: &traffic,
             links: &links,
             timeline: &timeline,
             stores: &stores,
+            edges: &edges,
             balancing: &balancing,
             nodes: &self.plan.nodes,
             simulated,
@@ -175,6 +185,7 @@ impl<'a> Simulation<'a> {
         outcome.anycast = super::anycast::outcome(&self.withdrawals, self.shared.into_iter());
         super::summarise::breakers(&mut outcome);
         outcome.stores = super::stores::outcomes(&stores);
+        (outcome.edges, outcome.purges) = super::edges::outcomes(&edges, name);
         (outcome, traffic)
     }
 

@@ -124,6 +124,8 @@ pub fn summarise(ended: Ended, traffic: &[Traffic]) -> Outcome {
             .collect(),
         timeline: ended.timeline,
         stores: IndexMap::new(),
+        edges: IndexMap::new(),
+        purges: Vec::new(),
         anycast: IndexMap::new(),
         series: None,
         expect: ended.expect,

@@ -8,7 +8,7 @@ use crate::host::Host;
 use crate::ip::AddressError;
 use crate::service::answers::{Answers, Watched};
 use crate::service::{
-    announce, authority, balancer, bulk, client, cluster, messages, objects, ping, resolver, server, store, stub,
+    announce, authority, balancer, bulk, cdn, client, cluster, messages, objects, ping, resolver, server, store, stub,
     traceroute,
 };
 use crate::topo::{NANOS_PER_METRE, NodeId, Role, distance};
@@ -139,6 +139,15 @@ pub fn world(plan: &Plan, network: &Network, seed: u64, mask: Mask) -> World {
                 }
                 world.install(index, move |host| balancer::run(host, config.clone()));
             }
+            NodeKind::Edge(edge) => {
+                let upstream = programs.pool(&edge.upstream);
+                let config = cdn::Config { upstream, ..edge.settings.clone() };
+                world.install(index, move |host| cdn::run(host, config.clone()));
+            }
+            NodeKind::PurgeControl(control) => {
+                let config = programs.purge_control(control);
+                world.install(index, move |host| cdn::run_control(host, config.clone()));
+            }
             NodeKind::Authority { zones } => {
                 let zones = zones.iter().map(|&zone| programs.zone(&plan.zones[zone as usize])).collect();
                 let config = authority::Config::new(zones);
@@ -185,17 +194,7 @@ impl Programs<'_> {
         let code_points = direct.filter_map(|(number, (_, address))| {
             Some((self.network.address(address), balancer::l4::code_point(number)?))
         });
-        let pools = plan.pools.iter().map(|pool| {
-            let members = pool.targets.iter().map(|target| balancer::Member {
-                node: target.node,
-                name: self.plan.nodes[target.node as usize].name.clone(),
-                at: self.at(target.node, target.port),
-                tls: target.tls,
-                weight: target.weight,
-                drain: target.drain,
-            });
-            balancer::Pool { members: members.collect(), ..pool.settings.clone() }
-        });
+        let pools = plan.pools.iter().map(|pool| self.pool(pool));
         balancer::Config {
             port: plan.port,
             backlog: plan.backlog,
@@ -206,6 +205,36 @@ impl Programs<'_> {
             default: plan.default,
             instance: plan.instance,
             code_points: code_points.collect(),
+        }
+    }
+
+    fn pool(&self, pool: &plan::BackendPool) -> balancer::Pool {
+        let members = pool.targets.iter().map(|target| balancer::Member {
+            tls: target.tls,
+            weight: target.weight,
+            drain: target.drain,
+            ..self.member(target.node, target.port)
+        });
+        balancer::Pool { members: members.collect(), ..pool.settings.clone() }
+    }
+
+    fn member(&self, node: u32, port: u16) -> balancer::Member {
+        let name = self.plan.nodes[node as usize].name.clone();
+        balancer::Member { node, name, at: self.at(node, port), tls: false, weight: 1, drain: None }
+    }
+
+    /// Edges in tiers, those that fetch from no other first.
+    fn purge_control(&self, control: &plan::PurgeControl) -> cdn::ControlConfig {
+        let mut tiers: BTreeMap<usize, Vec<cdn::Site>> = BTreeMap::new();
+        for &edge in &control.edges {
+            let port = self.plan.nodes[edge as usize].kind.port().expect("an edge listens");
+            tiers.entry(self.plan.tier(edge)).or_default().push(cdn::Site(self.member(edge, port)));
+        }
+        cdn::ControlConfig {
+            port: control.port,
+            tiers: tiers.into_values().collect(),
+            timeout: control.timeout,
+            patience: control.patience,
         }
     }
 
@@ -441,6 +470,7 @@ impl Programs<'_> {
             port: http.port,
             tls: http.tls,
             path: http.path.clone(),
+            catalogue: http.catalogue,
             method: http.method.parse::<Method>().expect("a plan names methods that there are"),
             head: http.head_bytes.map_or(HeadSize::Browser, HeadSize::Exactly),
             headers: http.headers.clone(),

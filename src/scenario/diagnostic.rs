@@ -150,6 +150,7 @@ codes! {
     MissingUnit "missing-unit" "A bare number stands where a quantity is needed; quantities are quoted with their unit: \"56ms\"."
     UnknownUnit "unknown-unit" "A quantity has a unit that is not one for this kind of quantity."
     BadQuantity "bad-quantity" "A quantity cannot be read, or has more digits than its smallest unit can hold."
+    BadDirective "bad-directive" "A directive of `Cache-Control` is none that responses have, or its value cannot be read."
     OutOfRange "out-of-range" "A value is outside the range in which it means something."
     Empty "empty" "Something that needs at least one entry has none."
 

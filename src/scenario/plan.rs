@@ -6,10 +6,12 @@
 mod anycast;
 mod balancer;
 mod behind;
+mod edge;
 mod expect;
 
 pub use anycast::Anycast;
 pub use balancer::{BackendPool, Balancer, Target};
+pub use edge::{EdgeNode, PurgeControl};
 
 use super::ast;
 use crate::base::{Span, Time};
@@ -18,7 +20,7 @@ use crate::link;
 use crate::service::balancer::Check;
 use crate::service::bulk::{Amount, Direction};
 use crate::service::carrier::Over;
-use crate::service::client::{Arrivals, Connections, Policy, Tls};
+use crate::service::client::{Arrivals, Catalogue, Connections, Policy, Tls};
 use crate::service::{Limit, Numbering, server};
 use crate::topo::{Place, Stretch};
 use crate::transport::tcp::EcnMode;
@@ -122,6 +124,10 @@ pub enum NodeKind {
     Resolver(Resolver),
     /// It shares out requests or connections.
     Balancer(Balancer),
+    /// It keeps what others have fetched.
+    Edge(EdgeNode),
+    /// It tells edges what to forget.
+    PurgeControl(PurgeControl),
     /// It is no machine but an address that several machines announce.
     Anycast(Anycast),
     /// It knows zones.
@@ -139,6 +145,8 @@ impl NodeKind {
             Self::Server(server) => Some(server.port),
             Self::Store(store) => Some(store.port),
             Self::Balancer(balancer) => Some(balancer.port),
+            Self::Edge(edge) => Some(edge.settings.port),
+            Self::PurgeControl(control) => Some(control.port),
             Self::Anycast(anycast) => anycast.port,
             _ => None,
         }
@@ -161,6 +169,8 @@ impl NodeKind {
             Self::Cluster(_) => "Cluster",
             Self::Resolver(_) => "Resolver",
             Self::Balancer(_) => "Balancer",
+            Self::Edge(_) => "Edge",
+            Self::PurgeControl(_) => "PurgeControl",
             Self::Anycast(_) => "Anycast",
             Self::Authority { .. } => "Authority",
         }
@@ -482,6 +492,8 @@ pub struct Http {
     pub tls: Option<Tls>,
     /// Path and query.
     pub path: String,
+    /// Objects below the path, of which each request is for one.
+    pub catalogue: Option<Catalogue>,
     /// Method, in capitals.
     pub method: &'static str,
     /// Bytes of a request's head; `None`: what a browser sends.

@@ -9,6 +9,7 @@ pub mod authority;
 pub mod balancer;
 pub mod bulk;
 pub mod carrier;
+pub mod cdn;
 pub mod client;
 pub mod cluster;
 mod dns_stream;
@@ -37,6 +38,14 @@ pub const ROLES: &[(&str, &str)] = &[
     (
         "Balancer",
         "one address for many servers: requests (L7) or connections (L4) by a policy, health checks, outlier ejection, draining",
+    ),
+    (
+        "Edge",
+        "an HTTP cache of a CDN between users and an origin or another edge (shield): Cache-Control, Vary, revalidation, coalescing, purge",
+    ),
+    (
+        "PurgeControl",
+        "takes PURGE requests of an operator and passes them to every edge until each has carried them out",
     ),
     (
         "Anycast",
@@ -121,6 +130,11 @@ impl Limit {
     pub fn allows(&self, index: u64, at: Time) -> bool {
         self.count.is_none_or(|count| index < count) && self.until.is_none_or(|until| at < until)
     }
+}
+
+/// A text as the observers know it.
+fn fingerprint(text: &[u8]) -> u64 {
+    store::hash(text)
 }
 
 /// The instant of the `index`-th tick (from 0) of a clock that starts at `start` and ticks every `every`.

@@ -5,12 +5,14 @@
 //! nothing but speed.
 
 mod balancing;
+mod cdn;
 mod notice;
 mod record;
 mod serving;
 mod store;
 
 pub use balancing::{Balanced, BalancedEvent, Judged, Judgement, Probed, Refusal, Refused};
+pub use cdn::{CacheEvent, CacheRecord, Changed, Handling, Served};
 pub use notice::{Announcement, FaultChange, Lost, Notice, Rerouted, What};
 pub use record::{
     Arrival, Cause, Circuit, Echo, Exchange, Failure, Lookup, Message, MessageSent, PacketEvent, PacketRecord,

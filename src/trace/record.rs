@@ -1,8 +1,8 @@
 //! The records: what users felt, and what happened to packets.
 
 use super::{
-    Announcement, Balanced, Charge, FaultChange, Forwarded, Judgement, Limited, Lost, Mask, Notice, Probed, Refused,
-    Rerouted, Returned, SessionUse, StoreRecord, TurnedAway,
+    Announcement, Balanced, CacheRecord, Changed, Charge, FaultChange, Forwarded, Judgement, Limited, Lost, Mask,
+    Notice, Probed, Refused, Rerouted, Returned, SessionUse, StoreRecord, TurnedAway,
 };
 use crate::base::{Span, Time};
 use crate::wire::Packet;
@@ -630,6 +630,12 @@ pub enum Record {
     Progress(Progress),
     /// Something happened at a store.
     Store(StoreRecord),
+    /// Something happened at an edge.
+    Cache(CacheRecord),
+    /// An edge has fetched something, or failed to: `number` counts its fetches, `traffic` means nothing.
+    Fetched(Request),
+    /// What is at a path of an origin has changed.
+    Changed(Changed),
     /// A connection's state.
     Series(Series),
     /// A fault strikes or is over.

@@ -31,11 +31,13 @@ pub enum Method {
     Trace,
     /// Change this as I describe.
     Patch,
+    /// Forget what you have stored of this: a convention of caches (Squid, Varnish), no standard.
+    Purge,
 }
 
 impl Method {
     /// Every method.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Get,
         Self::Head,
         Self::Post,
@@ -45,6 +47,7 @@ impl Method {
         Self::Options,
         Self::Trace,
         Self::Patch,
+        Self::Purge,
     ];
 
     /// As it is written on the wire.
@@ -60,13 +63,14 @@ impl Method {
             Self::Options => "OPTIONS",
             Self::Trace => "TRACE",
             Self::Patch => "PATCH",
+            Self::Purge => "PURGE",
         }
     }
 
     /// Whether doing it twice is the same as doing it once, so that a client may repeat it by itself (RFC 9110 9.2.2).
     #[must_use]
     pub const fn is_idempotent(self) -> bool {
-        matches!(self, Self::Get | Self::Head | Self::Put | Self::Delete | Self::Options | Self::Trace)
+        matches!(self, Self::Get | Self::Head | Self::Put | Self::Delete | Self::Options | Self::Trace | Self::Purge)
     }
 }
 

@@ -150,6 +150,43 @@ pub enum Measure {
         /// Bounds, as instants of the run.
         bounds: Bounds<Span>,
     },
+    /// Share of the requests to edges for which nothing had to be waited for.
+    HitRatio {
+        /// Their name in the scenario.
+        name: String,
+        /// Which edges.
+        edges: Vec<u32>,
+        /// Whether the share of bytes out of the store is meant instead.
+        bytes: bool,
+        /// Bounds.
+        bounds: Bounds<Ratio>,
+    },
+    /// How often edges asked their upstreams.
+    Fetches {
+        /// Their name in the scenario.
+        name: String,
+        /// Which edges.
+        edges: Vec<u32>,
+        /// Bounds.
+        bounds: Bounds<u64>,
+    },
+    /// Answers of edges with a version that the origin had replaced.
+    Outdated {
+        /// Their name in the scenario.
+        name: String,
+        /// Which edges.
+        edges: Vec<u32>,
+        /// Bounds.
+        bounds: Bounds<u64>,
+    },
+    /// From the instant at which a control point was asked for a purge to that at which its last edge had carried it out, or had last
+    /// served what it was to forget; the longest of all purges.
+    Purged {
+        /// Which control point.
+        by: u32,
+        /// Bounds.
+        bounds: Bounds<Span>,
+    },
     /// Writes of a store that were acknowledged and are in the log of no later primary.
     LostWrites {
         /// Which store.

@@ -41,7 +41,7 @@ fn members_of(value: &Value, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Prob
                         format!("`{}` cannot have an anycast address", member.name),
                     )
                     .also(member.declared, format!("a `{}`", member.kind.name()))
-                    .help("its members are servers, balancers, resolvers or authorities: machines any of which answers as well"),
+                    .help("its members are servers, balancers, edges, resolvers or authorities: machines any of which answers as well"),
                 );
             } else if members.contains(&node) {
                 problems.add(
@@ -81,7 +81,14 @@ fn members_of(value: &Value, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Prob
 
 /// Machines that answer, each for itself, what anybody asks. Members of a store are not: they know each other by their addresses.
 const fn may_announce(kind: &NodeKind) -> bool {
-    matches!(kind, NodeKind::Server(_) | NodeKind::Balancer(_) | NodeKind::Resolver(_) | NodeKind::Authority { .. })
+    matches!(
+        kind,
+        NodeKind::Server(_)
+            | NodeKind::Balancer(_)
+            | NodeKind::Edge(_)
+            | NodeKind::Resolver(_)
+            | NodeKind::Authority { .. }
+    )
 }
 
 /// What a machine offers, as far as who asks must know it: what sort of thing, on which port, under TLS or not.

@@ -168,24 +168,36 @@ fn pool(
     plan: &Plan,
     problems: &mut Problems,
 ) -> Option<BackendPool> {
-    let mut settings = Pool::new(name, Vec::new());
     let targets = targets(fields, nodes, plan, problems);
+    pool_of(name, fields, layer, targets, plan, problems)
+}
+
+/// A pool of these members, as far as the form of its owner has fields for it.
+pub(super) fn pool_of(
+    name: &str,
+    fields: &Fields<'_>,
+    layer: Layer,
+    targets: Option<Vec<Target>>,
+    plan: &Plan,
+    problems: &mut Problems,
+) -> Option<BackendPool> {
+    let mut settings = Pool::new(name, Vec::new());
     if let Some(value) = fields.get("policy") {
         settings.algorithm = policy::read(value, layer, problems)?;
     }
     settings.check = fields.get("health").and_then(|value| check_of(value, problems));
     settings.outliers = fields.get("outliers").and_then(|value| outliers(value, problems));
     let mut span = |name: &str| {
-        let value = fields.get(name)?;
+        let value = fields.get_if(name)?;
         value::positive_span(value, &format!("`{name}`"), problems)
     };
     settings.slow_start = span("slow_start");
     settings.idle = span("idle").unwrap_or(settings.idle);
     settings.timeout = span("timeout").unwrap_or(settings.timeout);
-    if let Some(value) = fields.get("panic") {
+    if let Some(value) = fields.get_if("panic") {
         settings.panic = value::ratio(value, "`panic`", problems).unwrap_or(settings.panic);
     }
-    if let Some(value) = fields.get("sticky") {
+    if let Some(value) = fields.get_if("sticky") {
         settings.sticky = value::token(value, "a cookie's name", problems);
     }
     if let Some(value) = fields.get("connections") {
@@ -199,7 +211,7 @@ fn pool(
     if let Some(value) = fields.get("retry_errors") {
         settings.retry_errors = value::flag(value, "`retry_errors`", problems).unwrap_or(false);
     }
-    if let Some(value) = fields.get("warm") {
+    if let Some(value) = fields.get_if("warm") {
         let warm = value::whole(value, "`warm` (connections)", 0..=10_000, problems);
         settings.warm = warm.and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
     }
@@ -213,7 +225,7 @@ fn pool(
 
 /// How the pool asks those of its members who speak TLS.
 fn upstream(fields: &Fields<'_>, settings: &mut Pool, targets: &[Target], plan: &Plan, problems: &mut Problems) {
-    let Some(value) = fields.get("upstream_tls") else { return };
+    let Some(value) = fields.get_if("upstream_tls") else { return };
     settings.upstream = tls::client(value, false, "POST", problems);
     if !targets.iter().any(|target| target.tls) {
         fields.no_effect("upstream_tls", "no backend speaks TLS: all are asked in the clear", problems);

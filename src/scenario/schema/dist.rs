@@ -28,29 +28,42 @@ pub(super) fn only(value: &Value) -> Option<&Value> {
     }
 }
 
+/// How one quantity is read, as a duration.
+type Unit = fn(&Value, &str, &mut Problems) -> Option<Span>;
+
+/// A distribution of sizes, in which a nanosecond stands for a byte.
+pub(super) fn sizes(value: &Value, what: &str, problems: &mut Problems) -> Option<Dist> {
+    let bytes: Unit = |value, what, problems| value::bytes(value, what, 0..=1 << 40, problems).map(Span::from_nanos);
+    read_in(value, what, bytes, problems)
+}
+
 /// A distribution; a duration alone is a constant.
 pub(super) fn read(value: &Value, what: &str, problems: &mut Problems) -> Option<Dist> {
+    read_in(value, what, value::span, problems)
+}
+
+fn read_in(value: &Value, what: &str, unit: Unit, problems: &mut Problems) -> Option<Dist> {
     if value.variant().is_none() {
         return match &value.kind {
-            Kind::Text(_) | Kind::Number(_) => value::span(value, what, problems).map(Dist::Constant),
-            _ => value::wrong(value, &format!("{what} is a duration or a distribution"), problems),
+            Kind::Text(_) | Kind::Number(_) => unit(value, what, problems).map(Dist::Constant),
+            _ => value::wrong(value, &format!("{what} is a quantity or a distribution"), problems),
         };
     }
     let named = value::choice(value, what, NAMES, problems)?;
     match named {
-        "Constant" => one(value, "Constant(\"5ms\")", what, problems).map(Dist::Constant),
+        "Constant" => one(value, "Constant(\"5ms\")", what, unit, problems).map(Dist::Constant),
         "Exponential" => {
             let mean = if let Some(mean) = only(value) {
-                value::span(mean, "the mean", problems)
+                unit(mean, "the mean", problems)
             } else {
                 let fields = Fields::open(&EXPONENTIAL, value, problems)?;
-                span(&fields, "mean", problems)
+                span(&fields, "mean", unit, problems)
             };
             mean.map(|mean| Dist::Exponential { mean })
         }
         "Uniform" => {
             let fields = Fields::open(&UNIFORM, value, problems)?;
-            let (low, high) = (span(&fields, "low", problems), span(&fields, "high", problems));
+            let (low, high) = (span(&fields, "low", unit, problems), span(&fields, "high", unit, problems));
             let (low, high) = (low?, high?);
             if low > high {
                 return refuse(value, "`low` is longer than `high`", "exchange them", problems);
@@ -59,13 +72,13 @@ pub(super) fn read(value: &Value, what: &str, problems: &mut Problems) -> Option
         }
         "Normal" => {
             let fields = Fields::open(&NORMAL, value, problems)?;
-            let (mean, sd) = (span(&fields, "mean", problems), span(&fields, "sd", problems));
+            let (mean, sd) = (span(&fields, "mean", unit, problems), span(&fields, "sd", unit, problems));
             Some(Dist::Normal { mean: mean?, sd: sd? })
         }
-        "LogNormal" => log_normal(value, problems),
+        "LogNormal" => log_normal(value, unit, problems),
         _ => {
             let fields = Fields::open(&PARETO, value, problems)?;
-            let min = span(&fields, "min", problems);
+            let min = span(&fields, "min", unit, problems);
             let alpha = fields.need("alpha", "1.5", problems);
             let alpha = alpha.and_then(|value| value::real(value, "`alpha`", 0.01..=1_000.0, problems));
             Some(Dist::Pareto { min: min?, alpha: alpha? })
@@ -73,9 +86,9 @@ pub(super) fn read(value: &Value, what: &str, problems: &mut Problems) -> Option
     }
 }
 
-fn log_normal(value: &Value, problems: &mut Problems) -> Option<Dist> {
+fn log_normal(value: &Value, unit: Unit, problems: &mut Problems) -> Option<Dist> {
     let fields = Fields::open(&LOG_NORMAL, value, problems)?;
-    let median = span(&fields, "median", problems);
+    let median = span(&fields, "median", unit, problems);
     if !fields.at_most_one(&["p99", "sigma"], "each decides the width", problems) {
         return None;
     }
@@ -83,7 +96,7 @@ fn log_normal(value: &Value, problems: &mut Problems) -> Option<Dist> {
         let sigma = value::real(sigma, "`sigma`", 0.0..=10.0, problems);
         return Some(Dist::LogNormal { median: median?, sigma: sigma? });
     }
-    let p99 = span(&fields, "p99", problems);
+    let p99 = span(&fields, "p99", unit, problems);
     let (median, p99) = (median?, p99?);
     match Dist::log_normal(median, p99) {
         Some(dist) => Some(dist),
@@ -96,16 +109,16 @@ fn log_normal(value: &Value, problems: &mut Problems) -> Option<Dist> {
     }
 }
 
-fn one(value: &Value, sample: &str, what: &str, problems: &mut Problems) -> Option<Span> {
+fn one(value: &Value, sample: &str, what: &str, unit: Unit, problems: &mut Problems) -> Option<Span> {
     match only(value) {
-        Some(item) => value::span(item, what, problems),
+        Some(item) => unit(item, what, problems),
         None => value::wrong(value, &format!("write `{sample}`"), problems),
     }
 }
 
-fn span(fields: &Fields<'_>, name: &str, problems: &mut Problems) -> Option<Span> {
+fn span(fields: &Fields<'_>, name: &str, unit: Unit, problems: &mut Problems) -> Option<Span> {
     let value = fields.need(name, "\"5ms\"", problems)?;
-    value::span(value, &format!("`{name}`"), problems)
+    unit(value, &format!("`{name}`"), problems)
 }
 
 fn refuse(value: &Value, why: &str, help: &str, problems: &mut Problems) -> Option<Dist> {

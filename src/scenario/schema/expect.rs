@@ -1,6 +1,7 @@
 //! Expectations: the law that every scenario states about its own outcome.
 
 mod balancing;
+mod caching;
 
 use super::form::{Fields, Form, list, similar};
 use super::nodes::Nodes;
@@ -49,6 +50,10 @@ pub(super) const FORMS: &[&Form] = &[
     &balancing::BUSIEST,
     &balancing::SENT,
     &balancing::NOTICED,
+    &caching::HIT_RATIO,
+    &caching::FETCHES,
+    &caching::OUTDATED,
+    &caching::PURGED,
     &LOST_WRITES,
     &STALE_READS,
 ];
@@ -236,6 +241,7 @@ fn whole(kind: &str, fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, proble
             Some(Measure::Marks { link, way, bounds: bounds? })
         }
         "Busiest" | "Sent" | "Noticed" => balancing::measure(kind, fields, nodes, plan, problems),
+        "HitRatio" | "Fetches" | "Outdated" | "Purged" => caching::measure(kind, fields, nodes, plan, problems),
         _ => {
             let link = link(fields, nodes, plan, problems);
             let bounds = bounds(fields, "\"90%\"", value::ratio, problems);

@@ -2,8 +2,10 @@
 
 mod anycast;
 mod balancer;
+mod caching;
 mod cluster;
 mod dist;
+mod edge;
 mod expect;
 pub mod faults;
 mod form;
@@ -36,6 +38,7 @@ pub const FORMS: &[&[&Form]] = &[
     &[&SCENARIO, &tcp::TCP, &tcp::KEEP_ALIVE],
     nodes::FORMS,
     balancer::FORMS,
+    edge::FORMS,
     anycast::FORMS,
     traffic::CALLS,
     tls::FORMS,
@@ -130,6 +133,7 @@ fn read(root: &Value, name: &str, problems: &mut Problems) -> Option<Plan> {
     nodes.finish(&mut plan, problems);
     server::share_keys(&nodes, &mut plan, problems);
     balancer::read(&nodes, &mut plan, problems);
+    edge::read(&nodes, &mut plan, problems);
     anycast::check(&nodes, &mut plan, problems);
     zones::read(fields.get("zones"), &nodes, &mut plan, problems);
     let traffic = fields.need("traffic", "{ \"echo\": Ping(from: .., to: ..) }", problems);

@@ -5,7 +5,7 @@ use super::form::{Fields, Form, list, similar};
 use super::profile::{PROFILES, Profile};
 use super::store::{self, STORE};
 use super::tcp::{self, Settings};
-use super::{Problems, check_name, inner, named_entries, server, value};
+use super::{Problems, check_name, edge, inner, named_entries, server, value};
 use crate::base::Span as Duration;
 use crate::ip::natural_order;
 use crate::scenario::ast::{Kind, Span, Value};
@@ -38,8 +38,19 @@ pub(super) const FORMS: &[&Form] = &[
     &AUTHORITY,
 ];
 
-const KINDS: &[&str] =
-    &["Host", "Router", "Server", "Balancer", "Store", "Cluster", "Resolver", "Authority", "Anycast"];
+const KINDS: &[&str] = &[
+    "Host",
+    "Router",
+    "Server",
+    "Balancer",
+    "Edge",
+    "PurgeControl",
+    "Store",
+    "Cluster",
+    "Resolver",
+    "Authority",
+    "Anycast",
+];
 
 /// A declared name: one node or a group of them.
 pub(super) struct Group<'a> {
@@ -57,6 +68,10 @@ pub(super) struct Group<'a> {
     pub(super) zones: Option<&'a Value>,
     /// The whole entry of a balancer: its backends may come later in the file.
     pub(super) balancer: Option<&'a Value>,
+    /// The whole entry of an edge, for the same reason.
+    pub(super) edge: Option<&'a Value>,
+    /// The whole entry of a control point.
+    pub(super) control: Option<&'a Value>,
     /// The whole entry of an anycast address, for the same reason.
     pub(super) anycast: Option<&'a Value>,
     /// What its members ask of others before they answer.
@@ -79,7 +94,8 @@ pub(super) struct Nodes<'a> {
 /// What the members of a group have in common.
 struct Template<'a> {
     count: Option<u64>,
-    place: Option<Place>,
+    /// One for all members, or one for each.
+    places: Vec<Place>,
     kind: NodeKind,
     settings: Settings,
     access: Option<&'static Profile>,
@@ -107,10 +123,11 @@ pub(super) fn read<'a>(value: Option<&'a Value>, tcp: Settings, plan: &mut Plan,
         let count = template.count;
         for member in 1..=count.unwrap_or(1) {
             let name = count.map_or_else(|| name.to_owned(), |_| format!("{name}/{member}"));
+            let own = usize::try_from(member - 1).ok().filter(|_| template.places.len() > 1).unwrap_or(0);
             let node = Node {
                 name,
                 declared: span,
-                place: template.place.clone(),
+                place: template.places.get(own).cloned(),
                 kind: template.kind.clone(),
                 tcp: template.settings.tcp,
                 resolvers: Vec::new(),
@@ -127,6 +144,8 @@ pub(super) fn read<'a>(value: Option<&'a Value>, tcp: Settings, plan: &mut Plan,
             mtu: template.settings.mtu,
             zones: template.zones,
             balancer: matches!(template.kind, NodeKind::Balancer(_)).then_some(entry),
+            edge: matches!(template.kind, NodeKind::Edge(_)).then_some(entry),
+            control: matches!(template.kind, NodeKind::PurgeControl(_)).then_some(entry),
             anycast: matches!(template.kind, NodeKind::Anycast(_)).then_some(entry),
             calls: template.calls,
             keys: template.keys,
@@ -170,7 +189,7 @@ fn number(made: Vec<Made>, nodes: &mut Nodes<'_>, plan: &mut Plan) {
 fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Template<'a> {
     let mut template = Template {
         count: None,
-        place: None,
+        places: Vec::new(),
         kind: NodeKind::Host,
         settings: tcp,
         access: None,
@@ -187,6 +206,8 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         "Router" => &ROUTER,
         "Server" => &server::SERVER,
         "Balancer" => &super::balancer::BALANCER,
+        "Edge" => &edge::EDGE,
+        "PurgeControl" => &edge::CONTROL,
         "Store" => &STORE,
         "Cluster" => &CLUSTER,
         "Resolver" => &RESOLVER,
@@ -195,12 +216,17 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
     };
     let Some(fields) = Fields::open(form, entry, problems) else { return template };
     let at = fields.get_if("at");
-    template.place = at.and_then(|value| place(value, problems));
-    template.broken = at.is_some() && template.place.is_none();
+    template.places = at.map_or_else(Vec::new, |value| places(value, problems));
+    template.broken = at.is_some() && template.places.is_empty();
     // More than 16,777,000 hosts would not fit into 10.0.0.0/8, and none of this size was ever simulated in one run.
     template.count =
         fields.get_if("count").and_then(|value| value::whole(value, "a count of nodes", 1..=1_000_000, problems));
-    if matches!(kind, "Host" | "Server" | "Balancer" | "Store" | "Cluster") {
+    if let Some(Kind::List(items)) = at.map(|value| &value.kind)
+        && fields.at_most_one(&["at", "count"], "a list of places makes a group with a member at each", problems)
+    {
+        template.count = Some(items.len() as u64);
+    }
+    if matches!(kind, "Host" | "Server" | "Balancer" | "Edge" | "PurgeControl" | "Store" | "Cluster") {
         let access = fields.get_if("access");
         template.access = access.and_then(|value| {
             let table = PROFILES.iter().map(|profile| (profile.name, profile));
@@ -219,6 +245,8 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
             template.calls = server::calls(&fields);
         }
         "Balancer" => template.kind = NodeKind::Balancer(Balancer::unread()),
+        "Edge" => template.kind = NodeKind::Edge(edge::template(&fields, problems)),
+        "PurgeControl" => template.kind = NodeKind::PurgeControl(edge::control(&fields, problems)),
         "Store" => {
             let (node, whole) = store::read(&fields, problems);
             template.kind = NodeKind::Store(node);
@@ -233,6 +261,16 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         }
     }
     template
+}
+
+/// A place, or one for each member of a group; none if one of them is wrong.
+fn places(value: &Value, problems: &mut Problems) -> Vec<Place> {
+    let Kind::List(items) = &value.kind else { return place(value, problems).into_iter().collect() };
+    if items.is_empty() {
+        problems.add(Diagnostic::error(Code::Empty, value.span, "a group at no place has no members"));
+    }
+    let all: Vec<Option<Place>> = items.iter().map(|item| place(item, problems)).collect();
+    all.into_iter().collect::<Option<Vec<Place>>>().unwrap_or_default()
 }
 
 fn place(value: &Value, problems: &mut Problems) -> Option<Place> {

@@ -19,6 +19,7 @@ pub(super) fn check(plan: &Plan, problems: &mut Problems) {
     reachable(plan, &paths, problems);
     super::balancer::check(plan, &paths, problems);
     super::server::reach(plan, &paths, problems);
+    super::edge::check(plan, &paths, problems);
     if problems.has_errors() {
         // Doubts about half a plan would be about the errors in it.
         return;
@@ -87,8 +88,10 @@ fn unused(plan: &Plan, problems: &mut Problems) {
         }
     }
     for node in &plan.nodes {
-        if let NodeKind::Balancer(balancer) = &node.kind {
-            used.extend(balancer.targets().map(|target| target.node));
+        match &node.kind {
+            NodeKind::Balancer(balancer) => used.extend(balancer.targets().map(|target| target.node)),
+            NodeKind::Edge(edge) => used.extend(edge.upstream.targets.iter().map(|target| target.node)),
+            _ => {}
         }
         if let NodeKind::Server(server) = &node.kind {
             used.extend(server.shared_keys.iter().flat_map(|shared| &shared.members).map(|(member, _)| member));
@@ -121,6 +124,8 @@ fn unused(plan: &Plan, problems: &mut Problems) {
                 | NodeKind::Store(_)
                 | NodeKind::Cluster(_)
                 | NodeKind::Balancer(_)
+                | NodeKind::Edge(_)
+                | NodeKind::PurgeControl(_)
                 | NodeKind::Anycast(_)
         ) && !ends.contains(&node.declared);
         if idle && said.insert(node.declared) {

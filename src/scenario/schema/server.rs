@@ -3,14 +3,14 @@
 use super::form::{Fields, Form};
 use super::nodes::Nodes;
 use super::paths::Paths;
-use super::{Problems, dist, inner, tls, value};
+use super::{Problems, caching, dist, inner, tls, value};
 use crate::app::http1::Method;
 use crate::base::{Dist, Span as Duration};
 use crate::scenario::ast::{Kind, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::{NodeKind, Plan};
 use crate::service::server::shedding::{Aimd, Gradient, Limit, Patience, Range};
-use crate::service::server::{Config, KeepAlive, Overflow, Route, Session, SharedKeys, WarmUp};
+use crate::service::server::{Config, KeepAlive, Overflow, Route, Session, SharedKeys, Sizes, WarmUp};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 pub(super) static SERVER: Form = Form {
@@ -44,7 +44,19 @@ pub(super) static SERVER: Form = Form {
 };
 pub(super) static ROUTE: Form = Form {
     name: "route",
-    fields: &["path", "method", "response", "service", "io", "calls", "status", "charges", "versions"],
+    fields: &[
+        "path",
+        "method",
+        "response",
+        "service",
+        "io",
+        "calls",
+        "status",
+        "charges",
+        "versions",
+        "cache_control",
+        "vary",
+    ],
 };
 pub(super) static SHED: Form = Form { name: "shed", fields: &["target", "interval"] };
 pub(super) static AIMD: Form = Form { name: "Aimd", fields: &["latency", "decrease", "start", "min", "max"] };
@@ -55,6 +67,8 @@ pub(super) static WARM_UP: Form = Form { name: "warm-up", fields: &["over", "fro
 
 /// Methods of requests, as scenarios write them.
 pub(super) const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "DELETE"];
+/// The method by which edges and their control points are told to forget.
+pub(super) const PURGE: &str = "PURGE";
 
 /// The calls of a server's default (`route` is `None`) or of one of its routes.
 pub(super) struct Calls<'a> {
@@ -389,8 +403,7 @@ fn routes(value: &Value, problems: &mut Problems) -> Vec<Route> {
             problems.add(Diagnostic::error(Code::DuplicateName, path.span, format!("`{text}` has a route already")));
         }
         text.clone_into(&mut route.path);
-        route.response =
-            fields.get("response").and_then(|value| value::bytes(value, "`response`", 0..=u64::MAX, problems));
+        route.response = fields.get("response").and_then(|value| dist::sizes(value, "`response`", problems).map(Sizes));
         route.service = fields.get("service").and_then(|value| dist::read(value, "`service`", problems));
         route.io = fields.get("io").and_then(|value| dist::read(value, "`io`", problems));
         if let Some(value) = fields.get("status") {
@@ -402,6 +415,8 @@ fn routes(value: &Value, problems: &mut Problems) -> Vec<Route> {
         };
         route.charges = flag("charges", problems);
         route.versions = flag("versions", problems);
+        route.cache_control = fields.get("cache_control").and_then(|value| caching::cache_control(value, problems));
+        route.vary = fields.get("vary").map_or_else(Vec::new, |value| caching::vary(value, problems));
         routes.push(route);
     }
     routes
@@ -410,6 +425,12 @@ fn routes(value: &Value, problems: &mut Problems) -> Vec<Route> {
 /// A method by its name.
 pub(super) fn method(value: &Value, problems: &mut Problems) -> Option<&'static str> {
     value::named(value, "a method", METHODS.iter().map(|&method| (method, method)), problems)
+}
+
+/// A method of requests, which edges may be purged by.
+pub(super) fn method_of_request(value: &Value, problems: &mut Problems) -> Option<&'static str> {
+    let all = METHODS.iter().chain(&[PURGE]).map(|&method| (method, method));
+    value::named(value, "a method", all, problems)
 }
 
 /// The method of a name that [`METHODS`] has.

@@ -119,7 +119,7 @@ impl Members {
 }
 
 /// A request or a connection that a member has.
-pub(super) struct Held {
+pub(in crate::service) struct Held {
     members: Rc<Members>,
     id: usize,
     end: Cell<BalancedEvent>,
@@ -127,7 +127,7 @@ pub(super) struct Held {
 
 impl Held {
     /// It ends as a failure.
-    pub(super) fn fail(&self, failure: Failure) {
+    pub(in crate::service) fn fail(&self, failure: Failure) {
         self.end.set(BalancedEvent::Failed(failure));
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A balancer knows its backends by what comes back: answers, their absence, and the results of its own checks.
 
+pub(in crate::service) mod backends;
 mod config;
 mod group;
 mod health;
@@ -16,6 +17,7 @@ pub use config::{Config, Layer, Member, Pool, Return};
 pub use group::Group;
 pub(in crate::service) use health::probe;
 pub use health::{Check, Probe};
+pub(in crate::service) use l7::hash_of;
 pub use l7::{Match, Route};
 pub(in crate::service) use members::Members;
 

@@ -115,7 +115,7 @@ impl Asker {
         (user, until): (&User, Option<Time>),
     ) -> Result<Whole<Response>, ReadError> {
         let mut version = None;
-        if let Some(reading) = self.reading(user) {
+        if let Some(reading) = self.reading(seen.get().number, user) {
             let answer = round(connection, http1::message(reading, 0), Method::Get).await?;
             self.keep_cookies(&answer, user);
             if answer.head.status >= 400 || !reusable(&answer) {

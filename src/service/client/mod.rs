@@ -6,6 +6,7 @@ pub mod backoff;
 pub mod breaker;
 pub mod budget;
 pub mod bulkhead;
+mod catalogue;
 mod hedge;
 pub mod jitter;
 pub(in crate::service) mod pool;
@@ -16,6 +17,7 @@ mod tests;
 
 pub use arrivals::Arrivals;
 pub(in crate::service) use attempt::{failure, tls_failure};
+pub use catalogue::{Catalogue, Popularity};
 pub use hedge::{After, ENOUGH, Hedge};
 pub use retry::{Outcomes, Retry};
 
@@ -153,6 +155,8 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// What they ask for: path and query.
     pub path: String,
+    /// Objects below the path, of which each request is for one.
+    pub catalogue: Option<Catalogue>,
     /// Method.
     pub method: Method,
     /// How the request's head is filled, or to how many bytes it is padded.
@@ -199,6 +203,7 @@ impl Config {
             port: 80,
             tls: None,
             path: "/".to_owned(),
+            catalogue: None,
             method: Method::Get,
             head: HeadSize::Browser,
             headers: Vec::new(),

@@ -4,6 +4,7 @@ use super::backoff::Waits;
 use super::breaker::{Breaker, Pass};
 use super::budget::Budget;
 use super::bulkhead::Bulkhead;
+use super::catalogue::Objects;
 use super::hedge::Latencies;
 use super::retry::is_servers;
 use super::{Config, Connections, Origin, User};
@@ -30,8 +31,9 @@ pub(super) struct Asker {
     pub(super) tls: Option<ClientConfig>,
     /// The head of every request, but for what is each request's own.
     head: http1::Request,
-    /// The head by which a conditional request reads first.
+    /// The head by which a conditional request reads first, but for the object.
     reading: Option<http1::Request>,
+    objects: Option<Objects>,
     bulkhead: Option<Bulkhead>,
     breaker: Option<RefCell<Breaker>>,
     /// What retries and hedges may be made of.
@@ -132,6 +134,7 @@ impl Asker {
             retries: policy.retry.as_ref().and_then(|retry| retry.budget).map(budget),
             hedges: policy.hedge.and_then(|hedge| hedge.budget).map(budget),
             latencies: RefCell::default(),
+            objects: config.catalogue.map(Objects::new),
             waits: RefCell::new(host.rng(&format!("traffic/{}/backoff", config.name))),
             host,
             config,
@@ -142,9 +145,19 @@ impl Asker {
         }
     }
 
-    /// The head by which `user` reads what a conditional request is about.
-    pub(super) fn reading(&self, user: &User) -> Option<Bytes> {
-        let mut head = self.reading.clone()?;
+    /// A head with the object that request `number` is for.
+    fn about(&self, head: &http1::Request, number: u64) -> http1::Request {
+        let mut head = head.clone();
+        if let Some(objects) = &self.objects {
+            let object = objects.of(&self.host, &self.config.name, number);
+            head.target = format!("{}{object}", self.config.path).into();
+        }
+        head
+    }
+
+    /// The head by which `user` reads what the conditional request `number` is about.
+    pub(super) fn reading(&self, number: u64, user: &User) -> Option<Bytes> {
+        let mut head = self.about(self.reading.as_ref()?, number);
         self.bake(&mut head, user);
         Some(head.encode())
     }
@@ -160,7 +173,7 @@ impl Asker {
     /// The head of request `number` of `user`, to be answered only if what it is about still has the version `version`, and waited for
     /// `until` then.
     pub(super) fn head(&self, number: u64, version: Option<&Bytes>, user: &User, until: Option<Time>) -> Bytes {
-        let mut head = self.head.clone();
+        let mut head = self.about(&self.head, number);
         if let Some(until) = until {
             head.fields.push(DEADLINE, deadline::field(until.since(self.host.now())));
         }

@@ -8,7 +8,7 @@ use super::shedding::{Limit, Patience};
 use super::work::WarmUp;
 use crate::app::http1::Method;
 use crate::app::tls::{DEFAULT_CHAIN, ServerConfig};
-use crate::base::{Dist, Span};
+use crate::base::{Dist, Rng, Span};
 use crate::wire::tls::{MAX_PLAINTEXT, Version, chain};
 
 /// What a path answers instead of the server's defaults.
@@ -19,7 +19,7 @@ pub struct Route {
     /// Only requests with this method; of two routes that match equally well, one with a method wins.
     pub method: Option<Method>,
     /// Bytes of the response's body; the server's default if `None`.
-    pub response: Option<u64>,
+    pub response: Option<Sizes>,
     /// Work; the server's default if `None`.
     pub service: Option<Dist>,
     /// Waiting that takes a worker but no core; the server's default if `None`.
@@ -32,6 +32,10 @@ pub struct Route {
     pub charges: bool,
     /// Whether what is read here has a version (`ETag`), and is written only by those who name it (`If-Match`, RFC 9110 13.1.1).
     pub versions: bool,
+    /// What it says about its being kept (`Cache-Control`).
+    pub cache_control: Option<String>,
+    /// Fields of requests by which its variants differ (`Vary`).
+    pub vary: Vec<String>,
 }
 
 impl Default for Route {
@@ -47,7 +51,40 @@ impl Default for Route {
             status: 200,
             charges: false,
             versions: false,
+            cache_control: None,
+            vary: Vec::new(),
         }
+    }
+}
+
+/// How large bodies are: each object has a size of its own.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Sizes(
+    /// The distribution of sizes, in which a nanosecond stands for a byte.
+    pub Dist,
+);
+
+impl Sizes {
+    /// The same for all.
+    #[must_use]
+    pub const fn all(bytes: u64) -> Self {
+        Self(Dist::Constant(Span::from_nanos(bytes)))
+    }
+
+    /// Bytes of the object at `path`: the same at every server and with every seed, as it is the object's own.
+    #[must_use]
+    pub fn of(&self, path: &[u8]) -> u64 {
+        if let Dist::Constant(bytes) = self.0 {
+            return bytes.as_nanos();
+        }
+        let mut rng = Rng::stream(0, &format!("object/{}", String::from_utf8_lossy(path)));
+        self.0.sample(&mut rng).as_nanos()
+    }
+
+    /// Bytes of an object on average; 0 where the mean is infinite.
+    #[must_use]
+    pub fn mean(&self) -> u64 {
+        self.0.mean().map_or(0, Span::as_nanos)
     }
 }
 
@@ -236,20 +273,26 @@ impl Config {
         let default = Planned {
             status: 200,
             body: self.response,
+            mean_body: self.response,
             service: self.service,
             io: self.io,
             calls: &self.calls,
             charges: false,
             versions: false,
+            cache_control: None,
+            vary: &[],
         };
         best.map_or(default, |route| Planned {
             status: route.status,
-            body: route.response.unwrap_or(self.response),
+            body: route.response.map_or(self.response, |sizes| sizes.of(path)),
+            mean_body: route.response.map_or(self.response, |sizes| sizes.mean()),
             service: route.service.unwrap_or(self.service),
             io: route.io.unwrap_or(self.io),
             calls: route.calls.as_ref().unwrap_or(&self.calls),
             charges: route.charges,
             versions: route.versions,
+            cache_control: route.cache_control.as_deref(),
+            vary: &route.vary,
         })
     }
 }
@@ -261,6 +304,8 @@ pub struct Planned<'a> {
     pub status: u16,
     /// Bytes of the body.
     pub body: u64,
+    /// Bytes of the bodies of all that the route is for, on average.
+    pub mean_body: u64,
     /// Work.
     pub service: Dist,
     /// Waiting without a core.
@@ -271,6 +316,10 @@ pub struct Planned<'a> {
     pub charges: bool,
     /// Whether it has versions.
     pub versions: bool,
+    /// What it says about its being kept.
+    pub cache_control: Option<&'a str>,
+    /// Fields of requests by which its variants differ.
+    pub vary: &'a [String],
 }
 
 #[cfg(test)]
@@ -279,8 +328,11 @@ mod tests {
 
     #[test]
     fn the_longest_matching_path_answers() {
-        let route =
-            |path: &str, response| Route { path: path.to_owned(), response: Some(response), ..Route::default() };
+        let route = |path: &str, response| Route {
+            path: path.to_owned(),
+            response: Some(Sizes::all(response)),
+            ..Route::default()
+        };
         let config =
             Config { routes: vec![route("/*", 1), route("/img/*", 2), route("/img/logo", 3)], ..Config::new() };
         let size = |path: &[u8]| config.answer(Method::Get, path).body;
@@ -293,7 +345,7 @@ mod tests {
         let route = |method, response| Route {
             path: "/order".to_owned(),
             method,
-            response: Some(response),
+            response: Some(Sizes::all(response)),
             ..Route::default()
         };
         let config =
@@ -302,5 +354,20 @@ mod tests {
         assert_eq!([size(Method::Post), size(Method::Get)], [1, 2]);
         let only = Config { routes: vec![route(Some(Method::Post), 1)], response: 3, ..Config::new() };
         assert_eq!(only.answer(Method::Get, b"/order").body, 3);
+    }
+
+    #[test]
+    fn objects_have_sizes_of_their_own_everywhere_the_same() {
+        let sizes = Sizes(Dist::Uniform { low: Span::from_nanos(1_000), high: Span::from_nanos(3_000) });
+        let all: Vec<u64> = (0..2_000).map(|n| sizes.of(format!("/img/{n}").as_bytes())).collect();
+        assert!(all.iter().all(|bytes| (1_000..=3_000).contains(bytes)));
+        let mean = all.iter().sum::<u64>() / all.len() as u64;
+        assert!(mean.abs_diff(2_000) < 60 && sizes.mean() == 2_000, "{mean}");
+        let route = Route { path: "/img/*".into(), response: Some(sizes), ..Route::default() };
+        let body = |response| {
+            let config = Config { routes: vec![route.clone()], response, ..Config::new() };
+            config.answer(Method::Get, b"/img/7").body
+        };
+        assert_eq!([body(1), body(2)], [all[7]; 2]);
     }
 }

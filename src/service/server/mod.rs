@@ -13,18 +13,20 @@ mod work;
 
 pub use admission::Overflow;
 pub use calls::{Call, Callers, Stage};
-pub use config::{Config, KeepAlive, Planned, Route, Tls};
+pub use config::{Config, KeepAlive, Planned, Route, Sizes, Tls};
 pub use deadline::DEADLINE;
 pub use sessions::Session;
 pub use shared::SharedKeys;
 pub use work::WarmUp;
 
-use crate::app::http1::{self, Framing, ReadError, Reader, Request, SetCookie};
+use crate::app::http1::{self, Framing, Method, ReadError, Reader, Request, SetCookie};
 use crate::app::{Channel, Stream};
 use crate::base::{Dist, Rng, Span, Time};
 use crate::host::{Elapsed, Host, TcpStream};
+use crate::service::cdn::validator::matches;
+use crate::service::fingerprint;
 use crate::service::secure::{self, Accepting};
-use crate::trace::{Arrival, Charge, Exchange, Record, SessionUse, TurnedAway, Turning};
+use crate::trace::{Arrival, Changed, Charge, Exchange, Record, SessionUse, TurnedAway, Turning};
 use admission::Admission;
 use bytes::Bytes;
 use cores::Cores;
@@ -186,8 +188,8 @@ impl State {
         seen.written = seen.finished;
         let close = self.config.keep_alive == KeepAlive::Close || !request.fields.keeps_alive(request.version);
         let mut head = http1::answer(reply.status, reply.body, close, seen.finished);
-        if let Some(version) = reply.version {
-            head.fields.push("ETag", format!("\"{version}\""));
+        for (name, value) in reply.fields {
+            head.fields.push(name, value);
         }
         if let Some(cookie) = reply.cookie {
             head.fields.push("Set-Cookie", cookie.to_string());
@@ -299,14 +301,8 @@ impl State {
     }
 
     /// What happens in the instant in which the work is done: versions are compared, money is taken.
-    fn conclude(
-        &self,
-        request: &Request,
-        path: &[u8],
-        planned: Planned<'_>,
-        mut reply: Reply,
-        seen: &Exchange,
-    ) -> Reply {
+    fn conclude(&self, request: &Request, path: &[u8], planned: Planned<'_>, reply: Reply, seen: &Exchange) -> Reply {
+        let mut reply = if reply.status == planned.status { kept(reply, planned) } else { reply };
         if reply.status >= 400 {
             return reply;
         }
@@ -330,11 +326,25 @@ impl State {
             .get("if-match")
             .map(|tag| number(tag.trim_ascii_start().strip_prefix(b"\"").unwrap_or(tag)))
         {
-            Some(named) if named != Some(*version) => return Reply { version: Some(*version), ..Reply::new(412, 0) },
-            Some(_) => *version += 1,
+            Some(named) if named != Some(*version) => {
+                let mut refused = Reply::new(412, 0);
+                refused.fields.push(("ETag", etag(*version, planned, request)));
+                return refused;
+            }
+            Some(_) => {
+                *version += 1;
+                let (node, time, version) = (self.host.node(), self.host.now(), *version);
+                self.host.record(Record::Changed(Changed { node, time, path: fingerprint(path), version }));
+            }
             None => {}
         }
-        Reply { version: Some(*version), ..reply }
+        let tag = etag(*version, planned, request);
+        let reads = matches!(request.method, Method::Get | Method::Head);
+        let unchanged = reads && reply.status == 200 && matches(&request.fields, tag.as_bytes());
+        // What the client has still is what there is (RFC 9110 15.4.5).
+        let mut reply = if unchanged { Reply { status: 304, body: 0, ..reply } } else { reply };
+        reply.fields.push(("ETag", tag));
+        reply
     }
 
     /// What a worker does for one request: works, waits without a core, asks others. Status and bytes of the answer.
@@ -369,16 +379,35 @@ impl State {
 struct Reply {
     status: u16,
     body: u64,
-    /// The version of what was read or written, where there is one.
-    version: Option<u64>,
+    /// Fields of its head beside those that all answers have.
+    fields: Vec<(&'static str, String)>,
     /// The cookie that is set.
     cookie: Option<SetCookie>,
 }
 
 impl Reply {
     const fn new(status: u16, body: u64) -> Self {
-        Self { status, body, version: None, cookie: None }
+        Self { status, body, fields: Vec::new(), cookie: None }
     }
+}
+
+/// The answer with what it says to caches.
+fn kept(mut reply: Reply, planned: Planned<'_>) -> Reply {
+    reply.fields.extend(planned.cache_control.map(|text| ("Cache-Control", text.to_owned())));
+    if !planned.vary.is_empty() {
+        reply.fields.push(("Vary", planned.vary.join(", ")));
+    }
+    reply
+}
+
+/// The entity tag of a version; variants of it have tags of their own (RFC 9110 8.8.3.3).
+fn etag(version: u64, planned: Planned<'_>, request: &Request) -> String {
+    if planned.vary.is_empty() {
+        return format!("\"{version}\"");
+    }
+    let values = planned.vary.iter().map(|name| request.fields.get(name).unwrap_or_default());
+    let variant = fingerprint(&values.collect::<Vec<_>>().join(&b'\n')) & 0xffff_ffff;
+    format!("\"{version}-{variant:08x}\"")
 }
 
 /// The field in which a request says how much it pays, in cents.

@@ -163,6 +163,6 @@ async fn within<T>(host: &Host, span: Span, queue: &Queue<T>) -> Option<T> {
 /// A key as the observers know it.
 pub(in crate::service) fn hash(key: &[u8]) -> u64 {
     let mut digest = crate::base::Digest::default();
-    key.chunks(8).for_each(|chunk| chunk.iter().for_each(|&byte| digest.fold(u64::from(byte))));
+    key.iter().for_each(|&byte| digest.fold(u64::from(byte)));
     digest.value()
 }

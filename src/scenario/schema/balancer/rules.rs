@@ -24,7 +24,7 @@ pub(super) fn sensible(fields: &Fields<'_>, pool: &Pool, layer: Layer, members: 
             "nobody goes and comes back: there is neither `health` nor `outliers`",
             problems,
         );
-        if fields.get("drain").is_none() {
+        if fields.get_if("drain").is_none() {
             fields.no_effect("panic", "nobody is ever out: there is neither `health` nor `outliers`", problems);
         }
     } else if !algorithm.starts_slowly() {
@@ -32,7 +32,7 @@ pub(super) fn sensible(fields: &Fields<'_>, pool: &Pool, layer: Layer, members: 
         fields.no_effect("slow_start", &why, problems);
     }
     if pool.connections.is_some_and(|most| most < pool.warm) {
-        let span = fields.get("warm").map_or(fields.span, |value| value.span);
+        let span = fields.get_if("warm").map_or(fields.span, |value| value.span);
         problems.add(
             Diagnostic::error(Code::Contradiction, span, "more connections are to be warm than there may be")
                 .help("let `warm` be at most `connections`"),

@@ -142,7 +142,7 @@ fn answer(server: &server::Config, http: &Http) -> (u64, Option<(f64, f64)>) {
         let work = work / server.speed;
         (work + io, work)
     });
-    (planned.body, busy)
+    (planned.mean_body, busy)
 }
 
 /// Which links the streams of a traffic use, as far as routing leaves no choice.

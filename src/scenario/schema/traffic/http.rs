@@ -1,6 +1,6 @@
 //! HTTP requests: whom users ask, in which pattern and on which connections.
 
-use super::{Reading, dealt, extras, fields, policy};
+use super::{Reading, catalogue, dealt, extras, fields, policy};
 use crate::app::dns::Name;
 use crate::base::{Dist, Span as Duration, Time};
 use crate::scenario::ast::{Kind, Span, Value};
@@ -32,7 +32,7 @@ pub(super) const ASKING: &[&str] = &[
     "congestion",
     "dscp",
 ];
-const USERS: &[&str] = &["from", "to", "tls", "arrivals", "start", "count", "until", "cookies"];
+const USERS: &[&str] = &["from", "to", "tls", "catalogue", "arrivals", "start", "count", "until", "cookies"];
 
 pub(in crate::scenario::schema) static HTTP: Form =
     Form { name: "Http", fields: &joined::<{ USERS.len() + ASKING.len() }>(&[USERS, ASKING]) };
@@ -59,7 +59,9 @@ pub(super) fn read(reading: &Reading<'_, '_>, problems: &mut Problems) -> Option
     let once = matches!(arrivals, Some(Arrivals::Once));
     let http = asking(reading, from.as_deref(), once, Pairing::Dealt, problems);
     let cookies = fields::cookies(fields, problems);
-    Some(Http { arrivals: arrivals?, limit, cookies, ..http? })
+    let catalogue = fields.get("catalogue").map(|value| catalogue::read(value, problems));
+    let catalogue = catalogue.map_or(Some(None), |catalogue| catalogue.map(Some));
+    Some(Http { arrivals: arrivals?, limit, cookies, catalogue: catalogue?, ..http? })
 }
 
 /// Which of several who ask asks which of several who are asked.
@@ -82,7 +84,7 @@ pub(super) fn asking(
     let fields = reading.fields;
     let to = fields.need("to", "\"http://shop.example/\"", problems);
     let target = to.and_then(|value| target(value, reading, problems));
-    let method = fields.get("method").map_or(Some("GET"), |value| server::method(value, problems));
+    let method = fields.get("method").map_or(Some("GET"), |value| server::method_of_request(value, problems));
     let mut size = |name: &str, least: u64, most: u64| {
         fields.get(name).and_then(|value| value::bytes(value, &format!("`{name}`"), least..=most, problems))
     };
@@ -120,6 +122,7 @@ pub(super) fn asking(
         early_data(tls, settings, &target, reading.plan, problems);
     }
     let asks = asks(from, &target, to?, pairing, reading, problems)?;
+    purges(&target, to?, method.unwrap_or_default(), reading.plan, problems)?;
     if let Some(method) = method {
         extras::check(reading, &target.nodes, (method, &target.path), problems);
         fields::check(fields, &target.nodes, reading.plan, problems);
@@ -129,6 +132,7 @@ pub(super) fn asking(
         port: target.port,
         tls: target.tls,
         path: target.path,
+        catalogue: None,
         method: method?,
         head_bytes,
         headers,
@@ -158,6 +162,31 @@ struct Target {
     port: u16,
     tls: Option<Tls>,
     path: String,
+}
+
+/// Only caches are purged, and control points do nothing else.
+fn purges(target: &Target, to: &Value, method: &str, plan: &Plan, problems: &mut Problems) -> Option<()> {
+    let purge = method == server::PURGE;
+    let unfit = |node: &&u32| match &plan.nodes[**node as usize].kind {
+        NodeKind::Edge(_) => false,
+        NodeKind::PurgeControl(_) => !purge,
+        _ => purge,
+    };
+    let Some(&node) = target.nodes.iter().find(unfit) else { return Some(()) };
+    let node = &plan.nodes[node as usize];
+    let (message, help) = if purge {
+        let help = "a `PURGE` goes to an `Edge`, or to a `PurgeControl` for many of them";
+        (format!("`{}` has nothing to purge", node.name), help)
+    } else {
+        let help = "give the traffic `method: \"PURGE\"`, or ask an `Edge`";
+        (format!("`{}` does nothing but purge", node.name), help)
+    };
+    problems.add(
+        Diagnostic::error(Code::WrongRole, inner(to), message)
+            .also(node.declared, format!("a `{}`", node.kind.name()))
+            .help(help),
+    );
+    None
 }
 
 /// Warns of early data that no server takes.
@@ -332,6 +361,8 @@ const fn listens(kind: &NodeKind) -> Option<u16> {
     match kind {
         NodeKind::Server(server) => Some(server.port),
         NodeKind::Store(store) => Some(store.port),
+        NodeKind::Edge(edge) => Some(edge.settings.port),
+        NodeKind::PurgeControl(control) => Some(control.port),
         _ => None,
     }
 }
@@ -368,7 +399,7 @@ fn asks(
             problems.add(
                 Diagnostic::error(Code::WrongRole, inner(to), format!("`{}` answers no HTTP requests", node.name))
                     .also(node.declared, format!("a `{}`", node.kind.name()))
-                    .help("requests are answered by a `Server`, a `Balancer` or a `Store`"),
+                    .help("requests are answered by a `Server`, a `Balancer`, an `Edge` or a `Store`"),
             );
             return None;
         };

@@ -1,6 +1,7 @@
 //! Traffic: who asks whom for what, when it starts and when it ends.
 
 mod calls;
+mod catalogue;
 mod extras;
 mod fields;
 mod http;
@@ -21,6 +22,7 @@ use crate::wire::Dscp;
 
 pub(super) const FORMS: &[&Form] = &[
     &http::HTTP,
+    &catalogue::CATALOGUE,
     &http::POOL,
     &http::CLOSED,
     &others::BULK,

@@ -7,35 +7,25 @@ mod heads;
 mod route;
 mod upstream;
 
+pub(in crate::service) use route::hash_of;
 pub use route::{Match, Route};
 
+use super::backends::Backends;
 use super::config::Config;
-use super::members::Members;
 use crate::app::http1::{self, Method, ReadError, Reader, Request, Whole};
-use crate::app::tls::{ClientConfig, Tickets};
 use crate::app::{Channel, Stream};
 use crate::base::{Span, Time};
 use crate::host::{Elapsed, Host, TcpStream};
-use crate::service::client::pool::Pool as Connections;
 use crate::service::secure::{self, Accepting};
 use crate::trace::{Exchange, Failure, Record, Refusal, Refused};
 use std::rc::Rc;
 use upstream::Tried;
 
-/// A pool and the connections to each of its members.
-struct Backends {
-    members: Rc<Members>,
-    connections: Vec<Connections>,
-    /// How TLS is spoken with those that speak it, and the tickets of each.
-    session: ClientConfig,
-    tickets: Vec<Rc<Tickets>>,
-}
-
 struct Proxy {
     host: Host,
     config: Config,
     idle: Span,
-    pools: Vec<Backends>,
+    pools: Vec<Rc<Backends>>,
     tls: Option<Accepting>,
 }
 
@@ -51,28 +41,12 @@ struct Turn<'a> {
     close: bool,
 }
 
-/// Most connections to a backend where no limit is set: more than there are ports.
-const ANY_NUMBER: usize = 1 << 20;
-
 /// Balances for ever.
 pub(super) async fn run(host: Host, config: Config, idle: Span) {
     let Ok(listener) = host.listen_with(config.port, config.backlog, None, true).await else { return };
-    let pools = config.pools.iter().map(|pool| {
-        let connections = |_| Connections::new(pool.connections.unwrap_or(ANY_NUMBER), pool.idle);
-        Backends {
-            connections: pool.members.iter().map(connections).collect(),
-            members: Members::start(&host, pool.clone(), config.instance),
-            // Backends are known by their addresses, and what is asked may change something: nothing goes early.
-            session: pool.upstream.session(None, Method::Post),
-            tickets: pool.members.iter().map(|_| Rc::default()).collect(),
-        }
-    });
+    let pools = config.pools.iter().map(|pool| Backends::start(&host, pool.clone(), config.instance));
     let tls = config.tls.as_ref().map(|tls| Accepting::new(&host, tls, &format!("balancer/{}", config.port)));
     let proxy = Rc::new(Proxy { pools: pools.collect(), host: host.clone(), tls, config, idle });
-    for (pool, id) in proxy.all().filter(|&(pool, _)| proxy.config.pools[pool].warm > 0) {
-        let proxy = Rc::clone(&proxy);
-        drop(host.spawn(async move { proxy.keep_warm(pool, id).await }));
-    }
     while let Ok(stream) = listener.accept().await {
         let proxy = Rc::clone(&proxy);
         drop(host.spawn(async move {
@@ -85,11 +59,6 @@ pub(super) async fn run(host: Host, config: Config, idle: Span) {
 }
 
 impl Proxy {
-    /// Every member of every pool.
-    fn all(&self) -> impl Iterator<Item = (usize, usize)> {
-        (0..).zip(&self.config.pools).flat_map(|(pool, config)| (0..config.members.len()).map(move |id| (pool, id)))
-    }
-
     /// A client's connection under TLS, if that is spoken here; `None` if the handshake failed. Handshakes do not wait for each other.
     async fn secure(&self, stream: TcpStream) -> Option<Channel> {
         let Some(accepting) = &self.tls else { return Some(Channel::Plain(stream)) };
@@ -138,7 +107,7 @@ impl Proxy {
         let backends = &self.pools[pool];
         let members = &backends.members;
         let client = turn.client.remote();
-        let key = self.config.pools[pool].algorithm.hash_key().map_or(0, |what| route::hash(what, request, client));
+        let key = hash_of(&self.config.pools[pool].algorithm, request, client);
         let head = heads::to_backend(request, *client.ip(), turn.asked.body);
         let mut bound = self.bound(pool, request);
         let mut tried: Vec<usize> = Vec::new();

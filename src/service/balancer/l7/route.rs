@@ -1,7 +1,7 @@
 //! Which pool a request goes to: by its path, a header field, a cookie.
 
 use crate::app::http1::{Request, cookie};
-use crate::service::balancer::policy::{HashKey, key};
+use crate::service::balancer::policy::{Algorithm, HashKey, key};
 use std::net::SocketAddrV4;
 
 /// A way to a pool for requests that meet all its conditions.
@@ -51,8 +51,13 @@ fn path(request: &Request) -> &[u8] {
     request.target.split(|&byte| byte == b'?').next().unwrap_or_default()
 }
 
+/// What a policy hashes of a request; 0 if it hashes nothing.
+pub(in crate::service) fn hash_of(algorithm: &Algorithm, request: &Request, client: SocketAddrV4) -> u64 {
+    algorithm.hash_key().map_or(0, |what| hash(what, request, client))
+}
+
 /// What a policy wants to be hashed of a request.
-pub(super) fn hash(what: &HashKey, request: &Request, client: SocketAddrV4) -> u64 {
+fn hash(what: &HashKey, request: &Request, client: SocketAddrV4) -> u64 {
     let inside = match what {
         HashKey::Address => None,
         HashKey::Connection => {
