@@ -224,7 +224,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
     if let Some(Kind::List(items)) = at.map(|value| &value.kind)
         && fields.at_most_one(&["at", "count"], "a list of places makes a group with a member at each", problems)
     {
-        template.count = Some(items.len() as u64);
+        template.count = Some(items.len().max(1) as u64);
     }
     if matches!(kind, "Host" | "Server" | "Balancer" | "Edge" | "PurgeControl" | "Store" | "Cluster") {
         let access = fields.get_if("access");
