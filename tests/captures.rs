@@ -273,7 +273,10 @@ impl Asked {
             }
             let probes = settings.pools.iter().filter_map(|pool| pool.settings.check.as_ref());
             let asks = probes.map(|check| &check.probe).any(|probe| matches!(probe, Probe::Http { .. }));
-            for backend in balancer.backends.values() {
+            let under_tls = |backend: &str| {
+                settings.targets().any(|target| target.tls && plan.nodes[target.node as usize].name == *backend)
+            };
+            for (_, backend) in balancer.backends.iter().filter(|(name, _)| !under_tls(name)) {
                 let failed: u64 = backend.failed.values().sum();
                 let (mut least, mut most) = (0, 0);
                 if settings.layer.sees_requests() {
@@ -285,6 +288,13 @@ impl Asked {
                 }
                 clear = clear.start() + least..=clear.end() + most;
             }
+        }
+        // Servers that remember keys together look for a key and write it, at one member of the store or, if that is silent, at the next.
+        for node in &plan.nodes {
+            let NodeKind::Server(server) = &node.kind else { continue };
+            let Some(shared) = &server.shared_keys else { continue };
+            let begun = outcome.servers[&node.name].answered + server.workers as u64;
+            clear = *clear.start()..=clear.end() + begun * 2 * shared.members.len() as u64;
         }
         Self { clear, under_tls }
     }

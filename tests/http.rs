@@ -316,3 +316,74 @@ fn what_has_no_effect_at_a_balancer_is_told() {
     let unreadable = said(r#"tls: (names: ["no name"])"#, "", "https://lb/");
     assert_eq!(unreadable[0], "bad-name: `no name` is no domain name");
 }
+
+/// One worker, 600 ms of work, a second of patience. Three ask at once: the first is answered, the second is given up in the middle of its work,
+/// the third in the queue. A server that does not look at deadlines works for all of them.
+#[test]
+fn nobody_works_for_those_who_have_gone() {
+    let late = |server: &str, users: &str| {
+        let nodes = format!(r#""user": Host(), "shop": Server(service: "600ms", {server}),"#);
+        let traffic = format!(
+            r#""page": Http(from: "user", to: "http://shop/", arrivals: At(["0s", "0s", "0s"]), timeout: "1s", connection: Fresh, {users})"#
+        );
+        let (outcome, traffic) = run(&scenario(&nodes, &traffic, ""));
+        assert_eq!(outcome.traffic["page"].counts.ok, 1);
+        assert_eq!(traffic[0].samples.as_slice()[0].latency.as_millis(), 608);
+        let shop = &outcome.servers["shop"];
+        let busy = u64::from(shop.busy.ppm()) * (outcome.simulated_ns / 1_000_000) / 1_000_000;
+        (shop.turned_away.get("late").copied().unwrap_or(0), busy)
+    };
+    let (gone, busy) = late("deadlines: true", "deadline: true");
+    assert_eq!(gone, 2);
+    assert!((995..=1_005).contains(&busy), "from the first question to the end of patience: {busy} ms");
+    let (gone, busy) = late("", "");
+    assert_eq!(gone, 0);
+    assert!((1_795..=1_805).contains(&busy), "three pieces of work one after the other: {busy} ms");
+}
+
+/// A call inherits what is left of the time, and says so: the machine behind stops when the user has gone, though nobody gave the call a
+/// timeout of its own.
+#[test]
+fn calls_inherit_the_deadline() {
+    let late = |front: &str| {
+        let nodes = format!(
+            r#""user": Host(), "front": Server(service: "100ms", calls: [(to: "http://back/")], {front}),
+            "back": Server(service: "5s", deadlines: true),"#
+        );
+        let traffic = r#""page": Http(from: "user", to: "http://front/", timeout: "500ms", deadline: true)"#;
+        let source = scenario(&nodes, traffic, "run_for: \"20s\"");
+        let (plan, _) = parse(&source, "test").unwrap();
+        let network = lay_out(&plan).unwrap();
+        let mut simulation = Simulation::new(&plan, &network, None, Mask::NONE);
+        simulation.run();
+        let (outcome, _) = simulation.outcome(Performance::default(), Vec::new());
+        let failed = outcome.traffic["front-back"].counts.failed_by.get("timeout").copied().unwrap_or(0);
+        (failed, outcome.servers["back"].turned_away.get("late").copied().unwrap_or(0))
+    };
+    assert_eq!(late("deadlines: true"), (1, 1));
+    assert_eq!(late(""), (0, 0), "a front that does not look at deadlines passes none on");
+}
+
+#[test]
+fn keys_and_deadlines_that_mean_nothing_are_told() {
+    let said = |server: &str, users: &str| {
+        let nodes = format!(r#""user": Host(), "shop": Server({server}), "rest": Server(),"#);
+        let mut all = said(&nodes, &format!(r#""page": Http(from: "user", to: "http://shop/", {users})"#));
+        all.retain(|line| !line.starts_with("unused: nothing is asked of `rest`"));
+        all
+    };
+    assert_eq!(
+        said("", "deadline: true"),
+        ["no-effect: `deadline` has no effect: nobody who is asked looks at it; give the server `deadlines: true`"]
+    );
+    assert_eq!(
+        said("deadlines: true", "deadline: true, timeout: Never"),
+        ["no-effect: `deadline` has no effect: these requests are waited for without end: `timeout` is `Never`"]
+    );
+    assert_eq!(said(r#"idempotency: (store: "rest")"#, "idempotency_key: true"), ["wrong-role: `rest` is no store"]);
+    assert_eq!(said(r#"idempotency: (keep: "1h")"#, ""), ["missing-field: an idempotency needs `store`"]);
+    let nodes = r#""user": Host(), "shop": Server(idempotency: (store: "keys")), "keys": Store(),"#;
+    let (outcome, _) =
+        run(&scenario(nodes, r#""page": Http(from: "user", to: "http://shop/", idempotency_key: true)"#, ""));
+    assert_eq!(outcome.stores["keys"].writes.acknowledged, 1);
+}

@@ -336,3 +336,8 @@ fn tls_termination() {
 fn ride_hailing_regions() {
     pinned("ride-hailing-regions");
 }
+
+#[test]
+fn deadlines() {
+    pinned("deadlines");
+}

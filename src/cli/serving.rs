@@ -44,7 +44,9 @@ pub(crate) fn server(config: &Config) -> String {
             format!("lets in what it answers within {} times the usual (gradient)", gradient.tolerance)
         }
     }));
-    parts.extend(config.idempotency.map(|keep| format!("remembers keys for {keep}")));
+    let shared = if config.shared_keys.is_some() { " and in a store with others" } else { "" };
+    parts.extend(config.idempotency.map(|keep| format!("remembers keys for {keep}{shared}")));
+    parts.extend(config.deadlines.then(|| "works for those who still wait".to_owned()));
     parts.extend(config.session.as_ref().map(|session| {
         format!("keeps sessions by the cookie {} for {} under {}", session.cookie, session.idle, session.path)
     }));
@@ -86,6 +88,9 @@ pub(crate) fn extras(http: &Http) -> String {
     }
     if http.conditional {
         text.push_str(", reads first");
+    }
+    if http.deadline {
+        text.push_str(", says its deadline");
     }
     if http.idempotency_key {
         text.push_str(", each with its key");

@@ -105,7 +105,11 @@ pub fn world(plan: &Plan, network: &Network, seed: u64, mask: Mask) -> World {
         match &node.kind {
             NodeKind::Host | NodeKind::Router | NodeKind::Anycast(_) => {}
             NodeKind::Server(config) => {
-                let config = config.clone();
+                let mut config = config.clone();
+                let at = |&(node, at): &(u32, SocketAddrV4)| (node, programs.at(node, at.port()));
+                if let Some(shared) = &mut config.shared_keys {
+                    shared.members = shared.members.iter().map(at).collect();
+                }
                 let callers = programs.callers(index);
                 world.install(index, move |host| {
                     let callers = callers(&host);
@@ -528,6 +532,7 @@ impl Programs<'_> {
             headers: http.headers.clone(),
             cookies: http.cookies.clone(),
             body_bytes: http.body_bytes,
+            deadline: http.deadline,
             idempotency_key: http.idempotency_key,
             pays: http.pays,
             conditional: http.conditional,

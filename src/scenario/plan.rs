@@ -511,6 +511,8 @@ pub struct Http {
     pub cookies: Option<Vec<(String, String)>>,
     /// Bytes of a request's body.
     pub body_bytes: u64,
+    /// Whether each try says how long it will be waited for.
+    pub deadline: bool,
     /// Whether each request carries a key of its own.
     pub idempotency_key: bool,
     /// What each request pays, in cents.

@@ -20,6 +20,8 @@ pub enum Turning {
     Rejected,
     /// Too many waited already: the connection was reset.
     Reset,
+    /// Whoever asked does not wait any more: not begun, or given up; answered 504.
+    Late,
     /// It had waited too long, or too many were in the server for answers to be quick: answered 503.
     Shed,
 }
@@ -57,6 +59,7 @@ impl Turning {
         match self {
             Self::Rejected => "rejected",
             Self::Reset => "reset",
+            Self::Late => "late",
             Self::Shed => "shed",
         }
     }

@@ -64,7 +64,7 @@ impl World {
         if packet.dst == router.address() {
             if matches!(packet.body, Body::Tcp(_)) {
                 self.tally.delivered += 1;
-                self.tcp_input(to, id);
+                self.tcp_input::<true>(to, id);
             } else {
                 self.deliver(to, id);
             }
@@ -300,7 +300,7 @@ impl World {
         self.note(node, None, PacketEvent::Delivered, id);
         self.tally.delivered += 1;
         match self.packets.sized_mut(id).0.body {
-            Body::Tcp(_) => self.tcp_input(node, id),
+            Body::Tcp(_) => self.tcp_input::<false>(node, id),
             Body::Udp(_) => self.udp_input(node, id),
             Body::Icmp(_) => {
                 let packet = self.packets.remove(id).0;

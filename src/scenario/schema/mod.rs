@@ -133,6 +133,7 @@ fn read(root: &Value, name: &str, problems: &mut Problems) -> Option<Plan> {
     let whole = !problems.has_errors();
     anycast::read(&nodes, &mut plan, problems);
     nodes.finish(&mut plan, problems);
+    server::share_keys(&nodes, &mut plan, problems);
     balancer::read(&nodes, &mut plan, problems);
     edge::read(&nodes, &mut plan, problems);
     anycast::check(&nodes, &mut plan, problems);

@@ -27,6 +27,7 @@ pub(super) const FORMS: &[&Form] = &[
     &server::SERVER,
     &server::ROUTE,
     &server::WARM_UP,
+    &server::IDEMPOTENCY,
     &server::SESSION,
     &server::SHED,
     &server::AIMD,
@@ -78,6 +79,8 @@ pub(super) struct Group<'a> {
     pub(super) register: Option<&'a Value>,
     /// What its members ask of others before they answer.
     pub(super) calls: Vec<server::Calls<'a>>,
+    /// Where its members remember keys together.
+    pub(super) keys: Option<&'a Value>,
     /// What a `Store` says of the whole store.
     pub(super) store: Option<store::Whole<'a>>,
 }
@@ -103,6 +106,7 @@ struct Template<'a> {
     zones: Option<&'a Value>,
     register: Option<&'a Value>,
     calls: Vec<server::Calls<'a>>,
+    keys: Option<&'a Value>,
     store: Option<store::Whole<'a>>,
     broken: bool,
 }
@@ -150,6 +154,7 @@ pub(super) fn read<'a>(value: Option<&'a Value>, tcp: Settings, plan: &mut Plan,
             control: matches!(template.kind, NodeKind::PurgeControl(_)).then_some(entry),
             anycast: matches!(template.kind, NodeKind::Anycast(_)).then_some(entry),
             calls: template.calls,
+            keys: template.keys,
             store: template.store,
         });
     }
@@ -198,6 +203,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         zones: None,
         register: None,
         calls: Vec::new(),
+        keys: None,
         store: None,
         broken: true,
     };
@@ -226,7 +232,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
     if let Some(Kind::List(items)) = at.map(|value| &value.kind)
         && fields.at_most_one(&["at", "count"], "a list of places makes a group with a member at each", problems)
     {
-        template.count = Some(items.len() as u64);
+        template.count = Some(items.len().max(1) as u64);
     }
     if matches!(kind, "Host" | "Server" | "Balancer" | "Edge" | "PurgeControl" | "Store" | "Cluster") {
         let access = fields.get_if("access");
@@ -242,6 +248,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         "Host" => template.resolver = fields.get("resolver"),
         "Router" => template.kind = NodeKind::Router,
         "Server" => {
+            template.keys = fields.get("idempotency").filter(|value| matches!(value.kind, Kind::Struct { .. }));
             template.kind = NodeKind::Server(server::read(&fields, problems));
             template.calls = server::calls(&fields);
             template.register = fields.get("register");

@@ -18,6 +18,7 @@ pub(super) fn check(plan: &Plan, problems: &mut Problems) {
     let paths = Paths::new(plan);
     reachable(plan, &paths, problems);
     super::balancer::check(plan, &paths, problems);
+    super::server::reach(plan, &paths, problems);
     super::edge::check(plan, &paths, problems);
     if problems.has_errors() {
         // Doubts about half a plan would be about the errors in it.
@@ -92,6 +93,9 @@ fn unused(plan: &Plan, problems: &mut Problems) {
             NodeKind::Balancer(balancer) => used.extend(balancer.targets().map(|target| target.node)),
             NodeKind::Edge(edge) => used.extend(edge.upstream.targets.iter().map(|target| target.node)),
             _ => {}
+        }
+        if let NodeKind::Server(server) = &node.kind {
+            used.extend(server.shared_keys.iter().flat_map(|shared| &shared.members).map(|(member, _)| member));
         }
     }
     // By HTTP, members of an anycast address are asked, and not the address.

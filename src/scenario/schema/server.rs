@@ -1,13 +1,17 @@
 //! Servers: what they can do at a time, what each path costs, and where what they ask of others is written.
 
 use super::form::{Fields, Form};
-use super::{Problems, caching, dist, tls, value};
+use super::nodes::Nodes;
+use super::paths::Paths;
+use super::{Problems, caching, dist, inner, tls, value};
 use crate::app::http1::Method;
 use crate::base::{Dist, Span as Duration};
 use crate::scenario::ast::{Kind, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
+use crate::scenario::plan::{NodeKind, Plan};
 use crate::service::server::shedding::{Aimd, Gradient, Limit, Patience, Range};
-use crate::service::server::{Config, KeepAlive, Overflow, Route, Session, Sizes, WarmUp};
+use crate::service::server::{Config, KeepAlive, Overflow, Route, Session, SharedKeys, Sizes, WarmUp};
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 pub(super) static SERVER: Form = Form {
     name: "Server",
@@ -26,6 +30,7 @@ pub(super) static SERVER: Form = Form {
         "shed",
         "concurrency",
         "idempotency",
+        "deadlines",
         "session",
         "service",
         "io",
@@ -57,6 +62,7 @@ pub(super) static ROUTE: Form = Form {
 pub(super) static SHED: Form = Form { name: "shed", fields: &["target", "interval"] };
 pub(super) static AIMD: Form = Form { name: "Aimd", fields: &["latency", "decrease", "start", "min", "max"] };
 pub(super) static GRADIENT: Form = Form { name: "Gradient", fields: &["tolerance", "queue", "start", "min", "max"] };
+pub(super) static IDEMPOTENCY: Form = Form { name: "idempotency", fields: &["store", "keep", "timeout"] };
 pub(super) static SESSION: Form = Form { name: "session", fields: &["cookie", "path", "idle", "max_age"] };
 pub(super) static WARM_UP: Form = Form { name: "warm-up", fields: &["over", "from"] };
 
@@ -115,9 +121,10 @@ pub(super) fn read(fields: &Fields<'_>, problems: &mut Problems) -> Config {
     }
     config.patience = fields.get("shed").and_then(|value| shed(value, problems));
     config.concurrency = fields.get("concurrency").and_then(|value| concurrency(value, problems));
-    config.idempotency = fields
-        .get("idempotency")
-        .and_then(|value| value::positive_span(value, "`idempotency` (how long keys are remembered)", problems));
+    config.idempotency = fields.get("idempotency").and_then(|value| idempotency(value, problems));
+    if let Some(value) = fields.get("deadlines") {
+        config.deadlines = value::flag(value, "`deadlines`", problems).unwrap_or(false);
+    }
     config.session = fields.get("session").and_then(|value| session(value, problems));
     config.warm_up = fields.get("warm_up").and_then(|value| warm_up(value, problems));
     if let Some(value) = fields.get("service") {
@@ -224,6 +231,77 @@ fn concurrency(value: &Value, problems: &mut Problems) -> Option<Limit> {
         gradient.queue = u32::try_from(queue).ok()?;
     }
     Some(Limit::Gradient(gradient))
+}
+
+/// How long keys are remembered here: a duration, or `keep`.
+fn idempotency(value: &Value, problems: &mut Problems) -> Option<Duration> {
+    const DAY: Duration = Duration::from_secs(86_400);
+    if !matches!(value.kind, Kind::Struct { .. }) {
+        return value::positive_span(value, "`idempotency` (how long keys are remembered, or fields)", problems);
+    }
+    let fields = Fields::open(&IDEMPOTENCY, value, problems)?;
+    fields.need("store", "\"keys\"", problems);
+    fields.get("keep").map_or(Some(DAY), |value| value::positive_span(value, "`keep`", problems))
+}
+
+/// Where the members of a group remember keys together, now that all nodes have their numbers.
+pub(super) fn share_keys(nodes: &Nodes<'_>, plan: &mut Plan, problems: &mut Problems) {
+    for group in &nodes.groups {
+        let Some(value) = group.keys else { continue };
+        // Unknown fields were reported when the node was read.
+        let Some(fields) = Fields::open(&IDEMPOTENCY, value, &mut Problems::default()) else { continue };
+        let Some(shared) = shared_keys(&fields, nodes, plan, problems) else { continue };
+        for &member in &group.members {
+            if let NodeKind::Server(config) = &mut plan.nodes[member as usize].kind {
+                config.shared_keys = Some(shared.clone());
+            }
+        }
+    }
+}
+
+fn shared_keys(fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems) -> Option<SharedKeys> {
+    let store = fields.get("store")?;
+    let timeout = match fields.get("timeout") {
+        Some(value) => value::positive_span(value, "`timeout`", problems)?,
+        None => SharedKeys::TIMEOUT,
+    };
+    let first = *nodes.find(store, problems)?.first()?;
+    let node = &plan.nodes[first as usize];
+    let NodeKind::Store(own) = &node.kind else {
+        problems.add(
+            Diagnostic::error(Code::WrongRole, inner(store), format!("`{}` is no store", node.name))
+                .also(node.declared, format!("a `{}`", node.kind.name()))
+                .help("name a node declared as `Store(..)`"),
+        );
+        return None;
+    };
+    let member = |&member: &u32| match &plan.nodes[member as usize].kind {
+        NodeKind::Store(own) => Some((member, SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, own.port))),
+        _ => None,
+    };
+    let members = plan.stores[own.store as usize].members.iter().filter_map(member).collect();
+    Some(SharedKeys { members, timeout })
+}
+
+/// Every server needs a way to the store in which its keys are.
+pub(super) fn reach(plan: &Plan, paths: &Paths<'_>, problems: &mut Problems) {
+    let parts = paths.parts();
+    for (index, node) in (0u32..).zip(&plan.nodes) {
+        let NodeKind::Server(config) = &node.kind else { continue };
+        let mut members = config.shared_keys.iter().flat_map(|shared| &shared.members);
+        let Some(&(cut, _)) = members.find(|(member, _)| !parts.reaches(index, *member)) else { continue };
+        let store = &plan.nodes[cut as usize];
+        problems.add(
+            Diagnostic::error(
+                Code::Unreachable,
+                node.declared,
+                format!("there is no route from `{}` to `{}`", node.name, store.name),
+            )
+            .label("this server could not look for keys")
+            .also(store.declared, "declared here")
+            .help("join them with a link, or with routers between them: hosts and servers do not forward packets"),
+        );
+    }
 }
 
 /// The name of a cookie, or fields.

@@ -6,6 +6,7 @@ use super::{Origin, User};
 use crate::app::http1::{self, Method, ReadError, Response, Whole};
 use crate::app::tls::TlsError;
 use crate::app::{Channel, Stream};
+use crate::base::Time;
 use crate::host::sync::Permit;
 use crate::host::{NetError, TcpStream};
 use crate::service::secure;
@@ -29,13 +30,13 @@ enum Tried {
 impl Asker {
     /// Goes on until a connection holds. What is sent on a kept connection that the server has just closed may be sent again
     /// on another if doing it twice does no harm (RFC 9110 9.2.2), which every browser does.
-    pub(super) async fn attempt(&self, seen: &Cell<Request>, user: &User) -> Result<(), Failure> {
-        let Some(watched) = &self.registered else { return self.attempt_at(seen, user, None).await };
+    pub(super) async fn attempt(&self, seen: &Cell<Request>, user: &User, until: Option<Time>) -> Result<(), Failure> {
+        let Some(watched) = &self.registered else { return self.attempt_at(seen, (user, until), None).await };
         // Nobody is known yet: that is a matter of a round trip.
         watched.ready().await;
         let Some((place, at, held)) = watched.choose() else { return Err(Failure::Unreachable) };
         let begun = self.host.now();
-        let result = self.attempt_at(seen, user, Some((place, *at.ip()))).await;
+        let result = self.attempt_at(seen, (user, until), Some((place, *at.ip()))).await;
         if let Err(failure) = result {
             held.fail(failure);
         }
@@ -47,14 +48,14 @@ impl Asker {
     async fn attempt_at(
         &self,
         seen: &Cell<Request>,
-        user: &User,
+        (user, until): (&User, Option<Time>),
         at: Option<(usize, Ipv4Addr)>,
     ) -> Result<(), Failure> {
         let mut stale = None;
         let pool = user.pools.get(at.map_or(0, |(place, _)| place));
         loop {
             let (permit, connection) = self.connection(seen, (user, pool), stale, at.map(|(_, addr)| addr)).await?;
-            match self.exchange(seen, connection, (user, pool)).await {
+            match self.exchange(seen, connection, (user, pool, until)).await {
                 Tried::Answered => return Ok(()),
                 Tried::Failed(failure) => return Err(failure),
                 Tried::Stale => stale = permit,
@@ -133,7 +134,7 @@ impl Asker {
         &self,
         seen: &Cell<Request>,
         connection: &mut Connection,
-        user: &User,
+        (user, until): (&User, Option<Time>),
     ) -> Result<Whole<Response>, ReadError> {
         let mut version = None;
         if let Some(reading) = self.reading(seen.get().number, user) {
@@ -149,7 +150,7 @@ impl Asker {
                 seen.exchange = connection.exchanges;
             });
         }
-        let head = self.head(seen.get().number, version.as_ref(), user);
+        let head = self.head(seen.get().number, version.as_ref(), user, until);
         let answer = round(connection, http1::message(head, self.config.body_bytes), self.config.method).await?;
         self.keep_cookies(&answer, user);
         Ok(answer)
@@ -166,7 +167,7 @@ impl Asker {
         &self,
         seen: &Cell<Request>,
         mut connection: Connection,
-        (user, pool): (&User, Option<&Pool>),
+        (user, pool, until): (&User, Option<&Pool>, Option<Time>),
     ) -> Tried {
         let now = self.host.now();
         let opened = connection.opened.take().unwrap_or(now);
@@ -175,7 +176,7 @@ impl Asker {
             (seen.flow, seen.exchange) = (connection.stream.flow(), connection.exchanges);
         });
         let reused = connection.exchanges > 0;
-        let result = self.ask(seen, &mut connection, user).await;
+        let result = self.ask(seen, &mut connection, (user, until)).await;
         match result {
             Ok(answer) => {
                 let failed = answer.head.status >= 400;

@@ -168,6 +168,8 @@ pub struct Config {
     pub cookies: Option<Vec<(String, String)>>,
     /// Bytes of the request's body.
     pub body_bytes: u64,
+    /// Whether each try says how long it will be waited for.
+    pub deadline: bool,
     /// Whether each request carries a key of its own, the same in all its tries.
     pub idempotency_key: bool,
     /// What each request says that it pays, in cents.
@@ -210,6 +212,7 @@ impl Config {
             headers: Vec::new(),
             cookies: Some(Vec::new()),
             body_bytes: 0,
+            deadline: false,
             idempotency_key: false,
             pays: None,
             conditional: false,
@@ -278,10 +281,10 @@ impl Caller {
         Self { user: User::new(&asker), asker, asked }
     }
 
-    /// Asks once for the sake of the exchange `cause`.
-    pub async fn call(&self, cause: (u64, u32)) -> Result<(), Failure> {
+    /// Asks once for the sake of the exchange `cause`, which is waited for `until` then.
+    pub async fn call(&self, cause: (u64, u32), until: Option<Time>) -> Result<(), Failure> {
         let index = self.asked.replace(self.asked.get() + 1);
-        self.asker.request(index, &self.user, Some(cause)).await
+        self.asker.request(index, &self.user, Some((cause, until))).await
     }
 }
 

@@ -13,7 +13,7 @@ use crate::app::tls::ClientConfig;
 use crate::base::{Rng, Span, Time};
 use crate::host::{Elapsed, Host};
 use crate::service::registry::Watched;
-use crate::service::server::PAYMENT;
+use crate::service::server::{DEADLINE, PAYMENT, deadline};
 use crate::service::stub::Stub;
 use crate::trace::{Circuit, Failure, Record, Request, RequestStarted, Tripped, Try, Verdict};
 use bytes::Bytes;
@@ -60,6 +60,8 @@ struct Flight {
 
 /// What is known of a request while it is being tried.
 struct Story {
+    /// When the request is given up, where that is said to whoever is asked.
+    until: Option<Time>,
     begun: Request,
     held: Cell<Span>,
     backoff: Cell<Span>,
@@ -180,9 +182,13 @@ impl Asker {
         }
     }
 
-    /// The head of request `number` of `user`, to be answered only if what it is about still has the version `version`.
-    pub(super) fn head(&self, number: u64, version: Option<&Bytes>, user: &User) -> Bytes {
+    /// The head of request `number` of `user`, to be answered only if what it is about still has the version `version`, and waited for
+    /// `until` then.
+    pub(super) fn head(&self, number: u64, version: Option<&Bytes>, user: &User, until: Option<Time>) -> Bytes {
         let mut head = self.about(&self.head, number);
+        if let Some(until) = until {
+            head.fields.push(DEADLINE, deadline::field(until.since(self.host.now())));
+        }
         self.bake(&mut head, user);
         if self.config.idempotency_key {
             // A structured field: a text in quotes.
@@ -199,11 +205,22 @@ impl Asker {
 
     /// Makes the `index`-th request of this host, for the sake of `cause` if a server asks. Emits a [`RequestStarted`], a [`Try`] for
     /// each try where there may be several, and, unless it never ends, a [`Request`].
-    pub(super) async fn request(&self, index: u64, user: &User, cause: Option<(u64, u32)>) -> Result<(), Failure> {
+    pub(super) async fn request(
+        &self,
+        index: u64,
+        user: &User,
+        cause: Option<((u64, u32), Option<Time>)>,
+    ) -> Result<(), Failure> {
         let start = self.host.now();
         let (traffic, number) = (self.config.traffic, self.config.numbering.at(index));
         self.host.record(Record::RequestStarted(RequestStarted { traffic, number, time: start }));
+        let inherited = cause.and_then(|(_, until)| until);
+        let own = self.config.timeout.map(|limit| start.saturating_add(limit));
+        // A deadline that is inherited is passed on.
+        let until = own.into_iter().chain(inherited).min();
+        let cause = cause.map(|(cause, _)| cause);
         let story = Story {
+            until: until.filter(|_| self.config.deadline || inherited.is_some()),
             begun: Request { cause, ..Request::begun(traffic, number, self.host.node(), start) },
             held: Cell::default(),
             backoff: Cell::default(),
@@ -211,9 +228,9 @@ impl Asker {
             current: RefCell::default(),
             flights: RefCell::default(),
         };
-        let result = match self.config.timeout {
+        let result = match until {
             None => self.persist(&story, user).await,
-            Some(limit) => match self.host.timeout(limit, self.persist(&story, user)).await {
+            Some(until) => match self.host.timeout(until.since(start), self.persist(&story, user)).await {
                 Ok(result) => result,
                 Err(Elapsed) => Err(Failure::Timeout),
             },
@@ -328,7 +345,10 @@ impl Asker {
     /// One try within its own time.
     async fn single(&self, story: &Story, user: &User, hedge: bool) -> Result<(), Failure> {
         let flight = story.take_off(hedge, self.host.now());
-        let attempt = self.attempt(&flight.seen, user);
+        // Nobody waits for a try longer than for the request.
+        let own = self.config.policy.try_timeout.map(|limit| self.host.now().saturating_add(limit));
+        let until = story.until.map(|until| own.map_or(until, |own| own.min(until)));
+        let attempt = self.attempt(&flight.seen, user, until);
         let result = match self.config.policy.try_timeout {
             None => attempt.await,
             Some(limit) => match self.host.timeout(limit, attempt).await {

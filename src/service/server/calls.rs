@@ -1,6 +1,6 @@
 //! What a server asks of others before it answers: stages one after the other, the calls of a stage at the same time.
 
-use crate::base::Span;
+use crate::base::{Span, Time};
 use crate::host::Host;
 use crate::host::sync::Queue;
 use crate::service::client::Caller;
@@ -25,13 +25,13 @@ pub struct Call {
 /// Everybody whom a server asks: of each traffic one caller for each target.
 pub type Callers = Vec<(u32, Vec<Rc<Caller>>)>;
 
-/// Makes the calls of `stages` for the exchange `cause` until one fails that is needed; then those under way are left to end by
+/// Makes the calls of `stages` for the exchange `cause`, which is waited for `until` then, until one fails that is needed; then those under way are left to end by
 /// themselves. The time that it took, and the failure if there was one.
 pub(super) async fn make(
     host: &Host,
     callers: &Callers,
     stages: &[Stage],
-    cause: (u64, u32),
+    (cause, until): ((u64, u32), Option<Time>),
 ) -> (Span, Option<Failure>) {
     let began = host.now();
     for Stage(calls) in stages {
@@ -42,7 +42,7 @@ pub(super) async fn make(
             for caller in all.flat_map(|caller| (0..call.count).map(move |_| caller)) {
                 let (caller, ended, optional) = (Rc::clone(caller), ended.clone(), call.optional);
                 drop(host.spawn(async move {
-                    let result = caller.call(cause).await;
+                    let result = caller.call(cause, until).await;
                     ended.push(result.err().filter(|_| !optional));
                 }));
                 under_way += 1;

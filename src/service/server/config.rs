@@ -3,6 +3,7 @@
 use super::admission::{Overflow, Rules};
 use super::calls::Stage;
 use super::sessions::Session;
+use super::shared::SharedKeys;
 use super::shedding::{Limit, Patience};
 use super::work::WarmUp;
 use crate::app::http1::Method;
@@ -185,6 +186,10 @@ pub struct Config {
     pub concurrency: Option<Limit>,
     /// How long answers to requests with a key are remembered; `None`: keys mean nothing to it.
     pub idempotency: Option<Span>,
+    /// A store in which the members of a group remember keys together; `None`: each its own, in its memory.
+    pub shared_keys: Option<SharedKeys>,
+    /// Whether it works only for those who still wait, where they say until when.
+    pub deadlines: bool,
     /// What it remembers of its users; `None`: nothing.
     pub session: Option<Session>,
     /// How long the work on a request takes a core of speed 1.
@@ -220,6 +225,8 @@ impl Config {
             patience: None,
             concurrency: None,
             idempotency: None,
+            shared_keys: None,
+            deadlines: false,
             session: None,
             service: Dist::Constant(Span::ZERO),
             io: Dist::Constant(Span::ZERO),

@@ -4,20 +4,24 @@ mod admission;
 mod calls;
 mod config;
 mod cores;
+pub(in crate::service) mod deadline;
 mod idempotency;
 mod sessions;
+mod shared;
 pub mod shedding;
 mod work;
 
 pub use admission::Overflow;
 pub use calls::{Call, Callers, Stage};
 pub use config::{Config, KeepAlive, Planned, Route, Sizes, Tls};
+pub use deadline::DEADLINE;
 pub use sessions::Session;
+pub use shared::SharedKeys;
 pub use work::WarmUp;
 
 use crate::app::http1::{self, Framing, Method, ReadError, Reader, Request, SetCookie};
 use crate::app::{Channel, Stream};
-use crate::base::{Dist, Rng, Span};
+use crate::base::{Dist, Rng, Span, Time};
 use crate::host::{Elapsed, Host, TcpStream};
 use crate::service::cdn::validator::matches;
 use crate::service::fingerprint;
@@ -26,10 +30,13 @@ use crate::trace::{Arrival, Changed, Charge, Exchange, Record, SessionUse, Turne
 use admission::Admission;
 use bytes::Bytes;
 use cores::Cores;
+use deadline::until;
 use idempotency::{Keys, Known};
 use sessions::Sessions;
+use shared::Shared;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::rc::Rc;
 use work::Pace;
 
@@ -43,7 +50,11 @@ pub const TABLE: &[(&str, &str)] = &[
     ("shed", "a server that turns away what has waited too long, once its queue does not run dry any more (as CoDel)"),
     ("Aimd", "concurrency: one more at a time while answers are quick, a share less when one is not"),
     ("Gradient", "concurrency: follows the ratio of usual to present latency"),
-    ("idempotency", "a server that remembers the answers to requests with a key, and does none of them twice"),
+    (
+        "idempotency",
+        "a server that remembers the answers to requests with a key, and does none of them twice: alone, or with others in a store",
+    ),
+    ("deadlines", "work for those who do not wait any more is not begun, and given up where it is under way"),
     ("session", "what a user put into this server's memory, found again by a cookie, gone with the server"),
     ("warm_up", "a server that starts slowly"),
     ("calls", "what a server asks of others before it answers: one after the other, or in parallel"),
@@ -57,6 +68,7 @@ struct State {
     pace: Pace,
     callers: Callers,
     keys: Option<Keys>,
+    shared: Option<Shared>,
     sessions: Option<Sessions>,
     /// The version of each path that has versions.
     versions: RefCell<BTreeMap<Bytes, u64>>,
@@ -88,6 +100,7 @@ pub async fn run_calling(host: Host, config: Config, callers: Callers) {
         pace: Pace { speed: config.speed, warm_up: config.warm_up, started: host.now() },
         callers,
         keys: config.idempotency.map(Keys::new),
+        shared: config.shared_keys.clone().map(|shared| Shared::new(host.clone(), shared)),
         sessions: config
             .session
             .clone()
@@ -216,20 +229,75 @@ impl State {
         let planned = self.config.answer(request.method, path);
         let work = planned.service.sample(&mut self.work.borrow_mut());
         let io = self.waiting(planned.io);
-        let worker = self.admission.worker().await;
+        let until = self.config.deadlines.then(|| until(request, seen.request.released)).flatten();
+        let worker = self.in_time(until, self.admission.worker()).await.unwrap_or(Err(Turning::Late));
         seen.started = self.host.now();
         match worker {
             Ok(worker) => {
-                let (status, body) = self.serve(planned, work, io, seen).await;
-                let reply = self.conclude(request, path, planned, Reply::new(status, body), seen);
+                let attended = self.attend(request, path, planned, (work, io, until), seen);
+                let reply = self.in_time(until, attended).await;
+                if reply.is_none() {
+                    self.turn_away(seen.node, Turning::Late);
+                }
                 self.admission.answered(&worker);
-                Some(reply)
+                Some(reply.unwrap_or(Reply::new(504, 0)))
             }
             Err(why) => {
-                self.host.record(Record::TurnedAway(TurnedAway { node: seen.node, time: seen.started, why }));
-                (why != Turning::Reset).then_some(Reply::new(503, 0))
+                self.turn_away(seen.node, why);
+                match why {
+                    Turning::Reset => None,
+                    Turning::Late => Some(Reply::new(504, 0)),
+                    _ => Some(Reply::new(503, 0)),
+                }
             }
         }
+    }
+
+    /// The output of `future` unless the deadline comes first; then it is dropped.
+    async fn in_time<T>(&self, until: Option<Time>, future: impl Future<Output = T>) -> Option<T> {
+        match until {
+            None => Some(future.await),
+            Some(until) if until <= self.host.now() => None,
+            Some(until) => self.host.timeout(until - self.host.now(), future).await.ok(),
+        }
+    }
+
+    fn turn_away(&self, node: u32, why: Turning) {
+        self.host.record(Record::TurnedAway(TurnedAway { node, time: self.host.now(), why }));
+    }
+
+    /// The answer of a worker: to a request with a key that others may have seen, only after asking whether they have.
+    async fn attend(
+        &self,
+        request: &Request,
+        path: &[u8],
+        planned: Planned<'_>,
+        (work, io, until): (Span, Span, Option<Time>),
+        seen: &mut Exchange,
+    ) -> Reply {
+        let Some((shared, key)) = self.shared.as_ref().zip(request.fields.get("idempotency-key")) else {
+            let (status, body) = self.serve(planned, (work, io, until), seen).await;
+            return self.conclude(request, path, planned, Reply::new(status, body), seen);
+        };
+        let cause = (seen.flow, seen.exchange);
+        let began = self.host.now();
+        let known = shared.has(key, cause).await;
+        seen.calls += self.host.now() - began;
+        let (status, body) = match known {
+            None => return Reply::new(503, 0),
+            Some(true) => return Reply::new(planned.status, planned.body),
+            Some(false) => self.serve(planned, (work, io, until), seen).await,
+        };
+        if status < 400 {
+            let began = self.host.now();
+            let cents = request.fields.get(PAYMENT).and_then(number).filter(|_| planned.charges);
+            let written = shared.write(key, cents, cause).await;
+            seen.calls += self.host.now() - began;
+            if written.is_none() {
+                return Reply::new(503, 0);
+            }
+        }
+        self.conclude(request, path, Planned { charges: false, ..planned }, Reply::new(status, body), seen)
     }
 
     /// What happens in the instant in which the work is done: versions are compared, money is taken.
@@ -280,7 +348,12 @@ impl State {
     }
 
     /// What a worker does for one request: works, waits without a core, asks others. Status and bytes of the answer.
-    async fn serve(&self, planned: Planned<'_>, work: Span, io: Span, seen: &mut Exchange) -> (u16, u64) {
+    async fn serve(
+        &self,
+        planned: Planned<'_>,
+        (work, io, until): (Span, Span, Option<Time>),
+        seen: &mut Exchange,
+    ) -> (u16, u64) {
         if !work.is_zero() {
             seen.core_wait = self.compute(work).await;
         }
@@ -291,8 +364,8 @@ impl State {
             return (planned.status, planned.body);
         }
         let cause = (seen.flow, seen.exchange);
-        let (took, failed) = calls::make(&self.host, &self.callers, planned.calls, cause).await;
-        seen.calls = took;
+        let (took, failed) = calls::make(&self.host, &self.callers, planned.calls, (cause, until)).await;
+        seen.calls += took;
         failed.map_or((planned.status, planned.body), |failure| (calls::status(failure), 0))
     }
 

@@ -4,7 +4,8 @@ use super::member::Role;
 use super::{Node, Reads, hash, within};
 use crate::app::http1::{self, Ask, Framing, HeadSize, Method, ReadError, Reader, Request};
 use crate::host::{NetError, TcpStream};
-use crate::trace::{Arrival, Exchange, Record, StoreEvent};
+use crate::service::server::PAYMENT;
+use crate::trace::{Arrival, Charge, Exchange, Forwarded, Record, StoreEvent};
 use bytes::Bytes;
 use std::net::SocketAddrV4;
 use std::rc::Rc;
@@ -14,7 +15,11 @@ pub(super) struct Upstream {
     leader: usize,
     stream: TcpStream,
     reader: Reader,
+    exchanges: u32,
 }
+
+/// Fields that a follower passes on with a request.
+const PASSED_ON: &[&str] = &["If-Match", "If-None-Match", PAYMENT];
 
 /// What is answered: a status and so many bytes.
 type Answer = (u16, u64);
@@ -63,7 +68,8 @@ async fn serve(
         node.host.sleep(node.host.condition().stretch(work)).await;
     }
     drop(worker);
-    let (status, bytes) = answer(node, request, body).await;
+    let seen = (stream.flow(), exchange);
+    let (status, bytes) = answer(node, request, body, seen).await;
     let finished = node.host.now();
     let close = !request.fields.keeps_alive(request.version);
     let head = http1::answer(status, bytes, close, finished);
@@ -75,7 +81,7 @@ async fn serve(
     stream.write(http1::message(head.encode(), bytes)).await.is_err() || close
 }
 
-async fn answer(node: &Rc<Node>, request: &Request, body: u64) -> Answer {
+async fn answer(node: &Rc<Node>, request: &Request, body: u64, seen: (u64, u32)) -> Answer {
     let key = request.target.clone();
     let key = key.split(|&byte| byte == b'?').next().map_or_else(Bytes::new, |key| request.target.slice_ref(key));
     let reads = match request.method {
@@ -86,35 +92,66 @@ async fn answer(node: &Rc<Node>, request: &Request, body: u64) -> Answer {
     let role = node.member().role;
     let own = role == Role::Primary || (reads && node.config.reads == Reads::Local);
     if own {
-        return if reads { read(node, &key) } else { write(node, key, body).await };
+        if !holds(node, request, &key) {
+            return (412, 0);
+        }
+        if reads {
+            return read(node, &key);
+        }
+        let answer = write(node, key, body).await;
+        pay(node, request, answer, seen);
+        return answer;
     }
     let passed_on = request.fields.get("Via").is_some();
     let Role::Follower(Some(leader)) = role else { return refuse(node, reads) };
     if passed_on {
         return refuse(node, reads);
     }
-    match node.host.timeout(node.config.patience, pass_on(node, leader, request, body)).await {
+    match node.host.timeout(node.config.patience, pass_on(node, leader, request, body, seen)).await {
         Ok(Ok(answer)) => answer,
         _ => refuse(node, reads),
     }
 }
 
 /// Passes a request on: over a kept connection if there is one, and over a new one if that has gone and twice does no harm.
-async fn pass_on(node: &Node, leader: usize, request: &Request, body: u64) -> Result<Answer, NetError> {
+async fn pass_on(
+    node: &Node,
+    leader: usize,
+    request: &Request,
+    body: u64,
+    seen: (u64, u32),
+) -> Result<Answer, NetError> {
     let kept = {
         let mut kept = node.upstream.borrow_mut();
         kept.retain(|upstream| upstream.leader == leader);
         kept.pop()
     };
     if let Some(upstream) = kept {
-        let answer = exchange(node, upstream, request, body).await;
+        let answer = exchange(node, upstream, request, body, seen).await;
         if answer.is_ok() || !request.method.is_idempotent() {
             return answer;
         }
     }
     let to = SocketAddrV4::new(node.config.members[leader], node.config.port);
     let stream = node.host.connect_with(to, None, true).await?;
-    exchange(node, Upstream { leader, stream, reader: Reader::new() }, request, body).await
+    exchange(node, Upstream { leader, stream, reader: Reader::new(), exchanges: 0 }, request, body, seen).await
+}
+
+/// Whether what a request asks of the key is so: `If-Match: *`, that it has been written; `If-None-Match: *`, that it has not (RFC 9110
+/// 13.1). Nothing comes between this and a write.
+fn holds(node: &Node, request: &Request, key: &Bytes) -> bool {
+    let written = node.member().log.value(key).is_some();
+    let asks = |name: &str| request.fields.get(name) == Some(b"*");
+    !(asks("If-Match") && !written || asks("If-None-Match") && written)
+}
+
+/// What is paid by a write that was taken: the money moves with it, once.
+fn pay(node: &Node, request: &Request, (status, _): Answer, (flow, exchange): (u64, u32)) {
+    let cents = request.fields.get(PAYMENT).and_then(|cents| std::str::from_utf8(cents).ok()?.parse().ok());
+    if let (200, Some(cents)) = (status, cents) {
+        let (own, time) = (node.host.node(), node.host.now());
+        node.host.record(Record::Charge(Charge { node: own, time, flow, exchange, cents }));
+    }
 }
 
 /// Nobody can do it now.
@@ -145,7 +182,13 @@ async fn write(node: &Node, key: Bytes, bytes: u64) -> Answer {
 }
 
 /// Asks the primary; the connection is kept if that went well.
-async fn exchange(node: &Node, mut upstream: Upstream, request: &Request, body: u64) -> Result<Answer, NetError> {
+async fn exchange(
+    node: &Node,
+    mut upstream: Upstream,
+    request: &Request,
+    body: u64,
+    front: (u64, u32),
+) -> Result<Answer, NetError> {
     let target = String::from_utf8_lossy(&request.target);
     let host = node.config.members[upstream.leader].to_string();
     let ask = Ask {
@@ -159,6 +202,18 @@ async fn exchange(node: &Node, mut upstream: Upstream, request: &Request, body: 
     };
     let mut head = ask.head();
     head.fields.push("Via", VIA);
+    for name in PASSED_ON {
+        if let Some(value) = request.fields.get(name) {
+            head.fields.push(*name, Bytes::copy_from_slice(value));
+        }
+    }
+    let back = (upstream.stream.flow(), upstream.exchanges);
+    upstream.exchanges += 1;
+    // Where money is in it, it must be known whose.
+    if request.fields.get(PAYMENT).is_some() {
+        let (own, time, backend) = (node.host.node(), node.host.now(), node.host.node());
+        node.host.record(Record::Forwarded(Forwarded { node: own, backend, time, front, back }));
+    }
     upstream.stream.write(http1::message(head.encode(), body)).await?;
     let whole = upstream.reader.response(&upstream.stream, request.method).await.map_err(|error| match error {
         ReadError::Net(error) => error,

@@ -30,7 +30,7 @@ impl Connection {
         let nothing = self.next > self.written() || (self.next == self.written() && !self.fin);
         if !nothing || self.recovery.sent_now > 0 {
             if self.board.in_flight() >= self.window.cwnd {
-                self.sending_over(true, now);
+                self.window_full(now);
             } else if self.recovery.burst_left > 0 && self.fits_whole() {
                 return Some(Next::New(self.next_of_burst()));
             } else if let Some(len) = self.next_in_room(now) {
@@ -526,6 +526,18 @@ impl Connection {
             out.flags = out.flags | Flags::PSH;
         }
         self.enable_marks(out)
+    }
+
+    /// What [`Connection::sending_over`] comes to where the window is full, as after nearly every burst.
+    #[expect(clippy::inline_always, reason = "one step of the drain, which makes nearly all segments")]
+    #[inline(always)]
+    fn window_full(&mut self, now: Time) {
+        self.recovery.burst_left = 0;
+        let sent = std::mem::take(&mut self.recovery.sent_now);
+        self.validate_window(true, now);
+        if sent > 0 {
+            self.schedule_probe(false, now);
+        }
     }
 
     /// Nothing more can be sent at this instant.

@@ -14,12 +14,13 @@ use std::rc::Rc;
 use super::ConnectionId;
 
 impl World {
-    /// A segment has reached its host.
+    /// A segment has reached its host, at the host's own address if `OWN`.
     #[inline]
-    pub(in crate::world) fn tcp_input(&mut self, node: u32, packet: PacketId) {
+    pub(in crate::world) fn tcp_input<const OWN: bool>(&mut self, node: u32, packet: PacketId) {
         let Packet { src, dst, ecn, ref mut body, ref transit, .. } = *self.packets.sized_mut(packet).0;
         let Body::Tcp(segment) = body else { return };
-        let tuple = FourTuple::new(segment.dst_port, src, segment.src_port).at(dst, &self.nodes[node as usize].router);
+        let own = FourTuple::new(segment.dst_port, src, segment.src_port);
+        let tuple = if OWN { own } else { own.at(dst, &self.nodes[node as usize].router) };
         let Some(id) = self.nodes[node as usize].stack.connection(tuple) else {
             return self.tcp_input_of_nobody(node, packet, None);
         };

@@ -9,16 +9,17 @@ use crate::service::server::Planned;
 /// Reports what has no effect at any of `targets`, and conditions that no request can meet.
 pub(super) fn check(reading: &Reading<'_, '_>, targets: &[u32], (method, path): (&str, &str), problems: &mut Problems) {
     let (fields, plan) = (reading.fields, reading.plan);
-    let servers: Vec<_> = targets
-        .iter()
-        .filter_map(|&node| match &plan.nodes[node as usize].kind {
-            NodeKind::Server(config) => Some(config),
-            _ => None,
-        })
-        .collect();
+    let others = |&node: &u32| {
+        !matches!(plan.nodes[node as usize].kind, NodeKind::Server(_) | NodeKind::Balancer(_) | NodeKind::Anycast(_))
+    };
+    let servers: Vec<_> = plan.servers_behind(targets).into_iter().map(|(_, config)| config).collect();
     // What others do with it is theirs to say.
-    if servers.len() < targets.len() || servers.is_empty() {
+    if servers.is_empty() || targets.iter().any(others) {
         return;
+    }
+    if fields.get("deadline").is_some() && !servers.iter().any(|config| config.deadlines) {
+        let why = "nobody who is asked looks at it; give the server `deadlines: true`";
+        fields.no_effect("deadline", why, problems);
     }
     let path = path.split('?').next().unwrap_or_default().as_bytes();
     let any = |does: fn(&Planned<'_>) -> bool| {

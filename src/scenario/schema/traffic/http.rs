@@ -18,6 +18,7 @@ pub(super) const ASKING: &[&str] = &[
     "head",
     "headers",
     "body",
+    "deadline",
     "idempotency_key",
     "pays",
     "conditional",
@@ -106,6 +107,10 @@ pub(super) fn asking(
     let flag = |name: &str, problems: &mut Problems| {
         fields.get(name).and_then(|value| value::flag(value, &format!("`{name}`"), problems)).unwrap_or(false)
     };
+    let deadline = flag("deadline", problems);
+    if timeout.is_none() {
+        fields.no_effect("deadline", "these requests are waited for without end: `timeout` is `Never`", problems);
+    }
     let idempotency_key = flag("idempotency_key", problems);
     let conditional = flag("conditional", problems);
     let pays = fields.get("pays").and_then(|value| value::whole(value, "`pays` (cents)", 1..=1_000_000_000, problems));
@@ -138,6 +143,7 @@ pub(super) fn asking(
         headers,
         cookies: None,
         body_bytes,
+        deadline,
         idempotency_key,
         pays,
         conditional,
