@@ -289,6 +289,16 @@ impl Asked {
                 clear = clear.start() + least..=clear.end() + most;
             }
         }
+        // Edges fetch, from an origin or from each other: what is asked on a kept connection that has been closed meanwhile is asked once more.
+        for edge in outcome.edges.values() {
+            let asked = edge.fetches + edge.passed;
+            clear = clear.start() + (edge.fetches - edge.fetches_failed)..=clear.end() + 2 * asked;
+        }
+        // Whoever is told to purge tells all edges.
+        for purge in &outcome.purges {
+            let told = purge.edges_ns.len() as u64;
+            clear = clear.start() + told..=clear.end() + 2 * outcome.edges.len() as u64;
+        }
         // Servers that remember keys together look for a key and write it, at one member of the store or, if that is silent, at the next.
         for node in &plan.nodes {
             let NodeKind::Server(server) = &node.kind else { continue };
