@@ -9,6 +9,7 @@
 //! urgent data, segmentation offload (bursts leave segment by segment), ACK compression by time, TCP-AO, MPTCP, and accurate
 //! ECN (RFC 9768).
 
+mod acknowledge;
 mod acks;
 mod config;
 mod connection;
