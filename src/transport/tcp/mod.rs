@@ -11,6 +11,7 @@
 
 mod acknowledge;
 mod acks;
+mod bursts;
 mod config;
 mod connection;
 mod ecn;
