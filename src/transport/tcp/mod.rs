@@ -26,6 +26,7 @@ mod scoreboard;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod undo;
 
 pub use super::congestion::Algorithm;
 pub use config::{Config, Constants, Profile};
