@@ -1,7 +1,8 @@
 //! An acknowledgment: what it says about the flight, the round trip and the windows (Linux `tcp_ack`).
 
-use super::connection::{Connection, Events};
+use super::connection::Connection;
 use super::scoreboard::{News, Rating};
+use super::signals::Events;
 use super::timers::Alarm;
 use crate::base::{Span, Time};
 use crate::transport::congestion::{Ack, Phase, RateSample};

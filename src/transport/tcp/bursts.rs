@@ -1,6 +1,7 @@
 //! How much new data leaves together, and when: what the windows, Nagle, bursts and pacing let go (Linux `tcp_write_xmit`).
 
-use super::connection::{Connection, State};
+use super::connection::Connection;
+use super::signals::State;
 use crate::base::{BitRate, Span, Time};
 use crate::transport::congestion::Phase;
 

@@ -1,8 +1,9 @@
 //! A segment arrives (RFC 9293 3.10.7, RFC 5961, RFC 7323).
 
-use super::connection::{Connection, Events, Reason, State};
+use super::connection::Connection;
 use super::receive::arrival_of;
 use super::scoreboard::{News, Rating};
+use super::signals::{Events, Reason, State};
 use super::timers::Alarm;
 use crate::base::{Span, Time};
 use crate::wire::{Ecn, FastOpen, Flags, Segment, Transit};

@@ -23,6 +23,7 @@ mod predicted;
 mod receive;
 mod recovery;
 mod scoreboard;
+mod signals;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -30,9 +31,10 @@ mod undo;
 
 pub use super::congestion::Algorithm;
 pub use config::{Config, Constants, Profile};
-pub use connection::{Connection, Departure, Event, Next, Reason, State, Transmit, Wake};
+pub use connection::Connection;
 pub use ecn::EcnMode;
 pub use info::Info;
+pub use signals::{Departure, Event, Next, Reason, State, Transmit, Wake};
 
 use crate::wire::{Flags, Segment, Seq};
 

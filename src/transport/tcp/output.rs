@@ -1,8 +1,9 @@
 //! What is sent next: control segments, retransmissions, probes, new data, and at last a bare ACK.
 
-use super::connection::{Connection, Departure, Next, State, Transmit};
+use super::connection::Connection;
 use super::recovery::Due;
 use super::scoreboard::{Marks, Sent};
+use super::signals::{Departure, Next, State, Transmit};
 use super::timers::Alarm;
 use crate::base::Time;
 use crate::wire::{Ecn, Flags, Options, SackBlocks, Segment};
