@@ -357,6 +357,41 @@ fn a_purge_lasts() {
     }
 }
 
+/// What is asked for while another variant's body is coming is fetched once for itself, and shared by those who want the same.
+#[test]
+fn variants_that_are_asked_for_at_once_are_fetched_once_each() {
+    let asks = ["a", "b", "a", "b", "c"].iter().zip(0..).fold(String::new(), |all, (group, n)| {
+        all + &format!(
+            r#""{n}": Http(from: "u", to: "http://e/x", start: "{}ms", headers: {{"X-Group": "{group}"}}),"#,
+            n * 4
+        )
+    });
+    for size in ["0B", "1kB", "2kB", "200kB"] {
+        let (outcome, _) = run(&format!(
+            r#"Scenario(run_for: "10s", nodes: {{ "u": Host(), "e": Edge(to: "o"),
+                "o": Server(routes: [(path: "/*", response: "{size}", cache_control: "max-age=600", vary: "X-Group")]) }},
+            links: [(between: ("u", "e"), delay: "1ms"), (between: ("e", "o"), rate: "20Mbps", delay: "10ms")],
+            traffic: {{ {asks} }})"#
+        ));
+        let edge = &outcome.edges["e"];
+        assert_eq!((edge.requests, edge.fetches), (5, 3), "{size}: one for each of the three variants");
+        assert!(outcome.traffic.values().all(|traffic| traffic.counts.ok == 1));
+    }
+}
+
+/// An error that comes with a body fails whoever waited for it once, and not for ever.
+#[test]
+fn a_failed_fetch_is_not_waited_for_twice() {
+    let (outcome, _) = run(r#"Scenario(run_for: "10s", nodes: { "u": Host(count: 3),
+            "e": Edge(to: "o", negative: (not_found: "2s", errors: "2s"), coalesce: (failed: Retry)),
+            "o": Server(routes: [(path: "/*", response: "2kB", status: 500)]) },
+        links: [(between: ("u", "e"), delay: "1ms"), (between: ("e", "o"), delay: "10ms")],
+        traffic: { "a": Http(from: "u", to: "http://e/a") })"#);
+    let edge = &outcome.edges["e"];
+    assert_eq!((edge.requests, outcome.traffic["a"].counts.failed), (3, 3));
+    assert!((2..=3).contains(&edge.fetches), "{} fetches", edge.fetches);
+}
+
 /// Who speaks which language gets what is meant for it, from the edge as from the origin; and the answers say where they are from.
 #[test]
 fn variants_are_never_mixed() {

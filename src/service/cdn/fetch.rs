@@ -37,24 +37,45 @@ impl Edge {
     pub(super) fn fetch(self: &Rc<Self>, wanted: Wanted) -> Rc<Flight> {
         let id = self.fetches.get() + 1;
         self.fetches.set(id);
-        let flight = Rc::new(Flight::new(id));
-        if let Some(name) = &wanted.shared {
-            self.flights.borrow_mut().insert(name.clone(), Rc::clone(&flight));
-        }
+        let flight = Rc::new(Flight::new(id, wanted.shared.clone()));
+        self.show(&flight);
         let (edge, under_way) = (Rc::clone(self), Rc::clone(&flight));
         drop(self.host.spawn(async move {
             edge.carry_out(&wanted, &under_way).await;
-            let mut flights = edge.flights.borrow_mut();
-            if let Some(name) = &wanted.shared
-                && flights.get(name).is_some_and(|other| other.id == under_way.id)
-            {
-                flights.remove(name);
-            }
+            edge.hide(&under_way);
         }));
         flight
     }
 
-    async fn carry_out(&self, wanted: &Wanted, flight: &Flight) {
+    /// Others find the fetch from now on, if they may share it.
+    fn show(&self, flight: &Rc<Flight>) {
+        if let Some(name) = flight.name() {
+            self.flights.borrow_mut().insert(name, Rc::clone(flight));
+        }
+    }
+
+    /// Others do not find it any more; another may have taken its place already. True if they did.
+    fn hide(&self, flight: &Flight) -> bool {
+        let mut flights = self.flights.borrow_mut();
+        let Some(name) = flight.name().filter(|name| flights.get(name).is_some_and(|other| other.id == flight.id))
+        else {
+            return false;
+        };
+        flights.remove(&name).is_some()
+    }
+
+    /// The head says what variants differ in: whoever comes from now on asks for one of them, and finds this one while its body is coming.
+    fn learn(&self, wanted: &Wanted, flight: &Rc<Flight>, object: &Object) {
+        let Some(vary) = object.storable.as_ref().filter(|vary| !vary.is_none()) else { return };
+        let target = &wanted.request.target;
+        self.varies.borrow_mut().insert(target.clone(), vary.clone());
+        if self.hide(flight) {
+            flight.rename(super::name(target, &vary.key(&wanted.request.fields)));
+            self.show(flight);
+        }
+    }
+
+    async fn carry_out(&self, wanted: &Wanted, flight: &Rc<Flight>) {
         let began = self.host.now();
         let request = &wanted.request;
         let etag = wanted.stale.as_ref().and_then(|stale| stale.etag());
@@ -84,7 +105,7 @@ impl Edge {
     async fn take_in(
         &self,
         wanted: &Wanted,
-        flight: &Flight,
+        flight: &Rc<Flight>,
         mut chosen: Chosen,
         began: Time,
         seen: &mut Asked,
@@ -124,6 +145,9 @@ impl Edge {
             self.keep(wanted, flight, &object);
             flight.announce(Came::Valid(Rc::clone(&object)), sharable);
         } else {
+            if method == Method::Get && !flight.is_purged() {
+                self.learn(wanted, flight, &object);
+            }
             flight.announce(Came::Answer(Rc::clone(&object)), sharable);
             flight.grew(length - rest);
         }

@@ -24,6 +24,8 @@ pub(super) enum Came {
 pub(super) struct Flight {
     /// Its number at this edge, from 1.
     pub(super) id: u64,
+    /// The name under which others find it.
+    name: RefCell<Option<Bytes>>,
     /// What a request's fields must be alike in for the answer to be theirs too, once that is known.
     variant: RefCell<Option<Bytes>>,
     came: RefCell<Option<Came>>,
@@ -36,9 +38,10 @@ pub(super) struct Flight {
 }
 
 impl Flight {
-    pub(super) fn new(id: u64) -> Self {
+    pub(super) fn new(id: u64, name: Option<Bytes>) -> Self {
         Self {
             id,
+            name: RefCell::new(name),
             variant: RefCell::default(),
             came: RefCell::default(),
             arrived: Cell::default(),
@@ -46,6 +49,16 @@ impl Flight {
             purged: Cell::default(),
             waiting: RefCell::default(),
         }
+    }
+
+    /// The name under which others find it, if they may.
+    pub(super) fn name(&self) -> Option<Bytes> {
+        self.name.borrow().clone()
+    }
+
+    /// Others find it under another name from now on.
+    pub(super) fn rename(&self, name: Bytes) {
+        *self.name.borrow_mut() = Some(name);
     }
 
     /// The head has come, or will not; `variant` as the request of the fetch decides it.

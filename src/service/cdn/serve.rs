@@ -106,6 +106,8 @@ impl Edge {
         // What is known to be for one request only is not waited for.
         let mut alone = self.config.coalesce.is_none() || self.personal.borrow().contains(&request.target);
         let mut ready = turn.started;
+        // The fetch that was waited for last and brought nothing for this request: it will not later.
+        let mut in_vain = None;
         loop {
             let (name, found) = self.stored(request);
             let now = self.host.now();
@@ -133,7 +135,8 @@ impl Edge {
                 return self.pass(turn).await;
             }
             let cause = Some((turn.client.flow(), turn.exchange));
-            let others = self.flights.borrow().get(&name).filter(|flight| !alone && joinable(flight, now)).cloned();
+            let worth = |flight: &&Rc<Flight>| !alone && in_vain != Some(flight.id) && joinable(flight, now);
+            let others = self.flights.borrow().get(&name).filter(worth).cloned();
             let leads = others.is_none();
             let flight = others.unwrap_or_else(|| {
                 let shared = (!alone).then(|| name.clone());
@@ -177,6 +180,7 @@ impl Edge {
                     alone = object.storable.is_none() || object.control.no_cache;
                 }
             }
+            in_vain = Some(flight.id);
         }
     }
 
