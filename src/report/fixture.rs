@@ -202,6 +202,7 @@ pub(crate) fn cache(outcome: &mut Outcome) {
         by: "control".into(),
         at_ns: 10_000_000_000,
         edges_ns: named(&[("edge", 75_000_000)]),
+        missed: vec!["edge/2".into()],
         removed: 1,
         last_outdated_ns: Some(60_000_000),
     });

@@ -2,6 +2,7 @@
 
 use super::outcome::Share;
 use crate::observe::edges::{Edge, Purge};
+use crate::scenario::plan::{Node, NodeKind};
 use crate::trace::Handling;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -63,22 +64,31 @@ pub struct PurgeOutcome {
     pub at_ns: u64,
     /// How long after that each edge had carried it out, in that order.
     pub edges_ns: IndexMap<String, u64>,
+    /// Edges that had not carried it out when the run ended.
+    pub missed: Vec<String>,
     /// Objects removed.
     pub removed: u64,
     /// How long after that an edge last served a version that had been replaced before; `None` if none did.
     pub last_outdated_ns: Option<u64>,
 }
 
-/// Edges by name, and purges, given the names of nodes.
+/// Edges by name, and purges, given the nodes of the plan.
 #[must_use]
 pub fn outcomes(
     (edges, purges): &(BTreeMap<u32, Edge>, Vec<Purge>),
-    name: impl Fn(u32) -> String,
+    nodes: &[Node],
 ) -> (IndexMap<String, EdgeOutcome>, Vec<PurgeOutcome>) {
+    let name = |node: u32| nodes[node as usize].name.clone();
+    let missed = |purge: &Purge| {
+        let NodeKind::PurgeControl(control) = &nodes[purge.control as usize].kind else { return Vec::new() };
+        let left = control.edges.iter().filter(|edge| !purge.done.iter().any(|done| done.0 == **edge));
+        left.map(|&edge| name(edge)).collect()
+    };
     let of_purge = |purge: &Purge| PurgeOutcome {
         by: name(purge.control),
         at_ns: purge.began.as_nanos(),
         edges_ns: purge.done.iter().map(|&(edge, at, _)| (name(edge), (at - purge.began).as_nanos())).collect(),
+        missed: missed(purge),
         removed: purge.done.iter().map(|(.., objects)| objects).sum(),
         last_outdated_ns: purge.last_outdated.map(|at| (at - purge.began).as_nanos()),
     };

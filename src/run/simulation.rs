@@ -189,7 +189,7 @@ impl<'a> Simulation<'a> {
         outcome.registries = super::registry::outcome(&self.registries, name);
         super::summarise::breakers(&mut outcome);
         outcome.stores = super::stores::outcomes(&stores);
-        (outcome.edges, outcome.purges) = super::edges::outcomes(&edges, name);
+        (outcome.edges, outcome.purges) = super::edges::outcomes(&edges, &self.plan.nodes);
         (outcome, traffic)
     }
 

@@ -64,7 +64,11 @@ pub(super) fn edges(outcome: &Outcome, style: Style) -> String {
     let mut text = table.render(style);
     for purge in outcome.purges.iter().take(PURGES) {
         let at = Span::from_nanos(purge.at_ns);
-        let edges = counted(purge.edges_ns.len() as u64, "edge", "edges");
+        let (done, missed) = (purge.edges_ns.len() as u64, purge.missed.len() as u64);
+        let edges = match missed {
+            0 => counted(done, "edge", "edges"),
+            _ => format!("{done} of {}", counted(done + missed, "edge", "edges")),
+        };
         let last = purge
             .edges_ns
             .values()
@@ -74,7 +78,14 @@ pub(super) fn edges(outcome: &Outcome, style: Style) -> String {
             || "nothing outdated was served after it began".to_owned(),
             |last| format!("outdated answers until {} after it began", Span::from_nanos(last)),
         );
-        let _ = writeln!(text, "{at}: {} purged {edges}{last}; {old}", purge.by);
+        let never = match &purge.missed[..] {
+            [] => String::new(),
+            [first] => format!(", {first} not until the end"),
+            [first, rest @ ..] => {
+                format!(", {first} and {} not until the end", counted(rest.len() as u64, "other", "others"))
+            }
+        };
+        let _ = writeln!(text, "{at}: {} purged {edges}{last}{never}; {old}", purge.by);
     }
     let more = outcome.purges.len().saturating_sub(PURGES) as u64;
     if more > 0 {

@@ -8,9 +8,10 @@ use crate::host::{Host, TcpStream};
 use crate::service::balancer::backends::{Backends, Question};
 use crate::service::balancer::{Member, Pool};
 use crate::service::fingerprint;
-use crate::trace::{Arrival, CacheEvent, CacheRecord, Exchange, Record};
+use crate::trace::{Arrival, CacheEvent, CacheRecord, Exchange, Notice, Record, What};
 use bytes::Bytes;
 use std::cell::Cell;
+use std::net::Ipv4Addr;
 use std::rc::Rc;
 
 /// A control point.
@@ -31,11 +32,18 @@ pub struct Config {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Site(pub Member);
 
+/// An edge, and the way to it.
+#[derive(Clone)]
+struct Edge {
+    at: Ipv4Addr,
+    way: Rc<Backends>,
+}
+
 struct Control {
     host: Host,
     patience: Span,
     timeout: Span,
-    tiers: Vec<Vec<Rc<Backends>>>,
+    tiers: Vec<Vec<Edge>>,
     purges: Cell<u64>,
 }
 
@@ -45,7 +53,7 @@ pub async fn run(host: Host, config: Config) {
     let Ok(listener) = host.listen_with(config.port, 511, None, true).await else { return };
     let backends = |Site(member): &Site| {
         let pool = Pool { timeout: config.timeout, retries: 0, ..Pool::new(&member.name, vec![member.clone()]) };
-        Backends::start(&host, pool, 0)
+        Edge { at: *member.at.ip(), way: Backends::start(&host, pool, 0) }
     };
     let control = Rc::new(Control {
         tiers: config.tiers.iter().map(|tier| tier.iter().map(backends).collect()).collect(),
@@ -108,8 +116,7 @@ impl Control {
             for tier in &control.tiers {
                 let told = Queue::new();
                 for edge in tier {
-                    let (control, edge, head, told) =
-                        (Rc::clone(&control), Rc::clone(edge), head.clone(), told.clone());
+                    let (control, edge, head, told) = (Rc::clone(&control), edge.clone(), head.clone(), told.clone());
                     drop(control.host.clone().spawn(async move {
                         control.tell(&edge, &head).await;
                         told.push(());
@@ -125,11 +132,11 @@ impl Control {
     }
 
     /// Tells one edge until it has answered.
-    async fn tell(&self, edge: &Backends, head: &Bytes) {
+    async fn tell(&self, edge: &Edge, head: &Bytes) {
         let question = Question { head, body: 0, method: Method::Purge, more: false, front: None };
         loop {
             let began = self.host.now();
-            if let Ok(mut chosen) = edge.any(0, question).await {
+            if let Ok(mut chosen) = edge.way.any(0, question).await {
                 let connection = &mut chosen.answer.connection;
                 let framing = chosen.answer.head.framing(Method::Purge);
                 let read = match framing {
@@ -138,9 +145,11 @@ impl Control {
                 };
                 if read && chosen.answer.head.status == 200 {
                     drop(chosen.held);
-                    return edge.done(chosen.id, chosen.answer, Method::Purge);
+                    return edge.way.done(chosen.id, chosen.answer, Method::Purge);
                 }
             }
+            let (time, node) = (self.host.now(), self.host.node());
+            self.host.record(Record::Notice(Notice { time, node, flow: 0, peer: edge.at, what: What::Request }));
             // One that refuses at once is not asked again at once.
             self.host.sleep_until(began + self.timeout).await;
         }
