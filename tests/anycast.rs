@@ -1,27 +1,16 @@
 //! Laws of anycast: who reaches which member, how long the others' users wait when one goes, and what becomes of connections.
 
-use lightlag::run::Simulation;
+mod runs;
+
 use lightlag::run::anycast::WithdrawalOutcome;
-use lightlag::run::outcome::{Outcome, Performance};
-use lightlag::scenario::build::lay_out;
+use lightlag::run::outcome::Outcome;
 use lightlag::scenario::{Code, parse};
-use lightlag::trace::Mask;
 
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MS;
 
 fn run(source: &str) -> Outcome {
-    let (plan, warnings) = parse(source, "test").unwrap_or_else(|errors| panic!("{errors:?}\n{source}"));
-    assert!(warnings.is_empty(), "{warnings:?}");
-    let network = lay_out(&plan).unwrap();
-    let mut simulation = Simulation::new(&plan, &network, None, Mask::NONE);
-    simulation.run();
-    assert!(simulation.world().tally().balances(), "{:?}", simulation.world().tally());
-    let (outcome, _) = simulation.outcome(Performance::default(), Vec::new());
-    let mut silent = Simulation::unobserved(&plan, &network, None);
-    silent.run();
-    assert_eq!(silent.world().digest().to_string(), outcome.digest, "observers change nothing");
-    outcome
+    runs::run(source).0
 }
 
 /// A user 2 ms from `near` and 50 ms from `far`, which have an address in common; `members` says what they are.

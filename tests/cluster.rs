@@ -1,17 +1,12 @@
 //! A sharded store: keys spread as CRC16 says, one round trip a command, replicas one way behind, every command counted.
 
-use lightlag::run::outcome::Performance;
-use lightlag::run::{Outcome, Simulation};
-use lightlag::scenario::{build::lay_out, parse};
-use lightlag::service::cluster::slot::{share, slot_of};
-use lightlag::trace::Mask;
+mod runs;
 
-fn run(text: &str) -> Outcome {
-    let (plan, _) = parse(text, "test").unwrap_or_else(|faults| panic!("{faults:#?}"));
-    let network = lay_out(&plan).unwrap();
-    let mut simulation = Simulation::new(&plan, &network, None, Mask::NONE);
-    simulation.run();
-    simulation.outcome(Performance::default(), Vec::new()).0
+use lightlag::run::Outcome;
+use lightlag::service::cluster::slot::{share, slot_of};
+
+fn run(source: &str) -> Outcome {
+    runs::run(source).0
 }
 
 fn cluster(lookups: &str) -> Outcome {

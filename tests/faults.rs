@@ -1,30 +1,15 @@
 //! Laws of faults: what is lost, who notices when, and that nothing is lost uncounted, whatever breaks.
 
-use lightlag::run::Simulation;
-use lightlag::run::outcome::{Outcome, Performance};
+mod runs;
+
+use lightlag::run::outcome::Outcome;
 use lightlag::run::timeline::StrikeOutcome;
-use lightlag::scenario::build::lay_out;
 use lightlag::scenario::parse;
-use lightlag::trace::Mask;
 use proptest::prelude::*;
 use std::fmt::Write;
 
 fn run(source: &str) -> Outcome {
-    let (plan, warnings) = parse(source, "test").unwrap_or_else(|errors| panic!("{errors:#?}\n{source}"));
-    assert!(warnings.is_empty(), "{warnings:#?}");
-    let network = lay_out(&plan).unwrap();
-    let mut simulation = Simulation::new(&plan, &network, None, Mask::NONE);
-    simulation.run();
-    assert!(simulation.world().tally().balances(), "{:?}", simulation.world().tally());
-    let (outcome, _) = simulation.outcome(Performance::default(), Vec::new());
-    let mut silent = Simulation::unobserved(&plan, &network, None);
-    silent.run();
-    assert_eq!(silent.world().digest().to_string(), outcome.digest, "observers change nothing");
-    for (name, traffic) in &outcome.traffic {
-        let counts = &traffic.counts;
-        assert_eq!(counts.started, counts.ok + counts.failed + counts.unfinished, "{name} is counted");
-    }
-    outcome
+    runs::run(source).0
 }
 
 const MS: u64 = 1_000_000;

@@ -1,11 +1,13 @@
 //! What HTTP carries beside bodies: header fields, cookies, sessions, over real packets from scenario text.
 
-use lightlag::observe::Traffic;
+mod runs;
+
+use lightlag::run::Simulation;
 use lightlag::run::outcome::Performance;
-use lightlag::run::{Outcome, Simulation};
 use lightlag::scenario::build::lay_out;
 use lightlag::scenario::{Diagnostic, parse};
 use lightlag::trace::Mask;
+use runs::run;
 
 /// A scenario whose nodes all hang on one router, each a millisecond away.
 fn scenario(nodes: &str, traffic: &str, more: &str) -> String {
@@ -24,22 +26,6 @@ fn scenario(nodes: &str, traffic: &str, more: &str) -> String {
         "Scenario(nodes: {{ {nodes} \"lan\": Router() }}, links: [{}], traffic: {{ {traffic} }}, {more})",
         links.join(", ")
     )
-}
-
-/// What it comes to.
-fn run(source: &str) -> (Outcome, Vec<Traffic>) {
-    let (plan, warnings) = parse(source, "test").unwrap_or_else(|errors| panic!("{errors:#?}\n{source}"));
-    assert_eq!(warnings, [], "{source}");
-    let network = lay_out(&plan).unwrap();
-    let mut simulation = Simulation::new(&plan, &network, None, Mask::NONE);
-    simulation.run();
-    let (outcome, traffic) = simulation.outcome(Performance::default(), Vec::new());
-    for observed in &traffic {
-        for (index, sample) in observed.samples.as_slice().iter().enumerate() {
-            assert_eq!(observed.budget(index).total(), sample.latency, "phases sum to the latency");
-        }
-    }
-    (outcome, traffic)
 }
 
 /// What is said about a scenario: errors, or else warnings.

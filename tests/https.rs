@@ -1,13 +1,12 @@
 //! HTTPS over real packets: what handshakes cost in round trips, what a lost packet costs a record, and what is said to those who
 //! confuse `http` with `https`.
 
+mod runs;
+
 use lightlag::base::Span;
-use lightlag::observe::{Phase, Traffic};
-use lightlag::run::outcome::Performance;
-use lightlag::run::{Outcome, Simulation};
-use lightlag::scenario::build::lay_out;
+use lightlag::observe::Phase;
 use lightlag::scenario::{Diagnostic, parse};
-use lightlag::trace::Mask;
+use runs::run;
 
 /// One way, and a rate at which no packet takes a microsecond.
 const RTT: Span = Span::from_millis(80);
@@ -20,14 +19,6 @@ fn scenario(server: &str, http: &str, link: &str) -> String {
             links: [(between: ("user", "shop"), rate: "1Tbps", delay: "40ms", {link})],
             traffic: {{ "page": Http(from: "user", connection: Fresh, {http}) }})"#
     )
-}
-
-fn run(source: &str) -> (Outcome, Vec<Traffic>) {
-    let (plan, _) = parse(source, "https").unwrap_or_else(|faults| panic!("{faults:#?}"));
-    let network = lay_out(&plan).unwrap();
-    let mut simulation = Simulation::new(&plan, &network, None, Mask::TRAFFIC);
-    simulation.run();
-    simulation.outcome(Performance::default(), Vec::new())
 }
 
 /// Latency and TLS phase of the `index`-th request, in whole milliseconds.

@@ -1,12 +1,12 @@
 //! Laws of names: what each step from the root costs, how long it is remembered, what does not fit into a datagram, how often memory
 //! helps, and how long a dead address is given.
 
+mod runs;
+
 use lightlag::app::dns::{Data, Kind, Message, Name, Question, Record as Resource};
 use lightlag::base::{BitRate, Span, Time};
 use lightlag::link;
-use lightlag::run::Simulation;
-use lightlag::run::outcome::{Outcome, Performance};
-use lightlag::scenario::build::lay_out;
+use lightlag::run::outcome::Outcome;
 use lightlag::scenario::{Code, parse};
 use lightlag::service::{authority, resolver};
 use lightlag::topo::Role;
@@ -22,13 +22,7 @@ const QUESTIONS: u64 = 20_000;
 const SECOND: u64 = 1_000 * MS;
 
 fn run(source: &str) -> Outcome {
-    let (plan, warnings) = parse(source, "test").unwrap_or_else(|errors| panic!("{errors:?}\n{source}"));
-    assert!(warnings.is_empty(), "{warnings:?}");
-    let network = lay_out(&plan).unwrap();
-    let mut simulation = Simulation::new(&plan, &network, None, Mask::NONE);
-    simulation.run();
-    assert!(simulation.world().tally().balances(), "{:?}", simulation.world().tally());
-    simulation.outcome(Performance::default(), Vec::new()).0
+    runs::run(source).0
 }
 
 /// Users and a resolver at 1 ms from a router, a root server at 10, the servers of `example` at 20 and those below at 40; each user asks once.

@@ -293,6 +293,23 @@ fn breaker() {
 }
 
 #[test]
+fn every_scenario_is_pinned() {
+    let here = include_str!("outcomes.rs");
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "ron") {
+            let name = path.file_stem().unwrap().to_string_lossy();
+            assert!(here.contains(&format!("pinned(\"{name}\")")), "`{name}` has no outcome here");
+        }
+    }
+}
+
+#[test]
+fn retry_storm() {
+    pinned("retry-storm");
+}
+
+#[test]
 fn metastable_failure() {
     pinned("metastable-failure");
 }

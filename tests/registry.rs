@@ -1,11 +1,10 @@
 //! Laws of client-side balancing: how long a caller believes what is not true any more, and how soon it knows what is new.
 
-use lightlag::run::Simulation;
-use lightlag::run::outcome::{Outcome, Performance};
+mod runs;
+
+use lightlag::run::outcome::Outcome;
 use lightlag::run::registry::StayOutcome;
-use lightlag::scenario::build::lay_out;
 use lightlag::scenario::{Code, parse};
-use lightlag::trace::Mask;
 
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MS;
@@ -13,17 +12,7 @@ const SECOND: u64 = 1_000 * MS;
 const RTT: u64 = 4 * MS;
 
 fn run(source: &str) -> Outcome {
-    let (plan, warnings) = parse(source, "test").unwrap_or_else(|errors| panic!("{errors:?}\n{source}"));
-    assert!(warnings.is_empty(), "{warnings:?}");
-    let network = lay_out(&plan).unwrap();
-    let mut simulation = Simulation::new(&plan, &network, None, Mask::NONE);
-    simulation.run();
-    assert!(simulation.world().tally().balances(), "{:?}", simulation.world().tally());
-    let (outcome, _) = simulation.outcome(Performance::default(), Vec::new());
-    let mut silent = Simulation::unobserved(&plan, &network, None);
-    silent.run();
-    assert_eq!(silent.world().digest().to_string(), outcome.digest, "observers change nothing");
-    outcome
+    runs::run(source).0
 }
 
 /// Two callers of three instances, all a millisecond from one router, who ask every 10 ms.

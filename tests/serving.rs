@@ -1,5 +1,7 @@
 //! Servers that saturate, ask others and are asked again, over real packets from scenario text.
 
+mod runs;
+
 use lightlag::observe::Traffic;
 use lightlag::run::outcome::Performance;
 use lightlag::run::{Outcome, Simulation};
@@ -9,19 +11,7 @@ use lightlag::trace::Mask;
 
 /// What a scenario comes to whose nodes all hang on one router.
 fn run(nodes: &str, traffic: &str, run_for: &str) -> (Outcome, Vec<Traffic>) {
-    let source = scenario(nodes, traffic, run_for);
-    let (plan, warnings) = parse(&source, "test").unwrap_or_else(|errors| panic!("{errors:#?}\n{source}"));
-    assert_eq!(warnings, [], "{source}");
-    let network = lay_out(&plan).unwrap();
-    let mut simulation = Simulation::new(&plan, &network, None, Mask::NONE);
-    simulation.run();
-    let (outcome, traffic) = simulation.outcome(Performance::default(), Vec::new());
-    for observed in &traffic {
-        for (index, sample) in observed.samples.as_slice().iter().enumerate() {
-            assert_eq!(observed.budget(index).total(), sample.latency, "phases sum to the latency");
-        }
-    }
-    (outcome, traffic)
+    runs::run(&scenario(nodes, traffic, run_for))
 }
 
 /// `nodes` without the router: each is linked to it, 1 ms away.

@@ -1,16 +1,11 @@
 //! Replicated stores: what a write waits for, what a read may miss, and that every member has the same log.
 
-use lightlag::run::outcome::Performance;
-use lightlag::run::{Outcome, Simulation};
-use lightlag::scenario::{build::lay_out, parse};
-use lightlag::trace::Mask;
+mod runs;
 
-fn run(text: &str) -> Outcome {
-    let (plan, _) = parse(text, "test").unwrap_or_else(|faults| panic!("{faults:#?}"));
-    let network = lay_out(&plan).unwrap();
-    let mut simulation = Simulation::new(&plan, &network, None, Mask::NONE);
-    simulation.run();
-    simulation.outcome(Performance::default(), Vec::new()).0
+use lightlag::run::Outcome;
+
+fn run(source: &str) -> Outcome {
+    runs::run(source).0
 }
 
 /// A primary with followers 10 and 30 ms away; `primary` is what it says besides, `traffic` all that happens.

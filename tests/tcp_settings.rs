@@ -1,11 +1,9 @@
 //! TCP settings of a scenario, and what each of them changes over real packets.
 
+mod runs;
+
 use lightlag::base::Span;
-use lightlag::run::outcome::Performance;
-use lightlag::run::{Outcome, Simulation};
-use lightlag::scenario::build::lay_out;
-use lightlag::scenario::parse;
-use lightlag::trace::Mask;
+use lightlag::run::Outcome;
 
 const RTT: Span = Span::from_millis(80);
 
@@ -20,11 +18,7 @@ fn scenario(user: &str, server: &str, http: &str) -> String {
 }
 
 fn run(source: &str) -> Outcome {
-    let (plan, _) = parse(source, "tcp").unwrap_or_else(|faults| panic!("{faults:#?}"));
-    let network = lay_out(&plan).unwrap();
-    let mut simulation = Simulation::new(&plan, &network, None, Mask::TRAFFIC);
-    simulation.run();
-    simulation.outcome(Performance::default(), Vec::new()).0
+    runs::run(source).0
 }
 
 /// Shortest and longest latency in whole milliseconds.

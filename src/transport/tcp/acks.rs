@@ -3,7 +3,8 @@
 //! As Linux does it (`tcp_input.c`, `tcp_timer.c`): quick acknowledgments at the start, an adaptive delay after, and an interactive
 //! ("pingpong") mode in which answers carry the acknowledgments.
 
-use super::connection::{Connection, State};
+use super::connection::Connection;
+use super::signals::State;
 use crate::base::{Span, Time};
 
 /// The state of the acknowledging half.

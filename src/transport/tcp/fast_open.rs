@@ -4,8 +4,9 @@
 //! its SYN for the first data. Cookies are eight bytes. Not modelled: cookies of other lengths, and the memory of paths on which
 //! SYNs with data vanish (RFC 7413 4.1.3).
 
-use super::connection::{Connection, Events, State};
+use super::connection::Connection;
 use super::receive::arrival_of;
+use super::signals::{Events, State};
 use crate::base::Time;
 use crate::wire::{Cookie, FastOpen, Segment, Transit};
 

@@ -1,6 +1,7 @@
 //! What can be asked of a connection (Linux `tcp_info`).
 
-use super::connection::{Connection, State};
+use super::connection::Connection;
+use super::signals::State;
 use crate::base::{BitRate, Span, Time};
 use crate::transport::congestion::{INFINITE_SSTHRESH, Phase};
 

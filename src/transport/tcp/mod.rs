@@ -9,7 +9,9 @@
 //! urgent data, segmentation offload (bursts leave segment by segment), ACK compression by time, TCP-AO, MPTCP, and accurate
 //! ECN (RFC 9768).
 
+mod acknowledge;
 mod acks;
+mod bursts;
 mod config;
 mod connection;
 mod ecn;
@@ -21,15 +23,18 @@ mod predicted;
 mod receive;
 mod recovery;
 mod scoreboard;
+mod signals;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod undo;
 
 pub use super::congestion::Algorithm;
 pub use config::{Config, Constants, Profile};
-pub use connection::{Connection, Departure, Event, Next, Reason, State, Transmit, Wake};
+pub use connection::Connection;
 pub use ecn::EcnMode;
 pub use info::Info;
+pub use signals::{Departure, Event, Next, Reason, State, Transmit, Wake};
 
 use crate::wire::{Flags, Segment, Seq};
 

@@ -1,9 +1,10 @@
 //! Header prediction: the two segments that nearly all are, taken in on the short way (Jacobson, "Congestion avoidance and
 //! control", 1988). What happens is what [`super::input`] would do; a test holds the two against each other.
 
-use super::connection::{Connection, Events, State};
+use super::connection::Connection;
 use super::receive::arrival_of;
 use super::scoreboard::Plain;
+use super::signals::{Events, State};
 use super::timers::Alarm;
 use crate::base::{Span, Time};
 use crate::transport::congestion::{Ack, Control, Controller, Phase, RateSample, Window};

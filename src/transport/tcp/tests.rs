@@ -2,8 +2,9 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "random bytes, and timestamps modulo 2^32")]
 
-use super::connection::{Connection, Event, Reason, State, Wake};
+use super::connection::Connection;
 use super::predicted::PREDICT;
+use super::signals::{Event, Reason, State, Wake};
 use super::{Algorithm, Config, reset_for};
 use crate::base::{Rng, Span, Time};
 use crate::trace::Arrival;

@@ -1,8 +1,9 @@
 //! Deadlines, and what happens when they pass. Moving one later only writes a field: the world asks for the earliest.
 
-use super::connection::{Connection, Reason, State, Wake};
+use super::connection::Connection;
 use super::recovery::Due;
 use super::scoreboard::{Marks, News};
+use super::signals::{Reason, State, Wake};
 use crate::base::{Span, Time};
 use crate::transport::congestion::Phase;
 

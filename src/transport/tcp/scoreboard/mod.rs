@@ -3,132 +3,13 @@
 //! Offsets count bytes since the initial sequence number without wrapping: SYN is offset 0, data begins at 1.
 
 mod losses;
+mod words;
 
 pub(super) use losses::{RACK_PERSIST, Rack};
+pub(super) use words::{Marks, News, Plain, Rating, Sent};
 
 use crate::base::{Span, Time};
 use std::collections::VecDeque;
-
-/// Marks of a segment.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(super) struct Marks(u8);
-
-impl Marks {
-    /// Selectively acknowledged.
-    pub(super) const SACKED: u8 = 1;
-    /// Considered lost.
-    pub(super) const LOST: u8 = 2;
-    /// Retransmitted, and the retransmission is thought to be in flight.
-    pub(super) const RETRANSMITTED: u8 = 4;
-    /// Retransmitted at some time.
-    pub(super) const EVER: u8 = 8;
-    /// Carries FIN.
-    pub(super) const FIN: u8 = 16;
-    /// Carries SYN.
-    pub(super) const SYN: u8 = 32;
-    /// Sent while the application had no more.
-    pub(super) const APP_LIMITED: u8 = 64;
-    /// Its delivery has been counted for the rate.
-    pub(super) const RATED: u8 = 128;
-
-    #[inline]
-    pub(super) const fn any(self, marks: u8) -> bool {
-        self.0 & marks != 0
-    }
-
-    #[inline]
-    pub(super) const fn set(&mut self, marks: u8) {
-        self.0 |= marks;
-    }
-
-    #[inline]
-    pub(super) const fn clear(&mut self, marks: u8) {
-        self.0 &= !marks;
-    }
-}
-
-/// One segment that has been sent.
-#[derive(Clone, Copy, Debug)]
-#[expect(clippy::struct_field_names, reason = "first and last sent are what the field calls them")]
-pub(super) struct Sent {
-    /// First offset.
-    pub(super) start: u64,
-    /// Offset after the last, SYN and FIN counted.
-    pub(super) end: u64,
-    /// First transmission.
-    pub(super) first_sent: Time,
-    /// Last transmission.
-    pub(super) sent: Time,
-    /// [`Scoreboard::delivered`] at the last transmission.
-    pub(super) delivered: u64,
-    /// When that count was reached.
-    pub(super) delivered_at: Time,
-    /// Start of the sending phase of the rate sample that this segment will give.
-    pub(super) phase_start: Time,
-    pub(super) marks: Marks,
-}
-
-/// What an ACK has told the sender, in flags as the rest of the machine needs them.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct News {
-    /// SND.UNA advanced.
-    pub(super) advanced: bool,
-    /// Data (not only SYN) was acknowledged cumulatively.
-    pub(super) data_acked: bool,
-    /// SYN was acknowledged.
-    pub(super) syn_acked: bool,
-    /// Something was newly SACKed.
-    pub(super) sacked: bool,
-    /// A D-SACK came.
-    pub(super) dsack: bool,
-    /// It was about the tail loss probe.
-    pub(super) dsack_of_probe: bool,
-    /// Data sent before the current recovery and never retransmitted was acknowledged, cumulatively or selectively.
-    pub(super) original_acked: bool,
-    /// A retransmitted segment was acknowledged cumulatively.
-    pub(super) retransmission_acked: bool,
-    /// A retransmission was found lost.
-    pub(super) retransmission_lost: bool,
-    /// The head of the queue is SACKed: the receiver has taken back what it SACKed.
-    pub(super) reneged: bool,
-    /// The retransmission timer is to be set anew.
-    pub(super) rearm: bool,
-    /// Segments newly delivered, cumulatively or selectively.
-    pub(super) delivered: u32,
-    /// Segments newly marked lost.
-    pub(super) lost: u32,
-    /// Round-trip time of the first and of the last segment acknowledged cumulatively and never retransmitted.
-    pub(super) first_acked: Option<Time>,
-    pub(super) last_acked: Option<Time>,
-    /// When the first and last newly SACKed, never retransmitted segments had been sent.
-    pub(super) first_sacked: Option<Time>,
-    pub(super) last_sacked: Option<Time>,
-}
-
-/// The delivery-rate sample under construction (Linux `rate_sample`).
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Rating {
-    pub(super) prior_delivered: u64,
-    pub(super) prior_at: Option<Time>,
-    pub(super) send_interval: Span,
-    pub(super) app_limited: bool,
-    newest: (Time, u64),
-}
-
-/// What an ACK comes to that acknowledges whole segments which were sent once and never reported before.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Plain {
-    /// Segments.
-    pub(super) count: u32,
-    /// When the first and the last of them were sent.
-    pub(super) first_sent: Time,
-    pub(super) last_sent: Time,
-    /// The delivery-rate sample, as in [`Rating`].
-    pub(super) prior_delivered: u64,
-    pub(super) prior_at: Time,
-    pub(super) send_interval: Span,
-    pub(super) app_limited: bool,
-}
 
 /// The segments in flight.
 #[derive(Debug)]
