@@ -4,20 +4,27 @@
 //! each kind of record costs one test of the mask. Nothing in the model reads a record, so removing every observer changes
 //! nothing but speed.
 
+mod arrival;
 mod balancing;
 mod cdn;
+mod delivery;
 mod notice;
+mod packet;
 mod record;
+mod request;
+mod sender;
 mod serving;
 mod store;
 
+pub use arrival::Arrival;
 pub use balancing::{Balanced, BalancedEvent, Judged, Judgement, Probed, Refusal, Refused, Registration, Standing};
 pub use cdn::{CacheEvent, CacheRecord, Changed, Handling, Served};
+pub use delivery::{Echo, Message, MessageSent, Progress};
 pub use notice::{Announcement, FaultChange, Lost, Notice, Rerouted, What};
-pub use record::{
-    Arrival, Cause, Circuit, Echo, Exchange, Failure, Lookup, Message, MessageSent, PacketEvent, PacketRecord,
-    Progress, QuicKind, QuicLost, Record, Recovery, Request, RequestStarted, Series, Tripped, Try, Verdict,
-};
+pub use packet::{Cause, PacketEvent, PacketRecord};
+pub use record::Record;
+pub use request::{Circuit, Exchange, Failure, Lookup, Request, RequestStarted, Tripped, Try, Verdict};
+pub use sender::{QuicKind, QuicLost, Recovery, Series};
 pub use serving::{Charge, Forwarded, Limited, Returned, SessionEvent, SessionUse, TurnedAway, Turning};
 pub use store::{StoreEvent, StoreRecord};
 

@@ -2,8 +2,8 @@
 
 use super::form::{Fields, Form};
 use super::nodes::Nodes;
-use super::{Problems, inner};
-use crate::scenario::ast::{Kind, Span, Value};
+use super::{Problems, inner, value};
+use crate::scenario::ast::{Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::{Anycast, Node, NodeKind, Plan};
 
@@ -25,12 +25,8 @@ pub(super) fn read(nodes: &Nodes<'_>, plan: &mut Plan, problems: &mut Problems) 
 }
 
 fn members_of(value: &Value, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems) -> Vec<u32> {
-    let values = match &value.kind {
-        Kind::List(values) => values.as_slice(),
-        _ => std::slice::from_ref(value),
-    };
     let mut members: Vec<u32> = Vec::new();
-    for value in values {
+    for value in value::each(value) {
         for &node in nodes.find(value, problems).unwrap_or_default() {
             let member = &plan.nodes[node as usize];
             if !may_announce(&member.kind) {

@@ -5,7 +5,7 @@ mod rules;
 
 use super::form::{Fields, Form, joined, list, similar};
 use super::nodes::Nodes;
-use super::{Problems, inner, named_entries, tls, value};
+use super::{Problems, backends, inner, named_entries, tls, value};
 use crate::base::Time;
 use crate::scenario::ast::{Kind, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
@@ -246,45 +246,28 @@ fn upstream(fields: &Fields<'_>, settings: &mut Pool, targets: &[Target], plan: 
     }
 }
 
+static WORDS: backends::Words = backends::Words {
+    within: "the pool",
+    once: "name it once; `weights` give it more",
+    nobody: "the pool has no members",
+};
+
 /// The members: servers that listen on one port, with their weights and when they are taken out.
 fn targets(fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems) -> Option<Vec<Target>> {
     let value = fields.need("to", "\"servers\"", problems)?;
-    let values = match &value.kind {
-        Kind::List(values) => values.as_slice(),
-        _ => std::slice::from_ref(value),
+    let target = |node: u32, value: &Value, problems: &mut Problems| {
+        let server = &plan.nodes[node as usize];
+        let NodeKind::Server(config) = &server.kind else {
+            problems.add(
+                Diagnostic::error(Code::WrongRole, inner(value), format!("`{}` is no server", server.name))
+                    .also(server.declared, format!("a `{}`", server.kind.name()))
+                    .help("a balancer's backends are nodes declared as `Server(..)`"),
+            );
+            return None;
+        };
+        Some(Target { node, port: config.port, tls: config.tls.is_some(), weight: 1, drain: None })
     };
-    let mut targets: Vec<Target> = Vec::new();
-    for value in values {
-        for &node in nodes.find(value, problems)? {
-            let server = &plan.nodes[node as usize];
-            let NodeKind::Server(config) = &server.kind else {
-                problems.add(
-                    Diagnostic::error(Code::WrongRole, inner(value), format!("`{}` is no server", server.name))
-                        .also(server.declared, format!("a `{}`", server.kind.name()))
-                        .help("a balancer's backends are nodes declared as `Server(..)`"),
-                );
-                return None;
-            };
-            if targets.iter().any(|other| other.node == node) {
-                problems.add(
-                    Diagnostic::error(
-                        Code::DuplicateName,
-                        inner(value),
-                        format!("`{}` is in the pool already", server.name),
-                    )
-                    .help("name it once; `weights` give it more"),
-                );
-                return None;
-            }
-            let tls = config.tls.is_some();
-            targets.push(Target { node, port: config.port, tls, weight: 1, drain: None });
-        }
-    }
-    if targets.is_empty() {
-        problems.add(Diagnostic::error(Code::Empty, value.span, "the pool has no members"));
-        return None;
-    }
-    targets.sort_by_key(|target| target.node);
+    let mut targets = backends::read(value, &WORDS, nodes, plan, problems, target)?;
     for (name, entry) in ["weights", "drain"].into_iter().filter_map(|name| Some((name, fields.get(name)?))) {
         for (member, span, entry) in named_entries(entry, &format!("`{name}`"), problems) {
             let Some(found) = nodes.find_name(member, span, problems) else { continue };

@@ -1,7 +1,7 @@
 //! What answers say to caches: `cache_control` and `vary` of a server's routes.
 
 use super::{Problems, inner, value};
-use crate::scenario::ast::{Kind, Value};
+use crate::scenario::ast::Value;
 use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::schema::form::{list, similar};
 use crate::service::cdn::control::{CacheControl, TABLE, Why};
@@ -28,12 +28,8 @@ pub(super) fn cache_control(value: &Value, problems: &mut Problems) -> Option<St
 
 /// Names of header fields, one or a list.
 pub(super) fn vary(value: &Value, problems: &mut Problems) -> Vec<String> {
-    let values = match &value.kind {
-        Kind::List(values) => values.as_slice(),
-        _ => std::slice::from_ref(value),
-    };
     let mut names: Vec<String> = Vec::new();
-    for value in values {
+    for value in value::each(value) {
         let Some(name) = value::text(value, "the name of a header field", problems) else { continue };
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
             problems.add(

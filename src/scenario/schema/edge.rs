@@ -4,7 +4,7 @@ use super::balancer::pool_of;
 use super::form::{Fields, Form};
 use super::nodes::Nodes;
 use super::paths::Paths;
-use super::{Problems, inner, value};
+use super::{Problems, backends, inner, value};
 use crate::scenario::ast::{Kind, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::{EdgeNode, NodeKind, Plan, PurgeControl, Target};
@@ -147,76 +147,49 @@ pub(super) fn read(nodes: &Nodes<'_>, plan: &mut Plan, problems: &mut Problems) 
     }
 }
 
-fn each(value: &Value) -> &[Value] {
-    match &value.kind {
-        Kind::List(values) => values,
-        _ => std::slice::from_ref(value),
-    }
-}
+static WORDS: backends::Words =
+    backends::Words { within: "`to`", once: "name it once", nobody: "this edge has nobody to fetch from" };
 
 /// Whom an edge asks: servers and balancers in the clear, or other edges.
 fn targets(fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems) -> Option<Vec<Target>> {
     let value = fields.need("to", "\"origin\"", problems)?;
-    let mut targets: Vec<Target> = Vec::new();
-    for value in each(value) {
-        for &node in nodes.find(value, problems)? {
-            let known = &plan.nodes[node as usize];
-            let tls =
-                |node: u32| matches!(&plan.nodes[node as usize].kind, NodeKind::Server(server) if server.tls.is_some());
-            let (port, secure) = match &known.kind {
-                NodeKind::Server(server) => (server.port, server.tls.is_some()),
-                NodeKind::Balancer(balancer) => {
-                    let through = !balancer.layer.sees_requests() && balancer.targets().any(|target| tls(target.node));
-                    (balancer.port, balancer.tls.is_some() || through)
-                }
-                NodeKind::Edge(edge) => (edge.settings.port, false),
-                other => {
-                    problems.add(
-                        Diagnostic::error(Code::WrongRole, inner(value), format!("`{}` is no origin", known.name))
-                            .also(known.declared, format!("a `{}`", other.name()))
-                            .help("an edge fetches from a `Server`, a `Balancer` or another `Edge`"),
-                    );
-                    return None;
-                }
-            };
-            if secure {
-                problems.add(
-                    Diagnostic::error(
-                        Code::Contradiction,
-                        inner(value),
-                        format!("`{}` speaks nothing but TLS", known.name),
-                    )
-                    .also(known.declared, "declared here")
-                    .help("an edge fetches in the clear: take `tls` away"),
-                );
-                return None;
-            }
-            if targets.iter().any(|other| other.node == node) {
-                problems.add(
-                    Diagnostic::error(
-                        Code::DuplicateName,
-                        inner(value),
-                        format!("`{}` is in `to` already", known.name),
-                    )
-                    .help("name it once"),
-                );
-                return None;
-            }
-            targets.push(Target { node, port, tls: false, weight: 1, drain: None });
+    backends::read(value, &WORDS, nodes, plan, problems, |node, value, problems| target(node, value, plan, problems))
+}
+
+fn target(node: u32, value: &Value, plan: &Plan, problems: &mut Problems) -> Option<Target> {
+    let known = &plan.nodes[node as usize];
+    let tls = |node: u32| matches!(&plan.nodes[node as usize].kind, NodeKind::Server(server) if server.tls.is_some());
+    let (port, secure) = match &known.kind {
+        NodeKind::Server(server) => (server.port, server.tls.is_some()),
+        NodeKind::Balancer(balancer) => {
+            let through = !balancer.layer.sees_requests() && balancer.targets().any(|target| tls(target.node));
+            (balancer.port, balancer.tls.is_some() || through)
         }
-    }
-    if targets.is_empty() {
-        problems.add(Diagnostic::error(Code::Empty, value.span, "this edge has nobody to fetch from"));
+        NodeKind::Edge(edge) => (edge.settings.port, false),
+        other => {
+            problems.add(
+                Diagnostic::error(Code::WrongRole, inner(value), format!("`{}` is no origin", known.name))
+                    .also(known.declared, format!("a `{}`", other.name()))
+                    .help("an edge fetches from a `Server`, a `Balancer` or another `Edge`"),
+            );
+            return None;
+        }
+    };
+    if secure {
+        problems.add(
+            Diagnostic::error(Code::Contradiction, inner(value), format!("`{}` speaks nothing but TLS", known.name))
+                .also(known.declared, "declared here")
+                .help("an edge fetches in the clear: take `tls` away"),
+        );
         return None;
     }
-    targets.sort_by_key(|target| target.node);
-    Some(targets)
+    Some(Target { node, port, tls: false, weight: 1, drain: None })
 }
 
 fn edges(fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems) -> Option<Vec<u32>> {
     let value = fields.need("edges", "\"edge\"", problems)?;
     let mut edges: Vec<u32> = Vec::new();
-    for value in each(value) {
+    for value in value::each(value) {
         for &node in nodes.find(value, problems)? {
             let known = &plan.nodes[node as usize];
             if !matches!(known.kind, NodeKind::Edge(_)) {

@@ -1,6 +1,7 @@
 //! From the tree of a file to a plan: every field read, every default filled in, every fault collected.
 
 mod anycast;
+mod backends;
 mod balancer;
 mod caching;
 mod cluster;

@@ -432,12 +432,8 @@ impl Nodes<'_> {
     }
 
     fn named_resolvers(&self, value: &Value, plan: &Plan, problems: &mut Problems) -> Option<Vec<u32>> {
-        let values = match &value.kind {
-            Kind::List(values) => values.as_slice(),
-            _ => std::slice::from_ref(value),
-        };
         let mut all = Vec::new();
-        for value in values {
+        for value in value::each(value) {
             let found = self.find(value, problems)?;
             let resolves = |node: &u32| {
                 let is = |&node: &u32| matches!(plan.nodes[node as usize].kind, NodeKind::Resolver(_));

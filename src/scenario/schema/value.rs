@@ -9,6 +9,14 @@ use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::quantity::{self, Frequency, Problem};
 use std::ops::RangeInclusive;
 
+/// The values of a list; a value that is none stands for a list of itself.
+pub(super) fn each(value: &Value) -> &[Value] {
+    match &value.kind {
+        Kind::List(values) => values,
+        _ => std::slice::from_ref(value),
+    }
+}
+
 /// A text.
 pub(super) fn text<'a>(value: &'a Value, what: &str, problems: &mut Problems) -> Option<&'a str> {
     match &value.kind {

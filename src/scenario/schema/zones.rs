@@ -201,10 +201,7 @@ fn addresses(
     records: &mut Vec<Record>,
     problems: &mut Problems,
 ) {
-    let values = match &value.kind {
-        Kind::List(values) => values.as_slice(),
-        _ => std::slice::from_ref(value),
-    };
+    let values = value::each(value);
     if values.is_empty() {
         problems.add(Diagnostic::error(Code::Empty, value.span, format!("`{name}` has no addresses")));
     }

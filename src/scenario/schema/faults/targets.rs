@@ -122,12 +122,8 @@ pub(super) fn nodes(
 
 /// The nodes of a list of names, in ascending order.
 pub(super) fn set(context: &Context<'_, '_>, value: &Value, problems: &mut Problems) -> Option<(String, Vec<u32>)> {
-    let values = match &value.kind {
-        Kind::List(values) => values.as_slice(),
-        _ => std::slice::from_ref(value),
-    };
     let (mut all, mut names) = (Vec::new(), Vec::new());
-    for value in values {
+    for value in value::each(value) {
         let found = context.nodes.find(value, problems)?;
         if !Nodes::are_machines(value, found, context.plan, problems) {
             return None;
