@@ -10,7 +10,7 @@ use super::pool::PacketId;
 use super::{Direction, Event, World};
 use crate::base::{Id, Time};
 use crate::engine::{Key, Wheel};
-use crate::host::{Answer, Echoed, Ticker};
+use crate::host::{Answer, Call, Echoed, Ticker};
 use crate::ip::{self, Verdict};
 use crate::link::{Fate, Offered};
 use crate::topo::Egress;
@@ -158,7 +158,11 @@ impl World {
     #[inline]
     fn serve_calls(&mut self) {
         while let Some((node, call)) = self.executor.next_call() {
-            self.call(node, call);
+            match call {
+                // Taken apart where it is taken out.
+                Call::SendTo { socket, to, payload, flow, from } => self.send_to(socket, (from, to), payload, flow),
+                call => self.call(node, call),
+            }
         }
     }
 
