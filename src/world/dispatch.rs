@@ -7,6 +7,7 @@
 
 use super::node::Node;
 use super::pool::PacketId;
+use super::ways::UNKNOWN;
 use super::{Direction, Event, World};
 use crate::base::{Id, Time};
 use crate::engine::{Key, Wheel};
@@ -60,29 +61,43 @@ impl World {
             self.arrivals.set(direction, next);
         }
         let (packet, size) = self.packets.sized_mut(id);
-        let router = &self.nodes[to as usize].router;
-        if packet.dst == router.address() {
-            if matches!(packet.body, Body::Tcp(_)) {
-                self.tally.delivered += 1;
-                self.tcp_input::<true>(to, id);
-            } else {
-                self.deliver(to, id);
+        let mut egress = end.ways.to(packet.dst);
+        if egress == UNKNOWN {
+            let router = &self.nodes[to as usize].router;
+            if packet.dst == router.address() {
+                if matches!(packet.body, Body::Tcp(_)) {
+                    self.tally.delivered += 1;
+                    self.tcp_input::<true>(to, id);
+                } else {
+                    self.deliver(to, id);
+                }
+                if self.answered {
+                    self.settle();
+                }
+                return;
             }
-        } else if let Some(egress) = router.forwards(packet)
-            && let link = &mut self.directions[egress.index()].link
-            && u32::from(size) <= link.mtu()
+            egress = match router.only_way(packet.dst) {
+                Some(only) => {
+                    end.ways.keep(packet.dst, only);
+                    only
+                }
+                None => router.way_of_several(packet).unwrap_or(UNKNOWN),
+            };
+        }
+        if packet.ttl > 1
+            && let Some(next) = self.directions.get_mut(egress.index())
+            && u32::from(size) <= next.link.mtu()
         {
             packet.ttl -= 1;
-            match link.offer(id, size, packet, time) {
+            match next.link.offer(id, size, packet, time) {
                 Offered::Behind => {}
                 Offered::First(arrival) => self.arrivals.set_later(egress.number(), arrival),
                 Offered::Refused(cause) => self.refused(to, egress.number(), id, cause),
             }
             // No program learns of that.
             return;
-        } else {
-            self.arrive(to, id);
         }
+        self.arrive(to, id);
         if self.answered {
             self.settle();
         }
