@@ -268,8 +268,7 @@ impl Writer {
     /// The message with this index, which is due at `due`.
     #[inline]
     fn message(&self, index: u64, due: Time) -> Payload {
-        let head: [u8; HEAD] =
-            (u128::from(self.numbering.at(index)) << 64 | u128::from(due.as_nanos())).to_be_bytes();
+        let head: [u8; HEAD] = (u128::from(self.numbering.at(index)) << 64 | u128::from(due.as_nanos())).to_be_bytes();
         Payload::headed(head, self.bytes - MIN_BYTES)
     }
 }

@@ -7,7 +7,7 @@
 
 use super::node::Node;
 use super::pool::PacketId;
-use super::ways::UNKNOWN;
+use super::ways::NOWHERE;
 use super::{Direction, Event, World};
 use crate::base::{Id, Time};
 use crate::engine::{Key, Wheel};
@@ -61,8 +61,9 @@ impl World {
             self.arrivals.set(direction, next);
         }
         let (packet, size) = self.packets.sized_mut(id);
-        let mut egress = end.ways.to(packet.dst);
-        if egress == UNKNOWN {
+        let egress = if let Some(known) = end.ways.to(packet.dst) {
+            known
+        } else {
             let router = &self.nodes[to as usize].router;
             if packet.dst == router.address() {
                 if matches!(packet.body, Body::Tcp(_)) {
@@ -76,14 +77,13 @@ impl World {
                 }
                 return;
             }
-            egress = match router.only_way(packet.dst) {
-                Some(only) => {
-                    end.ways.keep(packet.dst, only);
-                    only
-                }
-                None => router.way_of_several(packet).unwrap_or(UNKNOWN),
-            };
-        }
+            if let Some(only) = router.only_way(packet.dst) {
+                end.ways.keep(packet.dst, only);
+                only
+            } else {
+                router.way_of_several(packet).unwrap_or(NOWHERE)
+            }
+        };
         if packet.ttl > 1
             && let Some(next) = self.directions.get_mut(egress.index())
             && u32::from(size) <= next.link.mtu()

@@ -12,17 +12,17 @@ const PLACES: u8 = 8;
 #[derive(Clone, Debug)]
 pub(super) struct Ways([(Ipv4Addr, Egress); PLACES as usize]);
 
-/// No way known: no world has so many directions.
-pub(super) const UNKNOWN: Egress = Egress::from_number(u32::MAX);
+/// No way: no world has so many directions.
+pub(super) const NOWHERE: Egress = Egress::from_number(u32::MAX);
 
 impl Ways {
-    pub(super) const NONE: Self = Self([(Ipv4Addr::UNSPECIFIED, UNKNOWN); PLACES as usize]);
+    pub(super) const NONE: Self = Self([(Ipv4Addr::UNSPECIFIED, NOWHERE); PLACES as usize]);
 
-    /// The way to an address, or [`UNKNOWN`].
+    /// The way to an address, if it is known; for no address at all, [`NOWHERE`].
     #[inline]
-    pub(super) fn to(&self, address: Ipv4Addr) -> Egress {
+    pub(super) fn to(&self, address: Ipv4Addr) -> Option<Egress> {
         let (known, egress) = self.0[place(address)];
-        if known == address { egress } else { UNKNOWN }
+        (known == address).then_some(egress)
     }
 
     /// Keeps a way, in the place of another if need be.
@@ -44,12 +44,13 @@ mod tests {
     #[test]
     fn a_way_is_known_until_another_takes_its_place() {
         let address = |last| Ipv4Addr::new(10, 0, 0, last);
+        let way = |number| Some(Egress::from_number(number));
         let mut ways = Ways::NONE;
-        assert_eq!((ways.to(address(1)), ways.to(Ipv4Addr::UNSPECIFIED)), (UNKNOWN, UNKNOWN));
+        assert_eq!((ways.to(address(1)), ways.to(Ipv4Addr::UNSPECIFIED)), (None, Some(NOWHERE)));
         ways.keep(address(1), Egress::from_number(4));
         ways.keep(address(2), Egress::from_number(6));
-        assert_eq!((ways.to(address(1)), ways.to(address(2))), (Egress::from_number(4), Egress::from_number(6)));
+        assert_eq!((ways.to(address(1)), ways.to(address(2))), (way(4), way(6)));
         ways.keep(address(9), Egress::from_number(8));
-        assert_eq!((ways.to(address(1)), ways.to(address(9))), (UNKNOWN, Egress::from_number(8)));
+        assert_eq!((ways.to(address(1)), ways.to(address(9))), (None, way(8)));
     }
 }
