@@ -268,7 +268,7 @@ fn store(fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Pro
     }
     problems.add(
         Diagnostic::error(Code::WrongRole, inner(value), format!("`{}` is no store", node.name))
-            .also(node.declared, format!("a `{}`", node.kind.name()))
+            .also(node.declared, node.kind.described())
             .help("name a node declared as `Store(..)`"),
     );
     None
