@@ -72,10 +72,11 @@ pub const fn phases(kind: &TrafficKind) -> &'static [&'static str] {
     }
 }
 
-const REQUEST_PHASES: [&str; 26] = [
+const REQUEST_PHASES: [&str; 27] = [
     "held",
     "backoff",
     "earlier_tries",
+    "dead_connection",
     "dns",
     "connect",
     "tls",
