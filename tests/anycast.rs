@@ -64,6 +64,28 @@ fn an_address_moves_when_routing_has_followed_and_not_earlier() {
     assert!((999..=1_001).contains(&far), "{far} were answered from afar");
 }
 
+/// Who is asking when his machine dies asks a dead connection: the packets are lost until routing has followed, then the other machine, which
+/// knows nothing of the connection, resets it, and a fresh one takes a round trip to the far end. Both are told apart.
+#[test]
+fn the_time_on_a_dead_connection_is_not_the_time_of_the_new_ones_handshake() {
+    let outcome = two(
+        SERVERS,
+        "",
+        r#"routing: (reconverge: "700ms"),
+        traffic: { "pages": Http(from: "user", to: "http://front/", arrivals: Every("2s"), until: "20s") },
+        faults: [Crash(node: "near", how: Silence, at: "9500ms")]"#,
+    );
+    let slowest = &outcome.traffic["pages"].slowest.as_ref().unwrap();
+    let of = |phase: &str| slowest.phases_ns[phase] / slowest.count;
+    // Asked at 10 s, at 10.2 s routes have followed: the next retransmission after that, of a timer that doubles from somewhat over 200 ms,
+    // comes to the other one, and its reset back.
+    let dead = of("dead_connection") / MS;
+    assert!((200 + 100..3 * 210 + 100).contains(&dead), "{slowest:?}");
+    assert!((100 * MS..101 * MS).contains(&of("connect")), "{slowest:?}");
+    assert_eq!(outcome.traffic["pages"].counts.failed, 0);
+    assert_eq!(outcome.traffic["pages"].median.as_ref().unwrap().phases_ns["dead_connection"], 0);
+}
+
 /// A check every second with 300 ms of patience, out after three: a machine that is too slow from 10 s on is found so between 12.3 and 13.3 s.
 /// It is withdrawn then and not before, and announced again when it has answered as often as it takes.
 #[test]

@@ -139,6 +139,25 @@ fn run_writes_results_that_plot_reads() {
     stdout(&["plot", "time", &out, "--traffic", "pages"]);
 }
 
+/// What a user waited for is drawn: the connection that died under him, and what was asked behind the machine that answered.
+#[test]
+fn explain_draws_dead_connections_purges_and_registries() {
+    let anycast = "scenarios/anycast.ron";
+    let text = stdout(&["explain", anycast, "--traffic", "paris", "--slowest", "--packets", "--width", "180"]);
+    assert!(
+        text.contains("on a dead connection") && text.contains("failed: reset, after 3 retransmission timeouts"),
+        "{text}"
+    );
+    let again = text.lines().filter(|line| line.contains("GET /") && line.contains("(again)")).count();
+    assert_eq!(again, 4, "three of a timer, one to the new machine:\n{text}");
+    assert!(text.contains("RST") && text.contains("SYN seq 0"), "{text}");
+    let text = stdout(&["explain", "scenarios/purge.ron", "--traffic", "purge", "--packets", "--width", "160"]);
+    assert_eq!(text.lines().filter(|line| line.contains("PURGE /price")).count(), 1 + 5, "{text}");
+    let first = ["explain", "scenarios/client-side-balancing.ron", "--traffic", "asked", "--request", "0", "--packets"];
+    let text = stdout(&first);
+    assert!(text.contains("waited for the registry's first list") && text.contains("GET /services/"), "{text}");
+}
+
 #[test]
 fn explain_tells_where_the_time_of_one_request_went() {
     insta::assert_snapshot!(

@@ -3,7 +3,7 @@
 use lightlag::base::{Span, Time};
 use lightlag::observe::{Cases, Pick};
 use lightlag::report::{Style, explain};
-use lightlag::trace::{Arrival, Echo, Exchange, Failure, Lookup, Record, Request};
+use lightlag::trace::{Arrival, Directory, Echo, Exchange, Failure, Lookup, Record, Request};
 use std::net::Ipv4Addr;
 
 const fn at(micros: u64) -> Time {
@@ -41,7 +41,7 @@ fn request(number: u64, recovery: u64) -> [Record; 3] {
         ..Request::begun(0, number, 0, at(0))
     };
     let exchange = Exchange { started: at(84_330), ..Exchange::at_once(flow, 0, 2, way(56_360, 0), at(89_530)) };
-    let lookup = Lookup { node: 0, start: at(0), end: at(420), flow: 1, tries: 1 };
+    let lookup = Lookup { node: 0, start: at(0), end: at(420), flow: 1, of: Directory::Resolver { tries: 1 } };
     [Record::Lookup(lookup), Record::Exchange(exchange), Record::Request(request)]
 }
 

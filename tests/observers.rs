@@ -2,7 +2,7 @@
 
 use lightlag::base::{BitRate, Ratio, Span, Time};
 use lightlag::link;
-use lightlag::observe::sequence::{self, Cast, Charset, Sequence};
+use lightlag::observe::sequence::{self, Cast, Charset, Sequence, Stretch};
 use lightlag::observe::{Cases, Kind, Metrics, Phase, Pick, Plan, Traffic};
 use lightlag::service::messages::{self, Carrier};
 use lightlag::service::{Limit, Numbering};
@@ -78,7 +78,9 @@ fn run(mask: Mask, loss: f64) -> (World, Traffic, Cases, Sequence) {
         sessions: false,
     }]);
     let mut cases = Cases::new(0);
-    let mut sequence = Sequence::new(&(1..=u64::from(u8::MAX)).collect::<Vec<_>>(), &cast(&world));
+    let to = Time::ZERO + Span::from_millis(99);
+    let stretches: Vec<_> = (1..=u64::from(u8::MAX)).map(|flow| Stretch { flow, from: Time::ZERO, to }).collect();
+    let mut sequence = Sequence::new(&stretches, &cast(&world));
     let until = Time::ZERO + Span::from_secs(60);
     loop {
         let more = world.advance(until, 100);
@@ -138,7 +140,7 @@ fn the_packets_of_a_message_can_be_drawn() {
     let case = cases.pick(Pick::Slowest).unwrap();
     assert_eq!(case.latency(), Span::from_millis(23));
     // The first hundred milliseconds: five pairs.
-    let steps = sequence.steps(Time::ZERO, Time::ZERO + Span::from_millis(99));
+    let steps = sequence.steps();
     assert!(steps.len() >= 10, "{}", steps.len());
     let drawn = sequence::draw(&steps[..10], &cast(&world), Time::ZERO, 100, Charset::Unicode);
     insta::assert_snapshot!(drawn);

@@ -9,7 +9,7 @@ use lightlag::service::messages::{self, Carrier};
 use lightlag::service::stub::{self, Stub};
 use lightlag::service::{Limit, Numbering, authority, bulk, ping, resolver, server, traceroute};
 use lightlag::topo::Role;
-use lightlag::trace::{Exchange, Failure, Lookup, Mask, Record, Request};
+use lightlag::trace::{Directory, Exchange, Failure, Lookup, Mask, Record, Request};
 use lightlag::transport::tcp;
 use lightlag::world::{Blueprint, World};
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -369,7 +369,7 @@ fn a_page_by_name_takes_three_round_trips_and_the_next_one_takes_one() {
         _ => None,
     });
     assert_eq!(lookups.len(), 1);
-    assert_eq!((lookups[0].flow, lookups[0].tries), (requests[0].lookup_flow, 1));
+    assert_eq!((lookups[0].flow, lookups[0].of), (requests[0].lookup_flow, Directory::Resolver { tries: 1 }));
 }
 
 /// Half of all packets on the user's link are lost: the stub asks again after five seconds, and gives up after ten.

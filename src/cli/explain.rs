@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Explain, terminal: &Terminal) -> Result<Status, Failure
         let cast = cast(&loaded, nodes);
         let mut sequence = match case.story {
             Story::Echo(Echo { sent, ttl, answer, .. }) => Sequence::of_echo(EchoMark { sent, ttl, answer }, &cast),
-            _ => Sequence::new(&case.flows(), &cast),
+            _ => Sequence::new(&cases.stretches(case), &cast),
         };
         observe(&loaded, args, &mut sequence, terminal);
         text.push_str(&diagram(args, case, &sequence, &cast));
@@ -131,7 +131,7 @@ fn missing(args: &Explain, name: &str, known: usize) -> Failure {
 
 /// The packets of a case as a diagram.
 fn diagram(args: &Explain, case: &Case, sequence: &Sequence, cast: &Cast) -> String {
-    let steps = sequence.steps(case.start, case.end);
+    let steps = sequence.steps();
     if steps.is_empty() {
         return "\nnone of its packets is known\n".into();
     }

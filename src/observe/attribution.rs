@@ -82,6 +82,7 @@ pub fn of_request(request: &Request, exchange: Option<&Exchange>) -> RequestShar
     walk.step(Phase::Held, walk.at.saturating_add(request.held));
     walk.step(Phase::Backoff, walk.at.saturating_add(request.backoff).min(request.tried));
     walk.step(Phase::EarlierTries, request.tried);
+    walk.step(Phase::DeadConnection, request.renewed);
     walk.step(Phase::Dns, request.resolved);
     walk.step(Phase::Connect, request.connected);
     walk.step(Phase::Tls, request.secured);

@@ -6,8 +6,11 @@ use super::metrics::Kind;
 use super::parts::Part;
 use super::phase::{Budget, Phase};
 use super::samples::{Percentile, Sample, Samples};
+use super::sequence::Stretch;
 use crate::base::{Span, Time};
-use crate::trace::{Echo, Exchange, Failure, Forwarded, Lookup, Message, Record, Request, Returned, Try};
+use crate::trace::{
+    DeadConnection, Echo, Exchange, Failure, Forwarded, Lookup, Message, Notice, Record, Request, Returned, Try, What,
+};
 use std::collections::BTreeMap;
 
 /// What happened in a case.
@@ -37,6 +40,8 @@ pub struct Case {
     pub story: Story,
     /// Its tries, where there may be several, in the order of their beginning.
     tries: Vec<Try>,
+    /// Dead connections that it met, in the order of time.
+    dead: Vec<DeadConnection>,
     phases: &'static [Phase],
     shares: Vec<Span>,
 }
@@ -54,17 +59,6 @@ impl Case {
         Budget::new(self.phases, &self.shares)
     }
 
-    /// The flows whose packets belong to it.
-    #[must_use]
-    pub fn flows(&self) -> Vec<u64> {
-        let flows = match self.story {
-            Story::Request(request, ..) => vec![request.lookup_flow, request.flow],
-            Story::Message(message) => vec![message.flow],
-            Story::Echo(_) => vec![],
-        };
-        flows.into_iter().filter(|&flow| flow != 0).collect()
-    }
-
     fn of_request(request: Request, exchange: Option<Exchange>, lookup: Option<Lookup>) -> Self {
         Self {
             number: request.number,
@@ -74,6 +68,7 @@ impl Case {
             story: Story::Request(request, exchange, lookup),
             phases: Phase::REQUEST,
             tries: Vec::new(),
+            dead: Vec::new(),
             shares: attribution::of_request(&request, exchange.as_ref()).to_vec(),
         }
     }
@@ -86,6 +81,7 @@ impl Case {
             failure: None,
             story: Story::Message(message),
             tries: Vec::new(),
+            dead: Vec::new(),
             phases: Phase::MESSAGE,
             shares: attribution::of_message(&message).to_vec(),
         }
@@ -100,11 +96,15 @@ impl Case {
             failure: echo.answer.is_none().then_some(Failure::Timeout),
             story: Story::Echo(echo),
             tries: Vec::new(),
+            dead: Vec::new(),
             phases: Phase::ECHO,
             shares: shares.to_vec(),
         }
     }
 }
+
+/// Of what was asked behind a request, so many flows are drawn, the slowest: a wide fan-out has more lifelines than a line has columns.
+const DRAWN: usize = 8;
 
 /// Which case to pick.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -131,6 +131,10 @@ pub struct Cases {
     returns: BTreeMap<(u64, u32), Returned>,
     /// Tries of requests that have not ended.
     tries: BTreeMap<u64, Vec<Try>>,
+    /// Dead connections that requests met which have not ended.
+    dead: BTreeMap<u64, Vec<DeadConnection>>,
+    /// When retransmission timers expired, by flow.
+    timeouts: BTreeMap<u64, Vec<Time>>,
     all: BTreeMap<u64, Case>,
     fetches: Fetches,
 }
@@ -147,6 +151,8 @@ impl Cases {
             forwards: BTreeMap::new(),
             returns: BTreeMap::new(),
             tries: BTreeMap::new(),
+            dead: BTreeMap::new(),
+            timeouts: BTreeMap::new(),
             all: BTreeMap::new(),
             fetches: Fetches::default(),
         }
@@ -163,6 +169,12 @@ impl Cases {
         match *record {
             Record::Try(tried) if tried.traffic == self.traffic => {
                 self.tries.entry(tried.number).or_default().push(tried);
+            }
+            Record::Dead(dead) if dead.traffic == self.traffic => {
+                self.dead.entry(dead.number).or_default().push(dead);
+            }
+            Record::Notice(Notice { what: What::Rto, flow, time, .. }) => {
+                self.timeouts.entry(flow).or_default().push(time);
             }
             Record::Request(request) if request.traffic == self.traffic => {
                 let joined = self.joiner.request(request);
@@ -195,28 +207,82 @@ impl Cases {
             let mut case = Case::of_request(request, exchange, lookup);
             case.tries = self.tries.remove(&request.number).unwrap_or_default();
             case.tries.sort_by_key(|tried| tried.index);
+            case.dead = self.dead.remove(&request.number).unwrap_or_default();
             self.all.insert(request.number, case);
         }
     }
 
-    /// The tries of a case where there were several, and then what proxies passed on for it and what its servers asked of others, in
-    /// the order of their beginning.
+    /// The tries of a case where there were several and the dead connections that they met, and then what proxies passed on for it and
+    /// what its servers asked of others, in the order of their beginning.
     #[must_use]
     pub fn parts(&self, case: &Case) -> (Vec<Part>, Vec<Part>) {
         let Story::Request(request, ..) = &case.story else { return (Vec::new(), Vec::new()) };
-        let tries = case.tries.iter().filter(|_| case.tries.len() > 1).map(|tried| Part::of_try(tried, case.start));
+        let mut tries: Vec<Part> = case.tries.iter().map(|tried| Part::of_try(tried, case.start)).collect();
+        if tries.len() == 1 {
+            tries.clear();
+        }
+        tries.extend(case.dead.iter().map(|dead| Part::of_dead(dead, self.timeouts(dead), case.start)));
+        tries.sort_by_key(|part| (part.start, part.what));
         let mut calls: Vec<Part> = Vec::new();
+        let (asked, forwarded) = self.behind(request);
+        calls.extend(asked.iter().map(|call| Part::of_call(call, case.start)));
+        calls.extend(forwarded.iter().map(|(there, back)| Part::of_forward(there, *back, case.start)));
+        calls.sort_by_key(|call| (call.start, call.start + call.took, call.what));
+        (tries, calls)
+    }
+
+    /// What the servers of a request asked of others, and what proxies passed on for it with what came back.
+    fn behind(&self, request: &Request) -> (Vec<&Request>, Vec<(&Forwarded, Option<&Returned>)>) {
+        let (mut asked, mut passed) = (Vec::new(), Vec::new());
         let mut exchanges = vec![(request.flow, request.exchange)];
         while let Some(exchange) = exchanges.pop() {
-            let asked = self.calls.get(&exchange).into_iter().flatten();
-            calls.extend(asked.map(|call| Part::of_call(call, case.start)));
+            asked.extend(self.calls.get(&exchange).into_iter().flatten());
             for forwarded in self.forwards.get(&exchange).into_iter().flatten() {
-                calls.push(Part::of_forward(forwarded, self.returns.get(&forwarded.back), case.start));
+                passed.push((forwarded, self.returns.get(&forwarded.back)));
                 exchanges.push(forwarded.back);
             }
         }
-        calls.sort_by_key(|call| (call.start, call.start + call.took, call.what));
-        (tries.collect(), calls)
+        (asked, passed)
+    }
+
+    /// How often a timer expired while a request waited on a dead connection.
+    fn timeouts(&self, dead: &DeadConnection) -> u32 {
+        let all = self.timeouts.get(&dead.flow).into_iter().flatten();
+        u32::try_from(all.filter(|&&at| at >= dead.start && at <= dead.end).count()).unwrap_or(u32::MAX)
+    }
+
+    /// The stretches of flows whose packets belong to a case, those of the asker itself and those of what was done behind it.
+    #[must_use]
+    pub fn stretches(&self, case: &Case) -> Vec<Stretch> {
+        let mut all = Vec::new();
+        let mut add = |flow, from, to| {
+            if flow != 0 && !all.iter().any(|stretch: &Stretch| (stretch.flow, stretch.from) == (flow, from)) {
+                all.push(Stretch { flow, from, to });
+            }
+        };
+        let request = match &case.story {
+            Story::Request(request, ..) => request,
+            Story::Message(message) => {
+                add(message.flow, case.start, case.end);
+                return all;
+            }
+            Story::Echo(_) => return all,
+        };
+        add(request.lookup_flow, case.start, case.end);
+        case.tries.iter().for_each(|tried| add(tried.flow, tried.start, tried.end));
+        case.dead.iter().for_each(|dead| add(dead.flow, dead.start, dead.end));
+        add(request.flow, request.tried, case.end);
+        let (asked, passed) = self.behind(request);
+        let mut behind: Vec<(u64, Time, Time)> = asked.iter().map(|call| (call.flow, call.start, call.end)).collect();
+        behind.extend(passed.iter().map(|(there, back)| {
+            // The first on its connection had to open it.
+            let from = if there.back.1 == 0 { case.start } else { there.time };
+            (there.back.0, from, back.map_or(case.end, |back| back.time))
+        }));
+        behind.extend(self.fetches(case).iter().map(|fetch| (fetch.flow, fetch.start, fetch.start + fetch.took)));
+        behind.sort_by_key(|&(flow, from, to)| (std::cmp::Reverse(to.since(from)), from, flow));
+        behind.into_iter().take(DRAWN).for_each(|(flow, from, to)| add(flow, from, to));
+        all
     }
 
     /// What edges fetched for a case, one behind the other.

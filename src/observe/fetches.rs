@@ -21,6 +21,8 @@ pub struct Fetch {
     pub status: u16,
     /// Why it failed, if it did.
     pub failure: Option<Failure>,
+    /// The flow on which it was asked; 0 if none was.
+    pub flow: u64,
     /// Whether it was made for another request.
     pub shared: bool,
     shares: Vec<Span>,
@@ -85,6 +87,7 @@ impl Fetches {
                 took: fetched.end - fetched.start,
                 status: fetched.status,
                 failure: fetched.failure,
+                flow: fetched.flow,
                 shared,
                 shares: of_request(fetched, exchange).to_vec(),
             });

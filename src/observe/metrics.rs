@@ -510,6 +510,7 @@ impl Metrics {
             Record::Message(message) => self.of(message.traffic).message(message),
             Record::Echo(echo) => self.of(echo.traffic).echo(echo),
             Record::Progress(progress) => self.of(progress.traffic).progress(progress),
+            Record::Dead(dead) => self.asked(dead.traffic, dead.number, (dead.flow, dead.exchange)),
             Record::Lookup(_)
             | Record::Store(_)
             | Record::Cache(_)

@@ -1,9 +1,9 @@
-//! What a request consists of beside its phases: its tries, to whom a proxy passed it on, and what its server asked of others.
+//! What a request consists of beside its phases: its tries and the dead connections among them, to whom a proxy passed it on, and what its server asked of others.
 
 use crate::base::{Span, Time};
-use crate::trace::{Failure, Forwarded, Request, Returned, Try, Verdict};
+use crate::trace::{DeadConnection, Failure, Forwarded, Request, Returned, Try, Verdict};
 
-/// One try of a request, one way on which a proxy passed it on, or one call that a server made for it.
+/// One try of a request, one dead connection that it met, one way on which a proxy passed it on, or one call that a server made for it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Part {
     /// Which.
@@ -25,6 +25,13 @@ pub enum What {
         index: u32,
         /// Whether another one was under way.
         hedge: bool,
+    },
+    /// It was asked on a kept connection that was dead.
+    Dead {
+        /// Requests that went before on the connection.
+        exchange: u32,
+        /// How often a timer for its retransmission expired meanwhile.
+        timeouts: u32,
     },
     /// A proxy passed it on.
     Passed {
@@ -67,6 +74,12 @@ impl Part {
         };
         let what = What::Try { index: tried.index, hedge: tried.hedge };
         Self { what, start: tried.start.since(began), took: tried.end - tried.start, end }
+    }
+
+    /// A dead connection on which so many timers expired.
+    pub(super) fn of_dead(dead: &DeadConnection, timeouts: u32, began: Time) -> Self {
+        let what = What::Dead { exchange: dead.exchange, timeouts };
+        Self { what, start: dead.start.since(began), took: dead.end - dead.start, end: End::Failed(dead.why.name()) }
     }
 
     /// What a proxy passed on; `returned` is missing where the run ended first.

@@ -11,7 +11,9 @@ pub enum Phase {
     Backoff,
     /// Tries that did not bring the answer, until the one began that did.
     EarlierTries,
-    /// Looking up the name.
+    /// Asking on a kept connection that turned out to be dead, until another could be looked for.
+    DeadConnection,
+    /// Looking up the name, or waiting for a registry's first list.
     Dns,
     /// Getting a connection: the handshake, or waiting for a free connection.
     Connect,
@@ -82,6 +84,7 @@ impl Phase {
         Self::Held,
         Self::Backoff,
         Self::EarlierTries,
+        Self::DeadConnection,
         Self::Dns,
         Self::Connect,
         Self::Tls,
@@ -121,6 +124,7 @@ impl Phase {
             Self::Held => "held",
             Self::Backoff => "backoff",
             Self::EarlierTries => "earlier_tries",
+            Self::DeadConnection => "dead_connection",
             Self::Dns => "dns",
             Self::Connect => "connect",
             Self::Tls => "tls",

@@ -69,10 +69,22 @@ pub struct EchoMark {
     pub answer: Option<(Ipv4Addr, Time)>,
 }
 
-/// Reads packet records and keeps the packets of some flows.
+/// A stretch of a flow: what was sent on it between two instants, and what follows until somebody sends data again
+/// (acknowledgments and the closing of the connection).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stretch {
+    /// The flow.
+    pub flow: u64,
+    /// The first instant.
+    pub from: Time,
+    /// The last instant at which data belongs to it.
+    pub to: Time,
+}
+
+/// Reads packet records and keeps the packets of some stretches of flows.
 #[derive(Debug)]
 pub struct Sequence {
-    flows: Vec<u64>,
+    stretches: Vec<Stretch>,
     echo: Option<EchoMark>,
     steps: BTreeMap<u64, Step>,
     /// First sequence number of each sender on a connection: (flow, address, port).
@@ -81,11 +93,11 @@ pub struct Sequence {
 }
 
 impl Sequence {
-    /// A reader that keeps packets of `flows`.
+    /// A reader that keeps packets of `stretches`.
     #[must_use]
-    pub fn new(flows: &[u64], cast: &Cast) -> Self {
+    pub fn new(stretches: &[Stretch], cast: &Cast) -> Self {
         Self {
-            flows: flows.to_vec(),
+            stretches: stretches.to_vec(),
             echo: None,
             steps: BTreeMap::new(),
             initial: BTreeMap::new(),
@@ -106,9 +118,9 @@ impl Sequence {
             && record.time == echo.sent
             && record.packet.ttl == echo.ttl
         {
-            self.flows.push(record.packet.transit.flow);
+            self.stretches.push(Stretch { flow: record.packet.transit.flow, from: echo.sent, to: Time::NEVER });
         }
-        if !self.flows.contains(&record.packet.transit.flow) {
+        if !self.stretches.iter().any(|stretch| stretch.flow == record.packet.transit.flow) {
             return;
         }
         match record.event {
@@ -202,21 +214,30 @@ impl Sequence {
         }
     }
 
-    /// The steps of one exchange in the order in which they were sent: all from `start` to `end`, and what follows until
-    /// somebody sends data again (acknowledgments and the closing of the connection).
+    /// The steps of all stretches in the order in which they were sent.
     #[must_use]
-    pub fn steps(&self, start: Time, end: Time) -> Vec<&Step> {
+    pub fn steps(&self) -> Vec<&Step> {
         let answer = self.echo.and_then(|echo| echo.answer);
         // Of echoes sent at the same instant, the one that was answered by this node at that instant.
         let ours = answer.and_then(|(address, time)| {
             self.steps.values().find(|step| step.src == address && step.ending == Ending::Arrived(time))
         });
-        let wanted = |step: &Step| step.sent >= start && ours.is_none_or(|ours| ours.flow == step.flow);
-        let mut steps: Vec<(&u64, &Step)> = self.steps.iter().filter(|(_, step)| wanted(step)).collect();
-        steps.sort_by_key(|&(serial, step)| (step.sent, *serial));
-        let next = steps.iter().position(|(_, step)| step.sent > end && step.payload > 0).unwrap_or(steps.len());
-        steps.truncate(next);
-        steps.into_iter().map(|(_, step)| step).collect()
+        let mut ordered: Vec<(&u64, &Step)> = self.steps.iter().collect();
+        ordered.sort_by_key(|&(serial, step)| (step.sent, *serial));
+        let mut open = vec![true; self.stretches.len()];
+        let mut steps = Vec::new();
+        for (_, step) in ordered.into_iter().filter(|(_, step)| ours.is_none_or(|ours| ours.flow == step.flow)) {
+            let mut wanted = false;
+            for (stretch, open) in self.stretches.iter().zip(&mut open).filter(|(stretch, _)| stretch.flow == step.flow)
+            {
+                *open &= step.sent <= stretch.to || step.payload == 0;
+                wanted |= *open && step.sent >= stretch.from;
+            }
+            if wanted {
+                steps.push(step);
+            }
+        }
+        steps
     }
 }
 
@@ -417,7 +438,10 @@ mod tests {
     }
 
     fn play() -> Sequence {
-        let mut play = Play(Sequence::new(&[5], &cast()), 0);
+        let mut play = Play(
+            Sequence::new(&[Stretch { flow: 5, from: Time::ZERO, to: Time::from_nanos(148_000_000) }], &cast()),
+            0,
+        );
         let question = b"\x12\x34\x01\x00\0\x01\0\0\0\0\0\0\x04shop\x07example\0\0\x01\0\x01";
         let ask = Datagram { src_port: 5000, dst_port: 53, payload: Payload::real(&question[..]) };
         play.packet(0, USER, DNS, Body::Udp(ask.clone()), PacketEvent::Dropped(Cause::QueueFull));
@@ -441,7 +465,7 @@ mod tests {
     #[test]
     fn a_conversation_reads_from_top_to_bottom() {
         let sequence = play();
-        let steps = sequence.steps(Time::ZERO, Time::from_nanos(148_000_000));
+        let steps = sequence.steps();
         let drawn = draw(&steps, &cast(), Time::ZERO, 100, Charset::Unicode);
         assert!(drawn.lines().all(|line| line.chars().count() <= 100), "{drawn}");
         insta::assert_snapshot!(drawn);
@@ -453,7 +477,7 @@ mod tests {
     #[test]
     fn numbers_are_relative_and_the_next_request_is_left_out() {
         let sequence = play();
-        let steps = sequence.steps(Time::ZERO, Time::from_nanos(148_000_000));
+        let steps = sequence.steps();
         assert_eq!(steps.len(), 8);
         assert_eq!(steps[3].text, "SYN seq 0 ack 1 mss 1460");
         assert_eq!(steps[5].text, "GET /item  42 B seq 1 ack 1");

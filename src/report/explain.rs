@@ -135,6 +135,9 @@ fn call_lines(calls: &[Part], context: Context<'_>) -> String {
 fn line(part: &Part, context: Context<'_>) -> String {
     let what = match part.what {
         What::Try { index, hedge } => format!("try {}{}", index + 1, if hedge { " (hedge)" } else { "" }),
+        What::Dead { exchange, .. } => {
+            format!("on a connection kept after {}", counted(exchange.into(), "request", "requests"))
+        }
         What::Passed { to } => format!("passed on to {}", context.nodes.get(to as usize).map_or("?", String::as_str)),
         What::Call { traffic, number } => {
             format!("{} #{number}", context.traffics.get(traffic as usize).copied().unwrap_or("?"))
@@ -145,7 +148,13 @@ fn line(part: &Part, context: Context<'_>) -> String {
         End::Failed(why) => format!("failed: {}", why.replace('_', " ")),
         End::Overtaken => "given up: another try was answered".to_owned(),
     };
-    format!("  {what} from {} ms, for {} ms: {end}\n", millis(part.start), millis(part.took))
+    let timers = match part.what {
+        What::Dead { timeouts: timeouts @ 1.., .. } => {
+            format!(", after {}", counted(timeouts.into(), "retransmission timeout", "retransmission timeouts"))
+        }
+        _ => String::new(),
+    };
+    format!("  {what} from {} ms, for {} ms: {end}{timers}\n", millis(part.start), millis(part.took))
 }
 
 fn heading(case: &Case, context: Context<'_>) -> String {
@@ -169,7 +178,12 @@ fn heading(case: &Case, context: Context<'_>) -> String {
                 let _ = write!(text, ", status {}, {}", request.status, counted(request.body, "byte", "bytes"));
             }
             if let Some(lookup) = lookup {
-                let _ = write!(text, "; name lookup in {}", counted(u64::from(lookup.tries), "datagram", "datagrams"));
+                let _ = match lookup.of.tries() {
+                    Some(tries) => {
+                        write!(text, "; name lookup in {}", counted(u64::from(tries), "datagram", "datagrams"))
+                    }
+                    None => write!(text, "; waited for the registry's first list"),
+                };
             }
             if request.exchange > 0 {
                 let _ = write!(text, "; number {} on its connection", request.exchange + 1);
@@ -223,6 +237,7 @@ const fn words(phase: Phase) -> &'static str {
         Phase::Held => "held by a bulkhead",
         Phase::Backoff => "backoff",
         Phase::EarlierTries => "earlier tries",
+        Phase::DeadConnection => "on a dead connection",
         Phase::Dns => "name lookup",
         Phase::Connect => "connecting",
         Phase::Tls => "TLS handshake",

@@ -270,6 +270,7 @@ fn category(phase: &str) -> &'static str {
         "held" => "bulkhead",
         "backoff" => "backoff",
         "earlier_tries" => "earlier tries",
+        "dead_connection" => "dead connection",
         "read_first" => "reading first",
         "dns" => "name lookup",
         "connect" => "connecting",

@@ -91,6 +91,12 @@ pub enum Kind {
 }
 
 impl Value {
+    /// Whether it stands for the absence of one: `None`.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        matches!(&self.kind, Kind::Name(name) if name == "None")
+    }
+
     /// What the value is, in words that fit after "found": `a text`, `a list`..
     #[must_use]
     pub const fn describe(&self) -> &'static str {

@@ -3,6 +3,7 @@
 //! Nodes, links, traffic and zones are in the natural order of their names (`host/2` before `host/10`), so that nothing depends on
 //! the order of the file; [`Written`] keeps that order for display. A `u32` that refers to one is its index in the plan.
 
+mod alias;
 mod anycast;
 mod balancer;
 mod behind;
@@ -14,6 +15,7 @@ mod store;
 mod tcp;
 mod traffic;
 
+pub use alias::{End, MOST_ALIASES, Trail};
 pub use anycast::Anycast;
 pub use balancer::{BackendPool, Balancer, Target};
 pub use edge::{EdgeNode, PurgeControl};
@@ -179,6 +181,13 @@ impl NodeKind {
             Self::Registry => "Registry",
             Self::Authority { .. } => "Authority",
         }
+    }
+
+    /// The kind as it stands in a sentence: `` an `Edge` ``.
+    #[must_use]
+    pub fn described(&self) -> String {
+        let name = self.name();
+        format!("{} `{name}`", if name.starts_with(['A', 'E', 'I', 'O']) { "an" } else { "a" })
     }
 }
 

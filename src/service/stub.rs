@@ -4,7 +4,7 @@ use super::dns_stream;
 use crate::app::dns::{Cache, Data, Kind, Known, MAX_MESSAGE, Message, Name, Question, Rcode, Record};
 use crate::base::{Rng, Span};
 use crate::host::{Host, NetError};
-use crate::trace::{self, Failure, Lookup, Notice, What};
+use crate::trace::{self, Directory, Failure, Lookup, Notice, What};
 use std::cell::RefCell;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::rc::Rc;
@@ -82,7 +82,7 @@ impl Stub {
         let reply = state.ask_all(name, &mut tries).await;
         let (node, end) = (state.host.node(), state.host.now());
         let flow = reply.as_ref().map_or(0, |(_, flow)| *flow);
-        state.host.record(trace::Record::Lookup(Lookup { node, start, end, flow, tries }));
+        state.host.record(trace::Record::Lookup(Lookup { node, start, end, flow, of: Directory::Resolver { tries } }));
         let (answer, flow) = reply.ok_or(Failure::NameTimeout)?;
         let mut cache = state.cache.borrow_mut();
         cache.insert(&answer.answers, end);

@@ -23,7 +23,9 @@ pub use delivery::{Echo, Message, MessageSent, Progress};
 pub use notice::{Announcement, FaultChange, Lost, Notice, Rerouted, What};
 pub use packet::{Cause, PacketEvent, PacketRecord};
 pub use record::Record;
-pub use request::{Circuit, Exchange, Failure, Lookup, Request, RequestStarted, Tripped, Try, Verdict};
+pub use request::{
+    Circuit, DeadConnection, Directory, Exchange, Failure, Lookup, Request, RequestStarted, Tripped, Try, Verdict,
+};
 pub use sender::{QuicKind, QuicLost, Recovery, Series};
 pub use serving::{Charge, Forwarded, Limited, Returned, SessionEvent, SessionUse, TurnedAway, Turning};
 pub use store::{StoreEvent, StoreRecord};

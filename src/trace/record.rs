@@ -1,9 +1,10 @@
 //! Everything that may be recorded, except what happens to packets, as one enum.
 
 use super::{
-    Announcement, Balanced, CacheRecord, Changed, Charge, Echo, Exchange, FaultChange, Forwarded, Judgement, Limited,
-    Lookup, Lost, Mask, Message, MessageSent, Notice, Probed, Progress, QuicLost, Refused, Registration, Request,
-    RequestStarted, Rerouted, Returned, Series, SessionUse, StoreRecord, Tripped, Try, TurnedAway,
+    Announcement, Balanced, CacheRecord, Changed, Charge, DeadConnection, Echo, Exchange, FaultChange, Forwarded,
+    Judgement, Limited, Lookup, Lost, Mask, Message, MessageSent, Notice, Probed, Progress, QuicLost, Refused,
+    Registration, Request, RequestStarted, Rerouted, Returned, Series, SessionUse, StoreRecord, Tripped, Try,
+    TurnedAway,
 };
 
 /// One thing that happened, other than to a packet.
@@ -15,6 +16,8 @@ pub enum Record {
     Request(Request),
     /// One try of a request ended.
     Try(Try),
+    /// A request was asked on a connection that was dead.
+    Dead(DeadConnection),
     /// A circuit breaker changed its state.
     Tripped(Tripped),
     /// A server answered.

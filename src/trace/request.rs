@@ -67,7 +67,7 @@ pub struct RequestStarted {
     pub time: Time,
 }
 
-/// What an asker saw of one request. The instants are in order: `start`, `tried`, `resolved`, `connected`, `secured`, `read`,
+/// What an asker saw of one request. The instants are in order: `start`, `tried`, `renewed`, `resolved`, `connected`, `secured`, `read`,
 /// `written`, `end`; those after the failure, if it failed, equal `end`. What follows `tried` is of that try alone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Request {
@@ -81,6 +81,8 @@ pub struct Request {
     pub start: Time,
     /// When the try began that brought the answer; without an answer, the last one.
     pub tried: Time,
+    /// When the try was done with kept connections that turned out to be dead; the same as `tried` where there were none.
+    pub renewed: Time,
     /// When the name was known.
     pub resolved: Time,
     /// When a connection was there to be used, or to be secured first.
@@ -127,6 +129,7 @@ impl Request {
             node,
             start,
             tried: start,
+            renewed: start,
             resolved: Time::NEVER,
             connected: Time::NEVER,
             secured: Time::NEVER,
@@ -146,6 +149,26 @@ impl Request {
             cause: None,
         }
     }
+}
+
+/// A kept connection on which a request was asked turned out to be dead: the request was asked again on another, within the same try
+/// (RFC 9110 9.2.2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DeadConnection {
+    /// Which traffic of the plan.
+    pub traffic: u32,
+    /// Which request of that traffic, from 0.
+    pub number: u64,
+    /// The flow of the connection.
+    pub flow: u64,
+    /// How many requests went before on it.
+    pub exchange: u32,
+    /// When the request had the connection.
+    pub start: Time,
+    /// When it was found to be dead.
+    pub end: Time,
+    /// By what.
+    pub why: Failure,
 }
 
 /// One try of a request that may be tried several times. Tries that were given up because another one won have ended then.
@@ -261,7 +284,30 @@ impl Exchange {
     }
 }
 
-/// A name lookup by a stub resolver.
+/// Who says where a name is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Directory {
+    /// A resolver, asked so many times.
+    Resolver {
+        /// Datagrams sent.
+        tries: u32,
+    },
+    /// A registry: its first list was waited for.
+    Registry,
+}
+
+impl Directory {
+    /// How often a resolver was asked; `None` of a registry.
+    #[must_use]
+    pub const fn tries(self) -> Option<u32> {
+        match self {
+            Self::Resolver { tries } => Some(tries),
+            Self::Registry => None,
+        }
+    }
+}
+
+/// A name lookup by a stub resolver, or the wait for a registry's first list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Lookup {
     /// Node that asked.
@@ -272,6 +318,6 @@ pub struct Lookup {
     pub end: Time,
     /// Its flow.
     pub flow: u64,
-    /// Datagrams sent.
-    pub tries: u32,
+    /// Who was asked.
+    pub of: Directory,
 }

@@ -23,6 +23,24 @@ impl Plan {
         found
     }
 
+    /// The servers that a request to `nodes` may come to, also by way of edges that have not stored the answer, each once.
+    #[must_use]
+    pub fn servers_reached(&self, nodes: &[u32]) -> Vec<(u32, &server::Config)> {
+        let (mut all, mut at) = (nodes.to_vec(), 0);
+        while let Some(&node) = all.get(at) {
+            at += 1;
+            let next: &[u32] = match &self.nodes[node as usize].kind {
+                NodeKind::Anycast(anycast) => &anycast.members,
+                NodeKind::Edge(edge) => &edge.upstream.targets.iter().map(|target| target.node).collect::<Vec<u32>>(),
+                _ => continue,
+            };
+            // Edges that fetch from each other are reported elsewhere.
+            let new: Vec<u32> = next.iter().copied().filter(|node| !all.contains(node)).collect();
+            all.extend(new);
+        }
+        self.servers_behind(&all)
+    }
+
     /// How a node that answers HTTP speaks TLS; `None`: in the clear. Behind a balancer that looks at packets, its first backend decides.
     #[must_use]
     pub fn terminates_tls(&self, node: u32) -> Option<&server::Tls> {

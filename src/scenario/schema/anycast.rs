@@ -36,7 +36,7 @@ fn members_of(value: &Value, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Prob
                         inner(value),
                         format!("`{}` cannot have an anycast address", member.name),
                     )
-                    .also(member.declared, format!("a `{}`", member.kind.name()))
+                    .also(member.declared, member.kind.described())
                     .help("its members are servers, balancers, edges, resolvers or authorities: machines any of which answers as well"),
                 );
             } else if members.contains(&node) {

@@ -219,7 +219,7 @@ pub(super) fn pool_of(
     if layer.sees_requests() {
         upstream(fields, &mut settings, &targets, plan, problems);
     }
-    rules::sensible(fields, &settings, layer, targets.len(), problems);
+    rules::sensible(fields, &settings, layer, &targets, problems);
     Some(BackendPool { settings, targets })
 }
 
@@ -232,8 +232,7 @@ fn upstream(fields: &Fields<'_>, settings: &mut Pool, targets: &[Target], plan: 
     }
     for node in targets.iter().map(|target| &plan.nodes[target.node as usize]) {
         let NodeKind::Server(server) = &node.kind else { continue };
-        let found =
-            server.tls.as_ref().and_then(|tls| tls::mismatch(&node.name, None, Some(settings.upstream), Some(tls)));
+        let found = server.tls.as_ref().and_then(|tls| tls::mismatch(node, None, Some(settings.upstream), Some(tls)));
         if let Some((message, help)) = found {
             let message = message.replace("users speak", "the balancer speaks");
             problems.add(
@@ -260,7 +259,7 @@ fn targets(fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut P
         let NodeKind::Server(config) = &server.kind else {
             problems.add(
                 Diagnostic::error(Code::WrongRole, inner(value), format!("`{}` is no server", server.name))
-                    .also(server.declared, format!("a `{}`", server.kind.name()))
+                    .also(server.declared, server.kind.described())
                     .help("a balancer's backends are nodes declared as `Server(..)`"),
             );
             return None;
@@ -279,6 +278,14 @@ fn targets(fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut P
                     target.weight = weight.and_then(|weight| u32::try_from(weight).ok()).unwrap_or(1);
                 } else {
                     target.drain = value::span(entry, "an instant", problems).map(|span| Time::ZERO + span);
+                    let end = Time::ZERO + plan.run_for;
+                    if target.drain.is_some_and(|drain| drain >= end) {
+                        let message = format!("it is never drained: the run ends after {}", plan.run_for);
+                        problems.add(
+                            Diagnostic::warning(Code::NeverStarts, entry.span, message)
+                                .help("drain it earlier, or give the scenario a longer `run_for`"),
+                        );
+                    }
                 }
             }
             if !any {

@@ -169,7 +169,7 @@ fn target(node: u32, value: &Value, plan: &Plan, problems: &mut Problems) -> Opt
         other => {
             problems.add(
                 Diagnostic::error(Code::WrongRole, inner(value), format!("`{}` is no origin", known.name))
-                    .also(known.declared, format!("a `{}`", other.name()))
+                    .also(known.declared, other.described())
                     .help("an edge fetches from a `Server`, a `Balancer` or another `Edge`"),
             );
             return None;
@@ -195,9 +195,14 @@ fn edges(fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Pro
             if !matches!(known.kind, NodeKind::Edge(_)) {
                 problems.add(
                     Diagnostic::error(Code::WrongRole, inner(value), format!("`{}` has nothing to purge", known.name))
-                        .also(known.declared, format!("a `{}`", known.kind.name()))
+                        .also(known.declared, known.kind.described())
                         .help("name nodes declared as `Edge(..)`"),
                 );
+                return None;
+            }
+            if edges.contains(&node) {
+                let message = format!("`{}` is in `edges` already", known.name);
+                problems.add(Diagnostic::error(Code::DuplicateName, inner(value), message).help("name each edge once"));
                 return None;
             }
             edges.push(node);
@@ -208,7 +213,6 @@ fn edges(fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Pro
         return None;
     }
     edges.sort_unstable();
-    edges.dedup();
     Some(edges)
 }
 

@@ -72,10 +72,11 @@ pub const fn phases(kind: &TrafficKind) -> &'static [&'static str] {
     }
 }
 
-const REQUEST_PHASES: [&str; 26] = [
+const REQUEST_PHASES: [&str; 27] = [
     "held",
     "backoff",
     "earlier_tries",
+    "dead_connection",
     "dns",
     "connect",
     "tls",
@@ -268,7 +269,7 @@ fn store(fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Pro
     }
     problems.add(
         Diagnostic::error(Code::WrongRole, inner(value), format!("`{}` is no store", node.name))
-            .also(node.declared, format!("a `{}`", node.kind.name()))
+            .also(node.declared, node.kind.described())
             .help("name a node declared as `Store(..)`"),
     );
     None

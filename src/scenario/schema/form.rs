@@ -80,6 +80,8 @@ impl<'a> Fields<'a> {
                 given.push((name, &field.value));
             }
         }
+        // `None` is what a field is that is not there, also to those who ask whether it is.
+        given.retain(|(_, value)| !value.is_none());
         let end = value.span.end;
         let head = match value.variant_span() {
             span if span == value.span => Span::new(end.saturating_sub(1).max(value.span.start), end),
@@ -91,13 +93,17 @@ impl<'a> Fields<'a> {
     /// The value of a field, unless it is absent or `None`.
     pub(super) fn get(&self, name: &str) -> Option<&'a Value> {
         debug_assert!(self.form.fields.contains(&name), "{}.{name} is not in its form", self.form.name);
-        let (_, value) = self.given.iter().find(|(word, _)| word.text == name)?;
-        (!matches!(&value.kind, Kind::Name(none) if none == "None")).then_some(*value)
+        self.given.iter().find(|(word, _)| word.text == name).map(|(_, value)| *value)
     }
 
     /// The value of a field that some forms with the same reader have and others have not.
     pub(super) fn get_if(&self, name: &str) -> Option<&'a Value> {
         if self.form.fields.contains(&name) { self.get(name) } else { None }
+    }
+
+    /// Whether the form has such a field, given or not.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.form.fields.contains(&name)
     }
 
     /// The value of a field that has no default; its absence is reported with what could be written.

@@ -6,6 +6,7 @@ mod balancer;
 mod caching;
 mod cluster;
 mod dist;
+mod doubts;
 mod edge;
 mod expect;
 pub mod faults;
@@ -83,6 +84,7 @@ pub fn resolve(root: &Value, name: &str) -> Result<(Plan, Vec<Diagnostic>), Vec<
     let mut problems = Problems::default();
     let plan = read(root, name, &mut problems);
     let failed = problems.has_errors();
+    doubts::settle(root, &mut problems.0);
     sort(&mut problems.0);
     match plan {
         Some(plan) if !failed => Ok((plan, problems.0)),
@@ -157,6 +159,9 @@ fn read(root: &Value, name: &str, problems: &mut Problems) -> Option<Plan> {
     }
     if whole {
         rules::check(&plan, problems);
+        if !problems.has_errors() {
+            server::offers::check(&nodes, &plan, problems);
+        }
     }
     Some(plan)
 }

@@ -1,7 +1,7 @@
 //! Nodes: who is there, where they stand and what they do; and the names by which everything else refers to them.
 
 use super::cluster::{self, CLUSTER};
-use super::form::{Fields, Form, list, similar};
+use super::form::{Fields, Form, article, list, similar};
 use super::profile::{PROFILES, Profile};
 use super::store::{self, STORE};
 use super::tcp::{self, Settings};
@@ -61,6 +61,8 @@ pub(super) struct Group<'a> {
     pub(super) members: Vec<u32>,
     /// Whether it was declared with a `count`.
     counted: bool,
+    /// Whether it could have been.
+    countable: bool,
     /// Its own `resolver:`.
     resolver: Option<&'a Value>,
     /// Whether its MTU was stated.
@@ -71,6 +73,8 @@ pub(super) struct Group<'a> {
     pub(super) balancer: Option<&'a Value>,
     /// The whole entry of an edge, for the same reason.
     pub(super) edge: Option<&'a Value>,
+    /// The whole entry of a server: whether it is asked for what it offers only traffic shows.
+    pub(super) server: Option<&'a Value>,
     /// The whole entry of a control point.
     pub(super) control: Option<&'a Value>,
     /// The whole entry of an anycast address, for the same reason.
@@ -97,6 +101,7 @@ pub(super) struct Nodes<'a> {
 /// What the members of a group have in common.
 struct Template<'a> {
     count: Option<u64>,
+    countable: bool,
     /// One for all members, or one for each.
     places: Vec<Place>,
     kind: NodeKind,
@@ -145,11 +150,13 @@ pub(super) fn read<'a>(value: Option<&'a Value>, tcp: Settings, plan: &mut Plan,
             span,
             members: Vec::new(),
             counted: count.is_some(),
+            countable: template.countable,
             resolver: template.resolver,
             mtu: template.settings.mtu,
             zones: template.zones,
             balancer: matches!(template.kind, NodeKind::Balancer(_)).then_some(entry),
             register: template.register,
+            server: matches!(template.kind, NodeKind::Server(_)).then_some(entry),
             edge: matches!(template.kind, NodeKind::Edge(_)).then_some(entry),
             control: matches!(template.kind, NodeKind::PurgeControl(_)).then_some(entry),
             anycast: matches!(template.kind, NodeKind::Anycast(_)).then_some(entry),
@@ -195,6 +202,7 @@ fn number(made: Vec<Made>, nodes: &mut Nodes<'_>, plan: &mut Plan) {
 fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Template<'a> {
     let mut template = Template {
         count: None,
+        countable: true,
         places: Vec::new(),
         kind: NodeKind::Host,
         settings: tcp,
@@ -223,6 +231,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         _ => &AUTHORITY,
     };
     let Some(fields) = Fields::open(form, entry, problems) else { return template };
+    template.countable = form.fields.contains(&"count");
     let at = fields.get_if("at");
     template.places = at.map_or_else(Vec::new, |value| places(value, problems));
     template.broken = at.is_some() && template.places.is_empty();
@@ -230,6 +239,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
     template.count =
         fields.get_if("count").and_then(|value| value::whole(value, "a count of nodes", 1..=1_000_000, problems));
     if let Some(Kind::List(items)) = at.map(|value| &value.kind)
+        && one_or_many(&template, at, form, problems)
         && fields.at_most_one(&["at", "count"], "a list of places makes a group with a member at each", problems)
     {
         template.count = Some(items.len().max(1) as u64);
@@ -271,6 +281,18 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         }
     }
     template
+}
+
+/// Whether there may be several of it; otherwise a list of places is reported.
+fn one_or_many(template: &Template<'_>, at: Option<&Value>, form: &Form, problems: &mut Problems) -> bool {
+    if let (Some(value), false) = (at, template.countable) {
+        problems.add(
+            Diagnostic::error(Code::WrongShape, value.span, format!("{} stands at one place", article(form.name)))
+                .label("found a list")
+                .help("declare a node of its own for each place"),
+        );
+    }
+    template.countable
 }
 
 /// A place, or one for each member of a group; none if one of them is wrong.
@@ -388,6 +410,17 @@ impl Nodes<'_> {
                     .also(group.span, "the group is declared here")
                     .help(format!("its members are `{0}/1` to `{0}/{last}`", group.name))
             }
+            Some(group) if group.anycast.is_some() => {
+                let message = format!("`{}` is one address: who announces it has no number", group.name);
+                Diagnostic::error(Code::UnknownMember, span, message)
+                    .also(group.span, "an `Anycast` address")
+                    .help(format!("write `{}`, or the name of one of the machines that announce it", group.name))
+            }
+            Some(group) if !group.countable => {
+                Diagnostic::error(Code::UnknownMember, span, format!("`{}` is a single node", group.name))
+                    .also(group.span, "declared here")
+                    .help(format!("write `{}`", group.name))
+            }
             Some(group) => Diagnostic::error(Code::UnknownMember, span, format!("`{}` is a single node", group.name))
                 .also(group.span, "declared here without `count`")
                 .help(format!("write `{}`, or give the node a `count`", group.name)),
@@ -443,7 +476,7 @@ impl Nodes<'_> {
                 let node = &plan.nodes[other as usize];
                 problems.add(
                     Diagnostic::error(Code::WrongRole, inner(value), format!("`{}` is no resolver", node.name))
-                        .also(node.declared, format!("a `{}`", node.kind.name()))
+                        .also(node.declared, node.kind.described())
                         .help("name a node declared as `Resolver(..)`"),
                 );
                 return None;

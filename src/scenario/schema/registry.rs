@@ -66,6 +66,18 @@ fn registering(value: &Value, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Pro
         );
         return None;
     }
+    let end = Time::ZERO + plan.run_for;
+    let late = |name: &str, at: Time, what: &str, problems: &mut Problems| {
+        if let (Some(value), true) = (fields.get(name), at >= end) {
+            let message = format!("{what}: the run ends after {}", plan.run_for);
+            problems.add(
+                Diagnostic::warning(Code::NeverStarts, value.span, message)
+                    .help("name an earlier instant, or give the scenario a longer `run_for`"),
+            );
+        }
+    };
+    late("from", from, "it never signs on", problems);
+    late("until", until.unwrap_or(Time::ZERO), "it never signs off", problems);
     Some(Registering { registry: registry?, service: service?, heartbeat, lease, from, until })
 }
 
@@ -81,7 +93,7 @@ fn registry(fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut 
     }
     problems.add(
         Diagnostic::error(Code::WrongRole, inner(value), format!("`{}` is no registry", node.name))
-            .also(node.declared, format!("a `{}`", node.kind.name()))
+            .also(node.declared, node.kind.described())
             .help("name a node declared as `Registry()`"),
     );
     None
@@ -111,6 +123,10 @@ pub(super) fn discovery(value: &Value, reading: &Reading<'_, '_>, problems: &mut
                         .help("leave `key` out, or put a balancer between that looks at requests"),
                 );
                 return None;
+            }
+            if algorithm.needs_weights() {
+                let why = "instances sign on without weights, so each gets as much as with `RoundRobin`";
+                fields.no_effect("policy", why, problems);
             }
             algorithm
         }

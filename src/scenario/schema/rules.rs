@@ -56,11 +56,15 @@ fn reachable(plan: &Plan, paths: &Paths<'_>, problems: &mut Problems) {
     });
     for (traffic, http) in by_name {
         let Origin::Name(name) = &http.asks[0].origin else { continue };
-        let mut chain: Vec<_> = plan.zones.iter().filter(|zone| zone.holds(name)).collect();
-        chain.sort_by_key(|zone| zone.apex.len());
-        // Without a root, resolvers know where each zone is.
-        if chain.first().is_some_and(|zone| zone.apex != ROOT) {
-            chain.drain(..chain.len() - 1);
+        let mut chain = Vec::new();
+        for name in plan.follow(name).names {
+            let mut above: Vec<_> = plan.zones.iter().filter(|zone| zone.holds(name)).collect();
+            above.sort_by_key(|zone| zone.apex.len());
+            // Without a root, resolvers know where each zone is.
+            if above.first().is_some_and(|zone| zone.apex != ROOT) {
+                above.drain(..above.len() - 1);
+            }
+            chain.append(&mut above);
         }
         let resolvers: BTreeSet<u32> =
             http.asks.iter().flat_map(|ask| &plan.nodes[ask.from as usize].resolvers).copied().collect();

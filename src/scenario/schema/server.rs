@@ -1,5 +1,7 @@
 //! Servers: what they can do at a time, what each path costs, and where what they ask of others is written.
 
+pub(super) mod offers;
+
 use super::form::{Fields, Form};
 use super::nodes::Nodes;
 use super::paths::Paths;
@@ -86,7 +88,7 @@ pub(super) fn calls<'a>(fields: &Fields<'a>) -> Vec<Calls<'a>> {
     };
     let of_route = routes.iter().enumerate().filter_map(|(route, item)| {
         let Kind::Struct { fields, .. } = &item.kind else { return None };
-        let calls = fields.iter().find(|field| field.name.text == "calls")?;
+        let calls = fields.iter().find(|field| field.name.text == "calls" && !field.value.is_none())?;
         Some(Calls { route: Some(route), value: &calls.value })
     });
     default.into_iter().chain(of_route).collect()
@@ -270,7 +272,7 @@ fn shared_keys(fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &m
     let NodeKind::Store(own) = &node.kind else {
         problems.add(
             Diagnostic::error(Code::WrongRole, inner(store), format!("`{}` is no store", node.name))
-                .also(node.declared, format!("a `{}`", node.kind.name()))
+                .also(node.declared, node.kind.described())
                 .help("name a node declared as `Store(..)`"),
         );
         return None;
@@ -418,6 +420,9 @@ fn routes(value: &Value, problems: &mut Problems) -> Vec<Route> {
         route.versions = flag("versions", problems);
         route.cache_control = fields.get("cache_control").and_then(|value| caching::cache_control(value, problems));
         route.vary = fields.get("vary").map_or_else(Vec::new, |value| caching::vary(value, problems));
+        if fields.get("vary").is_some_and(|value| value::each(value).is_empty()) {
+            fields.no_effect("vary", "it names no header field", problems);
+        }
         routes.push(route);
     }
     routes

@@ -167,7 +167,7 @@ fn followed(nodes: &Nodes<'_>, value: &Value, plan: &Plan, problems: &mut Proble
         };
         problems.add(
             Diagnostic::error(Code::WrongRole, inner(value), message)
-                .also(node.declared, format!("a `{}`", node.kind.name()))
+                .also(node.declared, node.kind.described())
                 .help(help),
         );
     }

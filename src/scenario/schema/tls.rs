@@ -5,6 +5,7 @@ use super::{Problems, dist, inner, named_entries, value};
 use crate::app::dns::Name;
 use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
+use crate::scenario::plan::{Node, NodeKind};
 use crate::service::{client, server};
 use crate::wire::tls::{SMALLEST_CERTIFICATE, Version};
 
@@ -157,19 +158,30 @@ fn versions(fields: &Fields<'_>, problems: &mut Problems) -> (Version, Version) 
 
 /// Why users and a server cannot speak with each other, and what to do; `None` if they can.
 pub(super) fn mismatch(
-    name: &str,
+    node: &Node,
     domain: Option<&str>,
     users: Option<client::Tls>,
     server: Option<&server::Tls>,
 ) -> Option<(String, String)> {
+    let name = &node.name;
+    let whose = match &node.kind {
+        NodeKind::Server(_) => Some("the server"),
+        NodeKind::Balancer(balancer) if balancer.layer.sees_requests() => Some("the balancer"),
+        NodeKind::Balancer(_) => Some("its servers"),
+        _ => None,
+    };
     match (users, server) {
         (None, None) => None,
         (Some(_), None) => {
-            Some((format!("`{name}` does not speak TLS"), "write `http://`, or give the server `tls: ()`".to_owned()))
+            let help = match whose {
+                Some(whose) => format!("write `http://`, or give {whose} `tls: ()`"),
+                None => format!("write `http://`: {} speaks in the clear only", node.kind.described()),
+            };
+            Some((format!("`{name}` does not speak TLS"), help))
         }
         (None, Some(_)) => Some((
             format!("`{name}` speaks nothing but TLS"),
-            "write `https://`, or take `tls` away from the server".to_owned(),
+            format!("write `https://`, or take `tls` away from {}", whose.unwrap_or("the server")),
         )),
         (Some(users), Some(server)) => {
             let common = users.min_version.max(server.min_version) <= users.max_version.min(server.max_version);

@@ -1,6 +1,8 @@
 //! Zones: which names stand for which nodes, and who knows it.
 
-use super::form::{Fields, Form, list};
+mod names;
+
+use super::form::{Fields, Form, list, similar};
 use super::nodes::Nodes;
 use super::{Problems, dist, inner, named_entries, value};
 use crate::app::dns::Name;
@@ -17,6 +19,16 @@ static NAME: Form = Form { name: "name", fields: &["A", "CNAME", "ttl"] };
 
 pub(super) const FORMS: &[&Form] = &[&ZONE, &NAME];
 
+/// A name of a zone where the scenario declares it.
+struct Owner {
+    /// The full name.
+    name: String,
+    /// Where it stands.
+    declared: Span,
+    /// Where it is said what it stands for.
+    leads: Span,
+}
+
 /// How long answers are remembered unless the zone says otherwise, in seconds; how long "no such name" is.
 const TTL: u32 = 300;
 const NEGATIVE_TTL: u32 = 60;
@@ -25,14 +37,19 @@ const NEGATIVE_TTL: u32 = 60;
 pub(super) fn read(value: Option<&Value>, nodes: &Nodes<'_>, plan: &mut Plan, problems: &mut Problems) {
     let entries = value.map(|value| named_entries(value, "zones", problems)).unwrap_or_default();
     let mut zones: Vec<(Zone, Span)> = Vec::new();
+    let mut owners = Vec::new();
     let rooted = entries.iter().any(|&(name, ..)| name == ROOT);
     let names: Vec<&str> = entries.iter().map(|&(name, ..)| name).collect();
     for (name, span, entry) in entries {
         let apex = if name == ROOT { Some(ROOT.to_owned()) } else { domain(name, span, problems) };
         let Some(apex) = apex else { continue };
+        if let Some((_, first)) = zones.iter().find(|(zone, _)| zone.apex == apex) {
+            problems.add(twice(&apex, span, *first));
+            continue;
+        }
         let below = |other: &&str| *other != name && (name == ROOT || other.ends_with(&format!(".{apex}")));
         let delegates = rooted && names.iter().any(below);
-        if let Some(zone) = zone(&apex, entry, delegates, nodes, problems) {
+        if let Some(zone) = zone(&apex, entry, delegates, nodes, &mut owners, problems) {
             zones.push((zone, span));
         }
     }
@@ -42,14 +59,22 @@ pub(super) fn read(value: Option<&Value>, nodes: &Nodes<'_>, plan: &mut Plan, pr
     delegate(nodes, plan, problems);
     descend(plan);
     checked(&spans, plan, problems);
+    names::check(&owners, plan, problems);
     if let (Some(value), false) = (value, plan.zones.is_empty()) {
         staff(value, &spans, nodes, plan, problems);
     }
 }
 
+/// A name that is there already, in other letters or with a final dot.
+fn twice(name: &str, span: Span, first: Span) -> Diagnostic {
+    Diagnostic::error(Code::DuplicateName, span, format!("`{name}` is declared twice"))
+        .also(first, "first here")
+        .help("names have neither case nor, written in full, a final dot: keep one of them")
+}
+
 /// A domain name in lower case, without a final dot.
 pub(super) fn domain(name: &str, span: Span, problems: &mut Problems) -> Option<String> {
-    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     match name.parse::<Name>() {
         Ok(parsed) if !parsed.is_root() => Some(name),
         _ => {
@@ -62,7 +87,14 @@ pub(super) fn domain(name: &str, span: Span, problems: &mut Problems) -> Option<
     }
 }
 
-fn zone(apex: &str, entry: &Value, delegates: bool, nodes: &Nodes<'_>, problems: &mut Problems) -> Option<Zone> {
+fn zone(
+    apex: &str,
+    entry: &Value,
+    delegates: bool,
+    nodes: &Nodes<'_>,
+    owners: &mut Vec<Owner>,
+    problems: &mut Problems,
+) -> Option<Zone> {
     let fields = Fields::open(&ZONE, entry, problems)?;
     let ttl = fields.get("ttl").and_then(|value| ttl(value, problems)).unwrap_or(TTL);
     let negative_ttl = fields.get("negative_ttl").and_then(|value| self::ttl(value, problems));
@@ -79,6 +111,7 @@ fn zone(apex: &str, entry: &Value, delegates: bool, nodes: &Nodes<'_>, problems:
     let mut records = Vec::new();
     if let Some(value) = fields.get("A") {
         addresses(value, apex, ttl, nodes, &mut records, problems);
+        owners.push(Owner { name: apex.to_owned(), declared: value.span, leads: value.span });
     }
     if let Some(value) = fields.get("names") {
         for (label, span, entry) in named_entries(value, "names", problems) {
@@ -89,8 +122,27 @@ fn zone(apex: &str, entry: &Value, delegates: bool, nodes: &Nodes<'_>, problems:
                 );
                 continue;
             }
-            let Some(name) = domain(&format!("{label}.{apex}"), span, problems) else { continue };
-            name_in_zone(&name, entry, ttl, nodes, &mut records, problems);
+            if label == "*" || label.starts_with("*.") {
+                problems.add(
+                    Diagnostic::error(Code::Unsupported, span, "name servers here know no wildcards")
+                        .help("write every name that is asked for"),
+                );
+                continue;
+            }
+            let full = if apex == ROOT { label.to_owned() } else { format!("{label}.{apex}") };
+            let Some(name) = domain(&full, span, problems) else { continue };
+            if let Some(first) = owners.iter().find(|other| other.name == name) {
+                problems.add(twice(&name, span, first.declared));
+                continue;
+            }
+            if let (Some(label), true) = (label.to_ascii_lowercase().strip_suffix(&format!(".{apex}")), apex != ROOT) {
+                problems.add(
+                    Diagnostic::warning(Code::BadName, span, format!("this stands for `{name}`"))
+                        .help(format!("names are below their zone already: write `{label}` for `{label}.{apex}`")),
+                );
+            }
+            let leads = name_in_zone(&name, entry, ttl, nodes, &mut records, problems);
+            owners.push(Owner { leads: leads.unwrap_or(entry.span), name, declared: span });
         }
     }
     if records.is_empty() && apex == ROOT && !delegates {
@@ -124,6 +176,7 @@ fn zone(apex: &str, entry: &Value, delegates: bool, nodes: &Nodes<'_>, problems:
     })
 }
 
+/// Reads what a name stands for; where that is written.
 fn name_in_zone(
     name: &str,
     entry: &Value,
@@ -131,24 +184,27 @@ fn name_in_zone(
     nodes: &Nodes<'_>,
     records: &mut Vec<Record>,
     problems: &mut Problems,
-) {
-    let Some(fields) = Fields::open(&NAME, entry, problems) else { return };
+) -> Option<Span> {
+    let fields = Fields::open(&NAME, entry, problems)?;
     let ttl = fields.get("ttl").and_then(|value| ttl(value, problems)).unwrap_or(zone_ttl);
     // RFC 1034 3.6.2: an alias has no other records.
     if !fields.at_most_one(&["A", "CNAME"], "an alias has no addresses of its own", problems) {
-        return;
+        return None;
     }
     if let Some(value) = fields.get("A") {
         addresses(value, name, ttl, nodes, records, problems);
+        Some(value.span)
     } else if let Some(value) = fields.get("CNAME") {
-        let Some(target) = value::text(value, "an alias", problems) else { return };
-        let Some(target) = domain(target, inner(value), problems) else { return };
+        let target = value::text(value, "an alias", problems)?;
+        let target = domain(target, inner(value), problems)?;
         records.push(Record { name: name.to_owned(), ttl, data: Data::Cname(target) });
+        Some(inner(value))
     } else {
         problems.add(
             Diagnostic::error(Code::Empty, entry.span, format!("`{name}` stands for nothing"))
                 .help("give it `A: [\"node\"]` or `CNAME: \"other.example\"`"),
         );
+        None
     }
 }
 
@@ -229,7 +285,7 @@ fn checked(spans: &[Span], plan: &Plan, problems: &mut Problems) {
                 let message = format!("`{}` has no port to check", node.name);
                 problems.add(
                     Diagnostic::error(Code::WrongRole, span, message)
-                        .also(node.declared, format!("a `{}`", node.kind.name()))
+                        .also(node.declared, node.kind.described())
                         .help("`health` checks servers, balancers and stores"),
                 );
             }
@@ -308,14 +364,25 @@ fn zones_named(value: &Value, apexes: &[String], problems: &mut Problems) -> Vec
         value::wrong::<()>(value, "`zones` of an authority is a list of their names", problems);
         return Vec::new();
     };
+    if items.is_empty() {
+        problems.add(
+            Diagnostic::error(Code::Empty, value.span, "this authority knows no zone: it would refuse every question")
+                .help("name the zones that it knows, or leave `zones` out: then it knows all"),
+        );
+    }
     let mut known = Vec::new();
     for item in items {
         let Some(name) = value::text(item, "a zone", problems) else { continue };
         match (0u32..).zip(apexes).find(|(_, apex)| *apex == name) {
             Some((index, _)) => known.push(index),
             None => problems.add(
-                Diagnostic::error(Code::UnknownHost, inner(item), format!("no zone is called `{name}`"))
-                    .help(format!("the zones are {}", list(apexes))),
+                Diagnostic::error(Code::UnknownHost, inner(item), format!("no zone is called `{name}`")).help(
+                    match similar(name, apexes.iter().map(String::as_str)) {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None if apexes.is_empty() => "declare it: `zones: { \"shop.example\": (A: [..]) }`".to_owned(),
+                        None => format!("the zones are {}", list(apexes)),
+                    },
+                ),
             ),
         }
     }

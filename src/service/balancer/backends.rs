@@ -171,11 +171,13 @@ impl Backends {
         drop(permit);
     }
 
-    /// Asks one member after the other, as the pool's settings say, until one answers; the last failure if none does, `None` if
-    /// nobody could be asked. `key` is what the policy hashes.
-    pub(in crate::service) async fn any(&self, key: u64, question: Question<'_>) -> Result<Chosen, Option<Failure>> {
+    /// Asks one member after the other, as the pool's settings say, until one answers; how the last one failed if none
+    /// does. `key` is what the policy hashes.
+    pub(in crate::service) async fn any(&self, key: u64, question: Question<'_>) -> Result<Chosen, Exhausted> {
         let mut tried: Vec<usize> = Vec::new();
-        let (mut bound, mut again, mut last) = (None, false, None);
+        let mut since = Since { tried: self.host.now(), renewed: self.host.now() };
+        let (mut bound, mut again) = (None, false);
+        let mut last = Exhausted { failure: None, asked: false, since };
         loop {
             let kept = bound.take().filter(|&id| self.members.takes(id));
             let id = kept.or_else(|| self.members.choose(key, &tried)).ok_or(last)?;
@@ -184,10 +186,11 @@ impl Backends {
             let more = tried.len() < self.config.retries as usize;
             let began = self.host.now();
             match self.ask(id, Question { more, ..question }).await {
-                Ok(answer) => return Ok(Chosen { id, held, answer }),
+                Ok(answer) => return Ok(Chosen { id, held, answer, since }),
                 Err(Unanswered::Stale) => {
                     held.fail(Failure::Reset);
                     bound = Some(id);
+                    since.renewed = self.host.now();
                 }
                 Err(Unanswered::Failed { failure, asked }) => {
                     held.fail(failure);
@@ -195,10 +198,11 @@ impl Backends {
                         self.members.answered(id, false, self.host.now() - began);
                     }
                     tried.push(id);
-                    last = Some(failure);
+                    last = Exhausted { failure: Some(failure), asked, since };
+                    since = Since { tried: self.host.now(), renewed: self.host.now() };
                     // What may have been done is not done twice unless that does no harm (RFC 9110 9.2.2).
                     if !more || asked && !question.method.is_idempotent() {
-                        return Err(Some(failure));
+                        return Err(last);
                     }
                 }
             }
@@ -230,6 +234,26 @@ impl Backends {
     }
 }
 
+/// Since when the member was asked of whom there is something to say.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::service) struct Since {
+    /// When those before had failed.
+    pub(in crate::service) tried: Time,
+    /// When it was done with kept connections that turned out to be dead.
+    pub(in crate::service) renewed: Time,
+}
+
+/// Nobody answered.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::service) struct Exhausted {
+    /// Why the last one did not; `None` if nobody could be asked.
+    pub(in crate::service) failure: Option<Failure>,
+    /// Whether the question had been put to it.
+    pub(in crate::service) asked: bool,
+    /// Since when it was tried.
+    pub(in crate::service) since: Since,
+}
+
 /// A member that has begun to answer.
 pub(in crate::service) struct Chosen {
     /// Which.
@@ -238,4 +262,6 @@ pub(in crate::service) struct Chosen {
     pub(in crate::service) held: Held,
     /// Its answer.
     pub(in crate::service) answer: Answering,
+    /// Since when it was asked.
+    pub(in crate::service) since: Since,
 }

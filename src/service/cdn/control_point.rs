@@ -8,7 +8,7 @@ use crate::host::{Host, TcpStream};
 use crate::service::balancer::backends::{Backends, Question};
 use crate::service::balancer::{Member, Pool};
 use crate::service::fingerprint;
-use crate::trace::{Arrival, CacheEvent, CacheRecord, Exchange, Notice, Record, What};
+use crate::trace::{Arrival, CacheEvent, CacheRecord, Exchange, Failure, Notice, Record, What};
 use bytes::Bytes;
 use std::cell::Cell;
 use std::net::Ipv4Addr;
@@ -83,7 +83,7 @@ impl Control {
             };
             let started = self.host.now();
             let status = match request.head.method {
-                Method::Purge => self.purge(&request.head).await,
+                Method::Purge => self.purge(&request.head, (stream.flow(), exchange)).await,
                 _ => 405,
             };
             let close = !request.head.fields.keeps_alive(request.head.version);
@@ -95,8 +95,8 @@ impl Control {
         }
     }
 
-    /// Tells the edges; the status of the answer.
-    async fn purge(self: &Rc<Self>, request: &Request) -> u16 {
+    /// Tells the edges for the sake of the exchange `front`; the status of the answer.
+    async fn purge(self: &Rc<Self>, request: &Request, front: (u64, u32)) -> u16 {
         let purge = self.purges.get() + 1;
         self.purges.set(purge);
         let path = request.target.split(|&byte| byte == b'?').next().unwrap_or_default();
@@ -118,7 +118,7 @@ impl Control {
                 for edge in tier {
                     let (control, edge, head, told) = (Rc::clone(&control), edge.clone(), head.clone(), told.clone());
                     drop(control.host.clone().spawn(async move {
-                        control.tell(&edge, &head).await;
+                        control.tell(&edge, &head, front).await;
                         told.push(());
                     }));
                 }
@@ -132,8 +132,8 @@ impl Control {
     }
 
     /// Tells one edge until it has answered.
-    async fn tell(&self, edge: &Edge, head: &Bytes) {
-        let question = Question { head, body: 0, method: Method::Purge, more: false, front: None };
+    async fn tell(&self, edge: &Edge, head: &Bytes, front: (u64, u32)) {
+        let question = Question { head, body: 0, method: Method::Purge, more: false, front: Some(front) };
         loop {
             let began = self.host.now();
             if let Ok(mut chosen) = edge.way.any(0, question).await {
@@ -143,6 +143,8 @@ impl Control {
                     Ok(framing) => connection.reader.body(&connection.stream, framing).await.is_ok(),
                     Err(_) => false,
                 };
+                let result = if read { Ok(chosen.answer.head.status) } else { Err(Failure::Broken) };
+                edge.way.returned(question, chosen.answer.back, result);
                 if read && chosen.answer.head.status == 200 {
                     drop(chosen.held);
                     return edge.way.done(chosen.id, chosen.answer, Method::Purge);

@@ -7,7 +7,7 @@ use super::status;
 use super::store::Stored;
 use crate::app::http1::{Framing, Method, Request};
 use crate::base::Time;
-use crate::service::balancer::backends::{Chosen, Question};
+use crate::service::balancer::backends::{Chosen, Exhausted, Question};
 use crate::service::balancer::hash_of;
 use crate::trace::{CacheEvent, Failure, Record, Request as Asked};
 use bytes::Bytes;
@@ -85,15 +85,19 @@ impl Edge {
         let mut seen = Asked { cause: wanted.cause, ..Asked::begun(u32::MAX, flight.id, self.host.node(), began) };
         let chosen = match self.backends.any(key, question).await {
             Ok(chosen) => chosen,
-            Err(failure) => {
+            Err(Exhausted { failure, asked, since }) => {
                 flight.announce(Came::Failed(failure), None);
                 flight.end(self.host.now(), false);
+                (seen.tried, seen.renewed, seen.resolved) = (since.tried, since.renewed, since.renewed);
+                if asked {
+                    (seen.connected, seen.secured) = (since.renewed, since.renewed);
+                }
                 return self.fetched(seen, failure.or(Some(Failure::Unreachable)));
             }
         };
         let answer = &chosen.answer;
-        (seen.resolved, seen.connected, seen.secured, seen.read) =
-            (began, answer.connected, answer.connected, answer.connected);
+        (seen.tried, seen.renewed, seen.resolved) = (chosen.since.tried, chosen.since.renewed, chosen.since.renewed);
+        (seen.connected, seen.secured, seen.read) = (answer.connected, answer.connected, answer.connected);
         seen.written = answer.written;
         (seen.flow, seen.exchange) = answer.back;
         seen.status = answer.head.status;

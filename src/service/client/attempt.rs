@@ -11,7 +11,7 @@ use crate::host::sync::Permit;
 use crate::host::{NetError, TcpStream};
 use crate::service::secure;
 use crate::service::stub::Resolved;
-use crate::trace::{Failure, Request};
+use crate::trace::{DeadConnection, Directory, Failure, Lookup, Record, Request};
 use crate::wire::Payload;
 use bytes::Bytes;
 use std::cell::Cell;
@@ -23,8 +23,8 @@ enum Tried {
     Answered,
     /// It failed for good.
     Failed(Failure),
-    /// The kept connection turned out to be closed before it brought anything: another connection may do.
-    Stale,
+    /// The kept connection turned out to be closed before it brought anything, for this reason: another connection may do.
+    Stale(Failure),
 }
 
 impl Asker {
@@ -33,7 +33,12 @@ impl Asker {
     pub(super) async fn attempt(&self, seen: &Cell<Request>, user: &User, until: Option<Time>) -> Result<(), Failure> {
         let Some(watched) = &self.registered else { return self.attempt_at(seen, (user, until), None).await };
         // Nobody is known yet: that is a matter of a round trip.
-        watched.ready().await;
+        let asked = self.host.now();
+        if let Some(flow) = watched.ready().await {
+            let (node, end) = (self.host.node(), self.host.now());
+            self.host.record(Record::Lookup(Lookup { node, start: asked, end, flow, of: Directory::Registry }));
+            update(seen, |seen| seen.lookup_flow = flow);
+        }
         let Some((place, at, held)) = watched.choose() else { return Err(Failure::Unreachable) };
         let begun = self.host.now();
         let result = self.attempt_at(seen, (user, until), Some((place, *at.ip()))).await;
@@ -55,12 +60,28 @@ impl Asker {
         let pool = user.pools.get(at.map_or(0, |(place, _)| place));
         loop {
             let (permit, connection) = self.connection(seen, (user, pool), stale, at.map(|(_, addr)| addr)).await?;
+            let asked = self.host.now();
             match self.exchange(seen, connection, (user, pool, until)).await {
                 Tried::Answered => return Ok(()),
                 Tried::Failed(failure) => return Err(failure),
-                Tried::Stale => stale = permit,
+                Tried::Stale(why) => {
+                    self.renew(seen, asked, why);
+                    stale = permit;
+                }
             }
         }
+    }
+
+    /// The connection that the request has had since `asked` was dead: what there is to be seen begins anew.
+    fn renew(&self, seen: &Cell<Request>, asked: Time, why: Failure) {
+        let now = self.host.now();
+        let Request { traffic, number, flow, exchange, .. } = seen.get();
+        self.host.record(Record::Dead(DeadConnection { traffic, number, flow, exchange, start: asked, end: now, why }));
+        update(seen, |seen| {
+            seen.renewed = now;
+            (seen.resolved, seen.connected, seen.secured) = (Time::NEVER, Time::NEVER, Time::NEVER);
+            (seen.read, seen.written) = (Time::NEVER, Time::NEVER);
+        });
     }
 
     /// A connection to the origin and the right to use it: a kept one, unless a kept one was `stale`; then the right to use
@@ -124,7 +145,9 @@ impl Asker {
         update(seen, |seen| {
             // A second try does not change when the name was first known.
             seen.resolved = seen.resolved.min(now);
-            seen.lookup_flow = flow;
+            if flow != 0 {
+                seen.lookup_flow = flow;
+            }
         });
         Ok(addrs)
     }
@@ -195,15 +218,16 @@ impl Asker {
                     error,
                     ReadError::Closed | ReadError::Net(NetError::Reset | NetError::Refused | NetError::Closed)
                 );
-                let nothing_came = !connection.reader.has_more();
-                if reused && closed && nothing_came && self.config.method.is_idempotent() {
-                    return Tried::Stale;
-                }
-                Tried::Failed(match error {
+                let why = match error {
                     _ if connection.stream.tls_failed() => Failure::Tls,
                     ReadError::Net(error) => failure(error),
                     ReadError::Malformed(_) | ReadError::Closed | ReadError::Cut => Failure::Broken,
-                })
+                };
+                let nothing_came = !connection.reader.has_more();
+                if reused && closed && nothing_came && self.config.method.is_idempotent() {
+                    return Tried::Stale(why);
+                }
+                Tried::Failed(why)
             }
         }
     }

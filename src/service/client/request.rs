@@ -75,7 +75,7 @@ impl Story {
     fn take_off(&self, hedge: bool, now: Time) -> Flight {
         let index = self.tries.get();
         self.tries.set(index + 1);
-        let seen = Rc::new(Cell::new(Request { tried: now, ..self.begun }));
+        let seen = Rc::new(Cell::new(Request { tried: now, renewed: now, ..self.begun }));
         let flight = Flight { index, hedge, seen };
         *self.current.borrow_mut() = Some(Rc::clone(&flight.seen));
         self.flights.borrow_mut().push(flight.clone());
@@ -88,6 +88,7 @@ impl Story {
         Request {
             failure,
             tried: current.tried.min(now),
+            renewed: current.renewed.min(now),
             resolved: current.resolved.min(now),
             connected: current.connected.min(now),
             secured: current.secured.min(now),

@@ -133,7 +133,7 @@ impl Client {
             {
                 let mut seen = seen.borrow_mut();
                 (seen.tries, seen.tried, seen.flow, seen.status) = (index + 1, began, 0, 0);
-                (seen.resolved, seen.connected, seen.written) = (began, Time::NEVER, Time::NEVER);
+                (seen.renewed, seen.resolved, seen.connected, seen.written) = (began, began, Time::NEVER, Time::NEVER);
             }
             let tried = self.host.timeout(PATIENCE, self.attempt(seen, to, key, write)).await;
             let tried = tried.unwrap_or(Tried::Broken(Failure::Timeout));

@@ -54,7 +54,7 @@ pub(in crate::service) struct Watched {
     targets: Vec<SocketAddrV4>,
     /// Whether any list has come yet, and who waits for the first.
     known: Cell<bool>,
-    waiting: RefCell<Vec<Queue<()>>>,
+    waiting: RefCell<Vec<Queue<u64>>>,
     /// What a hash is taken of.
     key: u64,
 }
@@ -77,13 +77,14 @@ impl Watched {
         watched
     }
 
-    /// The first list has come.
-    pub(in crate::service) async fn ready(&self) {
-        if !self.known.get() {
-            let bell = Queue::new();
-            self.waiting.borrow_mut().push(bell.clone());
-            bell.pop().await;
+    /// The first list has come; if that had to be waited for, the flow on which it came.
+    pub(in crate::service) async fn ready(&self) -> Option<u64> {
+        if self.known.get() {
+            return None;
         }
+        let bell = Queue::new();
+        self.waiting.borrow_mut().push(bell.clone());
+        Some(bell.pop().await)
     }
 
     /// Whom to ask next, its place in the pool, and what counts the request as his; `None` if nobody is on the list.
@@ -115,16 +116,17 @@ impl Watched {
                 host.sleep(PATIENCE).await;
                 continue;
             };
-            index = self.take(&reply).or(index);
+            let flow = connection.as_ref().map_or(0, |(stream, _)| stream.flow());
+            index = self.take(&reply, flow).or(index);
             if let Refresh::Poll(every) = watch.refresh {
                 host.sleep(every).await;
             }
         }
     }
 
-    /// Takes a list over; its number. One with nobody on it is not believed while another is known: a registry that has just started knows
+    /// Takes a list over that came on `flow`; its number. One with nobody on it is not believed while another is known: a registry that has just started knows
     /// nobody, and to ask the old instances does less harm than to ask none.
-    fn take(&self, reply: &Response) -> Option<u64> {
+    fn take(&self, reply: &Response, flow: u64) -> Option<u64> {
         let field = |name: &str| reply.fields.get(name).and_then(|text| std::str::from_utf8(text).ok());
         let index = field(INDEX)?.parse().ok()?;
         let all: Vec<SocketAddrV4> =
@@ -134,7 +136,7 @@ impl Watched {
                 self.members.checked(id, all.contains(target), (1, 1));
             }
             self.known.set(true);
-            self.waiting.borrow_mut().drain(..).for_each(|bell| bell.push(()));
+            self.waiting.borrow_mut().drain(..).for_each(|bell| bell.push(flow));
         }
         Some(index)
     }

@@ -27,12 +27,18 @@ pub(in crate::service) fn field(left: Span) -> String {
 /// Until when a request that came at `at` is waited for, if it says so.
 pub(super) fn until(request: &Request, at: Time) -> Option<Time> {
     let text = std::str::from_utf8(request.fields.get(DEADLINE)?).ok()?;
+    time_left(text).map(|left| at.saturating_add(left))
+}
+
+/// The time that a value of the field stands for; `None` if it is none that anybody reads.
+#[must_use]
+pub fn time_left(text: &str) -> Option<Span> {
     let (digits, letter) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.is_empty() || digits.len() > DIGITS || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
     let (_, unit) = UNITS.into_iter().find(|(own, _)| letter.starts_with(*own))?;
-    Some(at.saturating_add(Span::from_nanos(digits.parse::<u64>().ok()?.saturating_mul(unit))))
+    Some(Span::from_nanos(digits.parse::<u64>().ok()?.saturating_mul(unit)))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ mod work;
 pub use admission::Overflow;
 pub use calls::{Call, Callers, Stage};
 pub use config::{Config, KeepAlive, Planned, Route, Sizes, Tls};
-pub use deadline::DEADLINE;
+pub use deadline::{DEADLINE, time_left};
 pub use sessions::Session;
 pub use shared::SharedKeys;
 pub use work::WarmUp;

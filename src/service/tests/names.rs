@@ -7,7 +7,7 @@ use crate::service::client::Origin;
 use crate::service::ideal::{Ideal, addr};
 use crate::service::stub::Stub;
 use crate::service::{authority, client, resolver, server, stub};
-use crate::trace::Failure;
+use crate::trace::{Directory, Failure};
 use std::cell::RefCell;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::rc::Rc;
@@ -75,7 +75,7 @@ fn a_name_is_found_from_the_root_down_and_then_remembered() {
     assert_eq!(took, [MS * 80, MS * 20, MS * 40, MS * 40]);
     assert!(answers.borrow().iter().all(|answer| answer.1 == Ok(vec![addr(1)])));
     let lookups = lookups(&net);
-    assert_eq!(lookups.iter().map(|lookup| lookup.tries).collect::<Vec<_>>(), [1; 4]);
+    assert_eq!(lookups.iter().map(|lookup| lookup.of).collect::<Vec<_>>(), [Directory::Resolver { tries: 1 }; 4]);
     assert!(lookups.iter().all(|lookup| lookup.flow > 0));
 }
 
@@ -102,7 +102,7 @@ fn a_lost_question_costs_five_seconds_and_two_lost_ones_the_answer() {
         net.run(100);
         let want = if lost.len() == 1 { Ok(vec![addr(1)]) } else { Err(Failure::NameTimeout) };
         assert_eq!(*answers.borrow(), [(took, want)]);
-        assert_eq!(lookups(&net)[0].tries, tries);
+        assert_eq!(lookups(&net)[0].of, Directory::Resolver { tries });
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a balancer's fields mean together: those without effect, and ways that do not exist.
 
 use crate::scenario::diagnostic::{Code, Diagnostic};
-use crate::scenario::plan::{NodeKind, Plan};
+use crate::scenario::plan::{NodeKind, Plan, Target};
 use crate::scenario::schema::Problems;
 use crate::scenario::schema::form::Fields;
 use crate::scenario::schema::paths::Paths;
@@ -9,13 +9,25 @@ use crate::service::balancer::policy::Algorithm;
 use crate::service::balancer::{Layer, Pool};
 
 /// Warns of what changes nothing in a pool of so many members.
-pub(super) fn sensible(fields: &Fields<'_>, pool: &Pool, layer: Layer, members: usize, problems: &mut Problems) {
+pub(super) fn sensible(fields: &Fields<'_>, pool: &Pool, layer: Layer, targets: &[Target], problems: &mut Problems) {
     let algorithm = &pool.algorithm;
+    let members = targets.len();
+    let equal = targets.iter().all(|target| target.weight == targets[0].weight);
     if members == 1 {
         fields.no_effect("policy", "there is one member to choose from", problems);
     }
     if !algorithm.uses_weights() {
         fields.no_effect("weights", &format!("`{}` does not look at weights", algorithm.name()), problems);
+    } else if equal && members > 1 {
+        fields.no_effect("weights", "all members have the same", problems);
+        if algorithm.needs_weights() && fields.get_if("weights").is_none() {
+            let why = if fields.has("weights") {
+                "there are no `weights`, so each gets as much as with `RoundRobin`; give some members more"
+            } else {
+                "what an edge fetches from has no weights, so each gets as much as with `RoundRobin`"
+            };
+            fields.no_effect("policy", why, problems);
+        }
     }
     let comes_back = pool.check.is_some() || pool.outliers.is_some();
     if !comes_back {

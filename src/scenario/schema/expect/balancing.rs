@@ -63,7 +63,7 @@ fn balancer(fields: &Fields<'_>, name: &str, nodes: &Nodes<'_>, plan: &Plan, pro
         };
         problems.add(
             Diagnostic::error(Code::WrongRole, inner(value), message)
-                .also(node.declared, format!("a `{}`", node.kind.name()))
+                .also(node.declared, node.kind.described())
                 .help("name one node declared as `Balancer(..)`"),
         );
         return None;

@@ -59,7 +59,7 @@ fn edges(fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Pro
     if let Some(node) = other {
         problems.add(
             Diagnostic::error(Code::WrongRole, inner(value), format!("`{}` is no edge", node.name))
-                .also(node.declared, format!("a `{}`", node.kind.name()))
+                .also(node.declared, node.kind.described())
                 .help("name nodes declared as `Edge(..)`"),
         );
         return None;
@@ -76,7 +76,7 @@ fn control(fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut P
     }
     problems.add(
         Diagnostic::error(Code::WrongRole, inner(value), format!("`{}` purges nothing", known.name))
-            .also(known.declared, format!("a `{}`", known.kind.name()))
+            .also(known.declared, known.kind.described())
             .help("name a node declared as `PurgeControl(..)`"),
     );
     None

@@ -20,7 +20,12 @@ fn read(context: &Context<'_, '_>, problems: &mut Problems) -> Option<Struck> {
         },
         None => Manner::Silence,
     };
-    let (name, nodes) = targets::nodes(context, |kind| !kind.forwards(), "host", problems)?;
+    let (name, nodes) = targets::nodes(
+        context,
+        |kind| !kind.forwards(),
+        ("host", "a machine that runs programs; a router fails by `RouterFailure`"),
+        problems,
+    )?;
     let users = context.plan.traffic.iter().find(|traffic| {
         let mut makers = traffic.pairs().into_iter();
         makers.any(|(from, _)| nodes.contains(&from))

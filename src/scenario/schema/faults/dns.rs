@@ -2,9 +2,10 @@
 //! long an answer holds.
 
 use super::super::form::Form;
-use super::super::{value, zones};
+use super::super::{inner, value, zones};
 use super::{Breakage, Context, Problems, Struck, fields, targets};
 use crate::fault::{DnsTrouble, Effect};
+use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::NodeKind;
 
 pub(super) static DNS_OUTAGE: Breakage = Breakage {
@@ -25,6 +26,8 @@ pub(super) static TTL_OVERRIDE: Breakage = Breakage {
     read: ttl,
 };
 
+const NAME_SERVER: (&str, &str) = ("name server", "a `Resolver` or an `Authority`");
+
 fn name_server(kind: &NodeKind) -> bool {
     matches!(kind, NodeKind::Resolver(_) | NodeKind::Authority { .. })
 }
@@ -37,19 +40,33 @@ fn outage(context: &Context<'_, '_>, problems: &mut Problems) -> Option<Struck> 
         },
         None => DnsTrouble::Silent,
     };
-    let (name, nodes) = targets::nodes(context, name_server, "name server", problems)?;
+    let (name, nodes) = targets::nodes(context, name_server, NAME_SERVER, problems)?;
     Some(struck(format!("dns outage {name}"), &nodes, trouble))
 }
 
 fn stale(context: &Context<'_, '_>, problems: &mut Problems) -> Option<Struck> {
-    let (name, nodes) = targets::nodes(context, |kind| matches!(kind, NodeKind::Resolver(_)), "resolver", problems)?;
+    let resolves = |kind: &NodeKind| matches!(kind, NodeKind::Resolver(_));
+    let (name, nodes) = targets::nodes(context, resolves, ("resolver", "a `Resolver`"), problems)?;
+    let remembers = |&node: &u32| match &context.plan.nodes[node as usize].kind {
+        NodeKind::Resolver(resolver) => resolver.cache_entries > 0,
+        _ => true,
+    };
+    if let (Some(value), false) = (context.fields.get("node"), nodes.iter().any(remembers)) {
+        let node = &context.plan.nodes[nodes[0] as usize];
+        let message = format!("`{}` answers as before: it remembers nothing that could be old", node.name);
+        problems.add(
+            Diagnostic::warning(Code::NoEffect, inner(value), message)
+                .also(node.declared, "declared here")
+                .help("give it a `cache`"),
+        );
+    }
     Some(struck(format!("stale dns {name}"), &nodes, DnsTrouble::Stale))
 }
 
 fn ttl(context: &Context<'_, '_>, problems: &mut Problems) -> Option<Struck> {
     let value = context.fields.need("ttl", "\"1h\"", problems);
     let ttl = value.and_then(|value| zones::ttl(value, problems));
-    let (name, nodes) = targets::nodes(context, name_server, "name server", problems)?;
+    let (name, nodes) = targets::nodes(context, name_server, NAME_SERVER, problems)?;
     Some(struck(format!("ttl {name}"), &nodes, DnsTrouble::Ttl(ttl?)))
 }
 

@@ -12,7 +12,7 @@ pub(super) static ROUTER_FAILURE: Breakage = Breakage {
 };
 
 fn read(context: &Context<'_, '_>, problems: &mut Problems) -> Option<Struck> {
-    let (name, nodes) = targets::nodes(context, NodeKind::forwards, "router", problems)?;
+    let (name, nodes) = targets::nodes(context, NodeKind::forwards, ("router", "a `Router`"), problems)?;
     let effect = |node| Effect::Crash { node, manner: Manner::Silence };
     Some(Struck { name: format!("failure {name}"), effects: nodes.into_iter().map(effect).collect() })
 }

@@ -93,11 +93,11 @@ fn between(value: &Value, context: &Context<'_, '_>, problems: &mut Problems) ->
     Some((format!("{a}-{b}"), ways))
 }
 
-/// The nodes that `node` names, and their name.
+/// The nodes that `node` names, and their name. `what` is what suits, and which kinds of nodes are that.
 pub(super) fn nodes(
     context: &Context<'_, '_>,
     suits: impl Fn(&NodeKind) -> bool,
-    what: &str,
+    (what, kinds): (&str, &str),
     problems: &mut Problems,
 ) -> Option<(String, Vec<u32>)> {
     let Context { fields, nodes, plan } = context;
@@ -112,8 +112,8 @@ pub(super) fn nodes(
         let node = &plan.nodes[other as usize];
         problems.add(
             Diagnostic::error(Code::WrongRole, inner(value), format!("`{}` is no {what}", node.name))
-                .also(node.declared, format!("a `{}`", node.kind.name()))
-                .help(format!("name a {what}")),
+                .also(node.declared, node.kind.described())
+                .help(format!("name {kinds}")),
         );
         return None;
     }

@@ -5,11 +5,11 @@ use super::{Reading, queue};
 use crate::base::Time;
 use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
-use crate::scenario::plan::{NodeKind, Plan, Traffic, TrafficKind};
+use crate::scenario::plan::{Http, NodeKind, Plan, Traffic, TrafficKind};
 use crate::scenario::schema::form::{Fields, Form, joined};
 use crate::scenario::schema::nodes::Nodes;
 use crate::scenario::schema::{Problems, inner, server, value};
-use crate::service::server::{Call, Stage};
+use crate::service::server::{Call, DEADLINE, Stage};
 use std::collections::BTreeSet;
 
 const CALLS: &[&str] = &["name", "to", "tls", "count", "pairing", "optional"];
@@ -131,6 +131,7 @@ pub(super) fn read(
     let mut http = http::asking(&reading, Some(from), false, pairing, problems)?;
     // Programs do not send what browsers do.
     http.head_bytes = http.head_bytes.or(Some(PROGRAM_HEAD));
+    passed_on(call, &http, from, plan, problems);
     let count = u32::try_from(count?).ok()?;
     let placed = Placed {
         group: call.group,
@@ -141,6 +142,22 @@ pub(super) fn read(
     let kind = TrafficKind::Http(http);
     let traffic = Traffic { name: call.name.clone(), declared: call.value.span, start: Time::ZERO, dscp, kind };
     Some((traffic, placed))
+}
+
+/// Reports a deadline of the scenario's own choosing in calls of a server that passes on what it has been told.
+fn passed_on(call: &Written<'_>, http: &Http, from: &[u32], plan: &Plan, problems: &mut Problems) {
+    let own = http.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(DEADLINE));
+    let keeps = from.iter().map(|&node| &plan.nodes[node as usize]).find(|node| match &node.kind {
+        NodeKind::Server(config) => config.deadlines,
+        _ => false,
+    });
+    if let (true, Some(node), Some(headers)) = (own && !http.deadline, keeps, call.fields.get("headers")) {
+        problems.add(
+            Diagnostic::error(Code::Contradiction, headers.span, format!("`{DEADLINE}` would be said twice"))
+                .also(node.declared, "with `deadlines: true` it passes on the deadline of what it works on")
+                .help("leave the header field out"),
+        );
+    }
 }
 
 /// Bytes of the head of a request that a program makes.

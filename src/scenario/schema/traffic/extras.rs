@@ -10,9 +10,12 @@ use crate::service::server::Planned;
 pub(super) fn check(reading: &Reading<'_, '_>, targets: &[u32], (method, path): (&str, &str), problems: &mut Problems) {
     let (fields, plan) = (reading.fields, reading.plan);
     let others = |&node: &u32| {
-        !matches!(plan.nodes[node as usize].kind, NodeKind::Server(_) | NodeKind::Balancer(_) | NodeKind::Anycast(_))
+        !matches!(
+            plan.nodes[node as usize].kind,
+            NodeKind::Server(_) | NodeKind::Balancer(_) | NodeKind::Anycast(_) | NodeKind::Edge(_)
+        )
     };
-    let servers: Vec<_> = plan.servers_behind(targets).into_iter().map(|(_, config)| config).collect();
+    let servers: Vec<_> = plan.servers_reached(targets).into_iter().map(|(_, config)| config).collect();
     // What others do with it is theirs to say.
     if servers.is_empty() || targets.iter().any(others) {
         return;

@@ -1,11 +1,12 @@
 //! Header fields and cookies of a scenario's own choosing, in the requests of users and of servers' calls.
 
 use crate::app::http1::{is_token, is_value_byte};
-use crate::scenario::ast::Kind;
+use crate::scenario::ast::{Kind, Span};
 use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::{NodeKind, Plan};
 use crate::scenario::schema::form::Fields;
 use crate::scenario::schema::{Problems, inner, named_entries, value};
+use crate::service::server::{DEADLINE, time_left};
 
 /// Fields that say what the simulation itself does, and what to write instead.
 const OWN: &[(&str, &str)] = &[
@@ -49,10 +50,30 @@ pub(super) fn headers(fields: &Fields<'_>, problems: &mut Problems) -> Vec<(Stri
                     .help("it has no line ends or control characters, and no spaces at its ends"),
             );
         } else {
+            if name.eq_ignore_ascii_case(DEADLINE) {
+                deadline(fields, span, (text, inner(entry)), problems);
+            }
             all.push((name.to_owned(), text.to_owned()));
         }
     }
     all
+}
+
+/// Reports a deadline of the scenario's own choosing beside the one that requests say anyway, and one that no server can read.
+fn deadline(fields: &Fields<'_>, name: Span, (text, value): (&str, Span), problems: &mut Problems) {
+    match fields.get("deadline") {
+        Some(flag) if matches!(flag.kind, Kind::Bool(true)) => problems.add(
+            Diagnostic::error(Code::Contradiction, name, format!("`{DEADLINE}` would be said twice"))
+                .also(flag.span, "this says it with each try")
+                .help("keep one of them: `deadline: true` says what is left, the header field always the same"),
+        ),
+        _ if time_left(text).is_none() => problems.add(
+            Diagnostic::warning(Code::NoEffect, value, format!("no server reads `{text}` as a time")).help(
+                "it is at most eight digits and one of the units H, M, S, m, u and n: \"500m\" for half a second",
+            ),
+        ),
+        _ => {}
+    }
 }
 
 /// `true`, `false`, or those that users have from the start: `{ "beta": "1" }`.
@@ -87,7 +108,7 @@ pub(super) fn check(fields: &Fields<'_>, targets: &[u32], plan: &Plan, problems:
         NodeKind::Balancer(balancer) => balancer.pools.iter().any(|pool| pool.settings.sticky.is_some()),
         _ => false,
     });
-    let sessions = plan.servers_behind(targets).iter().any(|(_, config)| config.session.is_some());
+    let sessions = plan.servers_reached(targets).iter().any(|(_, config)| config.session.is_some());
     if asked_for && !sticky && !sessions {
         fields.no_effect(
             "cookies",

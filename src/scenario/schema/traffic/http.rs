@@ -5,10 +5,11 @@ use crate::app::dns::Name;
 use crate::base::{Dist, Span as Duration, Time};
 use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
-use crate::scenario::plan::{Ask, Balancer, Data, Discovery, Http, NodeKind, Origin, Plan, ROOT};
-use crate::scenario::schema::form::{Fields, Form, joined, list, similar};
+use crate::scenario::plan::{Ask, Balancer, Discovery, End, Http, NodeKind, Origin, Plan, ROOT};
+use crate::scenario::schema::form::{Fields, Form, joined, similar};
 use crate::scenario::schema::tcp::congestion_of;
 use crate::scenario::schema::{Problems, dist, inner, registry, server, tls, value};
+use crate::scenario::suggest::choices;
 use crate::service::Limit;
 use crate::service::client::{Arrivals, Connections, Tls};
 
@@ -128,6 +129,9 @@ pub(super) fn asking(
     }
     let asks = asks(from, &target, to?, pairing, reading, problems)?;
     purges(&target, to?, method.unwrap_or_default(), reading.plan, problems)?;
+    if method == Some(server::PURGE) {
+        pattern(&target, to?, fields.get_if("catalogue").is_some(), problems);
+    }
     if let Some(method) = method {
         extras::check(reading, &target.nodes, (method, &target.path), problems);
         fields::check(fields, &target.nodes, reading.plan, problems);
@@ -159,6 +163,8 @@ pub(super) fn asking(
 
 /// What a URL says.
 struct Target {
+    /// The host as it is written.
+    host: String,
     /// A name of a zone, and where it may lead; otherwise nodes.
     name: Option<String>,
     /// The name of a service at a registry, whose instances are asked.
@@ -190,11 +196,26 @@ fn purges(target: &Target, to: &Value, method: &str, plan: &Plan, problems: &mut
         (format!("`{}` does nothing but purge", node.name), help)
     };
     problems.add(
-        Diagnostic::error(Code::WrongRole, inner(to), message)
-            .also(node.declared, format!("a `{}`", node.kind.name()))
-            .help(help),
+        Diagnostic::error(Code::WrongRole, inner(to), message).also(node.declared, node.kind.described()).help(help),
     );
     None
+}
+
+/// Warns of what a purge does not understand as its author may: a `*` that is not at the end, and a query.
+fn pattern(target: &Target, to: &Value, numbered: bool, problems: &mut Problems) {
+    let (path, query) = target.path.split_once('?').map_or((&*target.path, None), |(path, query)| (path, Some(query)));
+    let before = if numbered { path } else { path.strip_suffix('*').unwrap_or(path) };
+    let found = if before.contains('*') {
+        let beginning = before.split('*').next().unwrap_or_default();
+        let what = if numbered { "the number of an object follows" } else { "it is not at the end" };
+        Some((format!("this `*` stands for itself: {what}"), format!("purge `{beginning}*`, or each path by its name")))
+    } else {
+        let message = |query| format!("`?{query}` has no effect: a purge takes a path with all its queries");
+        query.map(|query| (message(query), format!("write `{path}`")))
+    };
+    if let Some((message, help)) = found {
+        problems.add(Diagnostic::warning(Code::NoEffect, inner(to), message).help(help));
+    }
 }
 
 /// Warns of early data that no server takes.
@@ -229,7 +250,16 @@ fn target(
         // Its scheme is what it speaks.
         let tls = nodes.iter().all(|&node| reading.plan.terminates_tls(node).is_some()).then_some(Tls::BROWSER);
         let port = if tls.is_some() { 443 } else { 80 };
-        return Some(Target { name: None, service, named, nodes, port, tls, path: "/".to_owned() });
+        return Some(Target {
+            host: url.to_owned(),
+            name: None,
+            service,
+            named,
+            nodes,
+            port,
+            tls,
+            path: "/".to_owned(),
+        });
     };
     let (tls, usual_port) = match scheme {
         "http" => (None, 80),
@@ -279,7 +309,7 @@ fn target(
         member_or_path(host, path, &named, span, reading, problems);
     }
     let service = discovery.map(|_| host.to_owned());
-    Some(Target { name, service, named, nodes, port, tls, path: path.to_owned() })
+    Some(Target { host: host.to_owned(), name, service, named, nodes, port, tls, path: path.to_owned() })
 }
 
 /// The machines that nodes may turn out to be, each once.
@@ -324,23 +354,27 @@ fn origin(
     reading: &Reading<'_, '_>,
     problems: &mut Problems,
 ) -> Option<(Option<String>, Vec<u32>)> {
-    let name = host.trim_end_matches('.').to_ascii_lowercase();
-    let targets = addresses(&name, reading.plan);
-    if !targets.is_empty() {
+    let plan = reading.plan;
+    let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    if let End::At(targets) = plan.follow(&name).end {
         return Some((Some(name), targets));
+    }
+    if plan.records_of(&name).next().is_some() {
+        // An alias that leads nowhere, which is said where it stands.
+        return None;
     }
     if let Some(nodes) = reading.nodes.named(host) {
         return Some((None, nodes.to_vec()));
     }
-    let plan = reading.plan;
-    let parsed = name.parse::<Name>().ok();
-    let inside = |apex: &str| parsed.as_ref().zip(apex.parse().ok()).is_some_and(|(name, apex)| name.is_within(&apex));
-    let zone = plan.zones.iter().find(|zone| zone.apex != ROOT && inside(&zone.apex));
-    let known: Vec<&str> = plan.zones.iter().flat_map(|zone| &zone.records).map(|record| &*record.name).collect();
-    let message = match zone {
-        Some(zone) => format!("the zone `{}` has no address for `{host}`", zone.apex),
-        None => format!("`{host}` is in no zone, and no node is called so"),
+    let message = match plan.zone_of(&name) {
+        Some(zone) if zone.apex != ROOT && name.parse::<Name>().is_ok() => {
+            format!("the zone `{}` has no address for `{host}`", zone.apex)
+        }
+        _ => format!("`{host}` is in no zone, and no node is called so"),
     };
+    let known = plan.zones.iter().flat_map(|zone| &zone.records).map(|record| &*record.name);
+    let known: Vec<&str> =
+        known.filter(|&other| other != name && matches!(plan.follow(other).end, End::At(_))).collect();
     let names = reading.nodes.groups.iter().map(|group| group.name);
     let help = match similar(host, known.iter().copied().chain(names)) {
         Some(near) => format!("did you mean `{near}`?"),
@@ -349,32 +383,10 @@ fn origin(
                 "add `zones: {{ \"{host}\": (A: [\"node\"]) }}`, or write a node's name: it is asked without a lookup"
             )
         }
-        None => format!("the names are {}", list(&known)),
+        None => choices("names in zones", known),
     };
     problems.add(Diagnostic::error(Code::UnknownHost, span, message).help(help));
     None
-}
-
-/// The nodes that a name may turn out to be, aliases followed.
-fn addresses(name: &str, plan: &Plan) -> Vec<u32> {
-    let records = || plan.zones.iter().flat_map(|zone| &zone.records);
-    let mut name = name.to_owned();
-    // As many aliases as an authority follows.
-    for _ in 0..8 {
-        let mut nodes = Vec::new();
-        let mut alias = None;
-        for record in records().filter(|record| record.name == name) {
-            match &record.data {
-                Data::A(node) => nodes.push(*node),
-                Data::Cname(target) => alias = Some(target.clone()),
-            }
-        }
-        match alias {
-            Some(target) if nodes.is_empty() => name = target,
-            _ => return nodes,
-        }
-    }
-    Vec::new()
 }
 
 /// Port on which a node answers HTTP requests, if it does.
@@ -400,10 +412,14 @@ fn asks(
     let plan = reading.plan;
     for &index in &target.nodes {
         let node = &plan.nodes[index as usize];
+        if matches!(&node.kind, NodeKind::Balancer(balancer) if balancer.pools.is_empty()) {
+            // It could not be read.
+            continue;
+        }
         let answers = listens(&node.kind).is_some() || matches!(node.kind, NodeKind::Balancer(_));
         if answers
             && let Some((message, help)) =
-                tls::mismatch(&node.name, target.name.as_deref(), target.tls, plan.terminates_tls(index))
+                tls::mismatch(node, target.name.as_deref(), target.tls, plan.terminates_tls(index))
         {
             problems.add(
                 Diagnostic::error(Code::Contradiction, inner(to), message)
@@ -419,7 +435,7 @@ fn asks(
         let Some(port) = listens(&node.kind) else {
             problems.add(
                 Diagnostic::error(Code::WrongRole, inner(to), format!("`{}` answers no HTTP requests", node.name))
-                    .also(node.declared, format!("a `{}`", node.kind.name()))
+                    .also(node.declared, node.kind.described())
                     .help("requests are answered by a `Server`, a `Balancer`, an `Edge` or a `Store`"),
             );
             return None;
@@ -433,8 +449,9 @@ fn asks(
                 )
                 .also(node.declared, "declared here")
                 .help(format!(
-                    "write the port: `{}://name:{port}/`",
+                    "write the port: `{}://{}:{port}/`",
                     if target.tls.is_some() { "https" } else { "http" },
+                    target.host,
                 )),
             );
             return None;
@@ -492,8 +509,8 @@ fn balanced(balancer: &Balancer, name: &str, target: &Target, span: Span, proble
                 format!("`{name}` listens on port {}, not {}", balancer.port, target.port),
             )
             .help(format!(
-                "write the port: `{scheme}://name:{}/`, or give the balancer `port: {}`",
-                balancer.port, target.port
+                "write the port: `{scheme}://{}:{}/`, or give the balancer `port: {}`",
+                target.host, balancer.port, target.port
             )),
         );
         return None;

@@ -75,7 +75,7 @@ fn cluster(reading: &Reading<'_, '_>, problems: &mut Problems) -> Option<(Vec<u3
     let NodeKind::Cluster(cluster) = &node.kind else {
         problems.add(
             Diagnostic::error(Code::WrongRole, inner(value), format!("`{}` is no cluster", node.name))
-                .also(node.declared, format!("a `{}`", node.kind.name()))
+                .also(node.declared, node.kind.described())
                 .help("lookups are answered by a `Cluster`"),
         );
         return None;

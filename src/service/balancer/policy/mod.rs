@@ -179,6 +179,15 @@ impl Algorithm {
         }
     }
 
+    /// Whether it is [`Algorithm::RoundRobin`] by another name where all weights are equal.
+    #[must_use]
+    pub fn needs_weights(&self) -> bool {
+        match self {
+            Self::Subset { of, .. } => of.needs_weights(),
+            other => *other == Self::Weighted,
+        }
+    }
+
     /// Whether a backend that has just come can be given less than its weight: a hash is asked for one place for ever.
     #[must_use]
     pub fn starts_slowly(&self) -> bool {
