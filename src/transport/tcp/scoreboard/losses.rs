@@ -106,12 +106,12 @@ impl Scoreboard {
         // Never-retransmitted segments were sent in the order of their offsets.
         if let Some(mut index) = self.index_of(self.judged) {
             let mut contiguous = true;
-            while let Some(sent) = self.ring.get(index) {
-                if !sent.marks.any(Marks::SACKED | Marks::LOST | Marks::EVER) {
-                    if (sent.sent, sent.end) >= newest {
+            while let Some(&Sent { sent, end, marks, .. }) = self.ring.get(index) {
+                if !marks.any(Marks::SACKED | Marks::LOST | Marks::EVER) {
+                    if (sent, end) >= newest {
                         break;
                     }
-                    let due = sent.sent + patience;
+                    let due = sent + patience;
                     if due <= now {
                         self.mark_lost(index, news);
                     } else {
@@ -120,7 +120,7 @@ impl Scoreboard {
                     }
                 }
                 if contiguous {
-                    self.judged = self.ring[index].end;
+                    self.judged = end;
                 }
                 index += 1;
             }
