@@ -8,6 +8,7 @@ mod http;
 mod lookups;
 mod others;
 mod policy;
+mod target;
 
 use super::form::{Fields, Form};
 use super::nodes::Nodes;
