@@ -2,6 +2,7 @@
 
 use super::target::{self, Target};
 use super::{Reading, catalogue, dealt, extras, fields, policy};
+use crate::app::http1::{self, HeadSize};
 use crate::base::{Dist, Span as Duration, Time};
 use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
@@ -10,7 +11,7 @@ use crate::scenario::schema::form::{Fields, Form, joined};
 use crate::scenario::schema::tcp::congestion_of;
 use crate::scenario::schema::{Problems, dist, inner, registry, server, tls, value};
 use crate::service::Limit;
-use crate::service::client::{Arrivals, Connections, Tls};
+use crate::service::client::{After, Arrivals, Connections, Tls};
 
 /// What users and servers' calls say of how they ask.
 pub(super) const ASKING: &[&str] = &[
@@ -44,21 +45,16 @@ pub(super) fn read(reading: &Reading<'_, '_>, problems: &mut Problems) -> Option
     let fields = reading.fields;
     let from = reading.from(problems).map(<[u32]>::to_vec);
     let arrivals = fields.get("arrivals").map_or(Some(Arrivals::Once), |value| arrivals(value, problems));
-    let mut limit = reading.limit(problems);
-    limit.until = reading.instant("until", problems);
-    let ended = limit.until.is_some_and(|until| until <= reading.start);
-    if let (true, Some(value)) = (ended, fields.get("until")) {
-        problems.add(
-            Diagnostic::error(Code::NeverStarts, value.span, format!("`{}` ends before it starts", reading.name))
-                .help(format!("`until` is an instant of the run, after `start` ({})", reading.start.since(Time::ZERO))),
-        );
-    }
-    if matches!(arrivals, Some(Arrivals::Once)) {
-        fields.no_effect("count", "there is one request; `arrivals` says how more come", problems);
-        fields.no_effect("until", "there is one request; `arrivals` says how more come", problems);
-    }
+    let limit = reading.ends(arrivals.as_ref(), problems);
     let once = matches!(arrivals, Some(Arrivals::Once));
     let http = asking(reading, from.as_deref(), once, Pairing::Dealt, problems);
+    if once {
+        fields.no_effect("bulkhead", "there is one request, and never several at a time", problems);
+        let hedge = http.as_ref().and_then(|http| http.policy.hedge);
+        if hedge.is_some_and(|hedge| matches!(hedge.after, After::Quantile(_))) {
+            fields.no_effect("hedge", "there is one request, and no answers before it to compare with", problems);
+        }
+    }
     let cookies = fields::cookies(fields, problems);
     let catalogue = fields.get("catalogue").map(|value| catalogue::read(value, problems));
     let catalogue = catalogue.map_or(Some(None), |catalogue| catalogue.map(Some));
@@ -131,6 +127,14 @@ pub(super) fn asking(
     if method == Some(server::PURGE) {
         target::pattern(&target, to?, fields.get_if("catalogue").is_some(), problems);
     }
+    if let (Some(value), Some(head), Some(ask)) = (fields.get("head"), head_bytes, asks.first()) {
+        let host = match &ask.origin {
+            Origin::Node(node) => &*reading.plan.nodes[*node as usize].name,
+            Origin::Name(name) | Origin::Service(name) => name,
+        };
+        let (path, method) = (&*target.path, method.unwrap_or_default());
+        head_of(value, head, (method, path, host, body_bytes), &headers, problems);
+    }
     if let Some(method) = method {
         extras::check(reading, &target.nodes, (method, &target.path), problems);
         fields::check(fields, &target.nodes, reading.plan, problems);
@@ -158,6 +162,23 @@ pub(super) fn asking(
         congestion,
         discovery,
     })
+}
+
+/// Warns of a head that is larger anyway.
+fn head_of(
+    value: &Value,
+    bytes: u64,
+    (method, target, host, body): (&str, &str, &str, u64),
+    fields: &[(String, String)],
+    problems: &mut Problems,
+) {
+    let method = server::parsed(method);
+    let smallest =
+        http1::Ask { method, target, host, body, close: false, size: HeadSize::Exactly(bytes), fields }.smallest();
+    if smallest > bytes {
+        let message = format!("`head` has no effect: method, path, host and fields alone are {smallest} B");
+        problems.add(Diagnostic::warning(Code::NoEffect, value.span, message).help("give it more, or leave it out"));
+    }
 }
 
 /// Only caches are purged, and control points do nothing else.
@@ -330,7 +351,7 @@ pub(super) fn arrivals(value: &Value, problems: &mut Problems) -> Option<Arrival
     let kind = value::choice(value, "`arrivals`", KINDS, problems)?;
     let only = dist::only(value);
     match (kind, only) {
-        ("Once", None) => Some(Arrivals::Once),
+        ("Once", _) => value::bare(value, problems).map(|()| Arrivals::Once),
         ("Poisson", Some(rate)) => {
             let mean_gap = value::frequency(rate, "the rate of arrivals", problems)?.gap();
             (!mean_gap.is_zero()).then_some(Arrivals::Poisson { mean_gap })
@@ -381,6 +402,7 @@ fn at(value: &Value, problems: &mut Problems) -> Option<Arrivals> {
 fn connections(value: &Value, problems: &mut Problems) -> Option<Connections> {
     let kind = value::choice(value, "`connection`", &["Pool", "Fresh"], problems)?;
     if kind == "Fresh" {
+        value::bare(value, problems)?;
         return Some(Connections::PerRequest);
     }
     let Connections::Pool { mut max, mut idle } = Connections::BROWSER else { return None };

@@ -69,6 +69,13 @@ pub(super) fn read(
             return None;
         }
     };
+    if let Some((_, fragment)) = rest.split_once('#') {
+        problems.add(
+            Diagnostic::error(Code::BadName, span, format!("`#{fragment}` is not sent: it stays with who asks"))
+                .help("leave it out"),
+        );
+        return None;
+    }
     // A member of a group has a `/` in its name: it stands in brackets, as an address with colons does (RFC 3986 3.2.2).
     let (authority, path) = match rest.strip_prefix('[').and_then(|rest| rest.find(']')) {
         Some(end) => rest.split_at(rest[end..].find('/').map_or(rest.len(), |at| end + at)),
@@ -88,6 +95,10 @@ pub(super) fn read(
         }
         None => (authority, usual_port),
     };
+    if host.is_empty() {
+        problems.add(Diagnostic::error(Code::BadName, span, "the URL names no host").help("write `http://name/path`"));
+        return None;
+    }
     if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
         problems.add(
             Diagnostic::error(Code::BadName, span, "the path contains what a URL cannot hold")
