@@ -333,15 +333,22 @@ impl Executor {
         self.shared.wake(waiter);
     }
 
-    /// A datagram, or an error, for the program that holds the inbox. True if a program has something to do or to ask now.
-    #[inline]
-    pub fn deliver(&self, inbox: &Inbox, result: Result<Received, NetError>, now: Time) -> bool {
+    /// A datagram for the program that holds the inbox. True if a program has something to do or to ask now.
+    #[expect(clippy::inline_always, reason = "what is received is made where it is handed over")]
+    #[inline(always)]
+    pub fn deliver(&self, inbox: &Inbox, received: Received, now: Time) -> bool {
         if inbox.is_handled() {
             self.set_now(now);
-            inbox.handle(result);
+            inbox.handle(received);
             return !self.shared.calls.borrow().is_empty();
         }
-        inbox.put(result, &self.shared)
+        inbox.put(Ok(received), &self.shared)
+    }
+
+    /// What ICMP says about a datagram sent, for the program that holds the inbox; a function that takes datagrams is not told. True if
+    /// a program has something to do now.
+    pub fn tell(&self, inbox: &Inbox, error: NetError) -> bool {
+        !inbox.is_handled() && inbox.put(Err(error), &self.shared)
     }
 
     /// Calls a ticker's function; its next instant, unless it has ended.

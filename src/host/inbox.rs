@@ -75,10 +75,10 @@ impl Inbox {
         Some(received)
     }
 
-    /// A datagram for the function; what ICMP says it is not told.
-    #[inline]
-    pub(super) fn handle(&self, result: Result<Received, NetError>) {
-        let Ok(received) = result else { return };
+    /// A datagram for the function.
+    #[expect(clippy::inline_always, reason = "what is received is made where it is handed over")]
+    #[inline(always)]
+    pub(super) fn handle(&self, received: Received) {
         let Some(mut handler) = self.held.borrow_mut().handler.take() else { return };
         handler(received);
         if self.handled.get() {

@@ -88,16 +88,23 @@ impl Fib {
     #[must_use]
     #[inline]
     pub fn egress(&self, packet: &Packet) -> Option<Egress> {
+        self.only_way(packet.dst).or_else(|| self.egress_of_several(packet))
+    }
+
+    /// The way out for all packets to `dst`, where one look finds that there is just one.
+    #[must_use]
+    #[inline]
+    pub fn only_way(&self, dst: Ipv4Addr) -> Option<Egress> {
         let only = match &self.0 {
             Form::Default(egress) => *egress,
-            Form::Table(table) => table.only_way(packet.dst),
+            Form::Table(table) => table.only_way(dst),
         };
-        if only == NOBODY { self.egress_of_several(packet) } else { Some(only) }
+        (only != NOBODY).then_some(only)
     }
 
     /// As [`Fib::egress`], where there may be several next hops, or none.
     #[inline(never)]
-    fn egress_of_several(&self, packet: &Packet) -> Option<Egress> {
+    pub(super) fn egress_of_several(&self, packet: &Packet) -> Option<Egress> {
         let hops = self.lookup(packet.dst)?;
         if let [only] = hops { Some(*only) } else { self.choose(hops, flow_hash(packet)) }
     }

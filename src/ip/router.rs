@@ -78,15 +78,19 @@ impl Router {
         &self.fib
     }
 
-    /// The way out for a packet that is not for the node's own address, if everything about it is as it should be: what
-    /// [`Router::receive`] says, short of the MTU and the TTL.
+    /// The way on for all packets to an address that is not the node's own, if it is the same for all of them: what [`Router::receive`]
+    /// says, short of the MTU and the TTL.
     #[must_use]
     #[inline]
-    pub fn forwards(&self, packet: &Packet) -> Option<Egress> {
-        if self.role == Role::Host || packet.ttl <= 1 {
-            return None;
-        }
-        self.fib.egress(packet)
+    pub fn only_way(&self, dst: Ipv4Addr) -> Option<Egress> {
+        if self.role == Role::Host { None } else { self.fib.only_way(dst) }
+    }
+
+    /// The way on for a packet where [`Router::only_way`] has none: that of its flow among several, if there are any.
+    #[must_use]
+    #[inline(never)]
+    pub fn way_of_several(&self, packet: &Packet) -> Option<Egress> {
+        if self.role == Role::Host { None } else { self.fib.egress_of_several(packet) }
     }
 
     /// The way out for a packet that this node itself made, if it goes out: what [`Router::send`] says, short of the MTU.

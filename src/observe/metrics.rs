@@ -198,6 +198,8 @@ pub struct Traffic {
     pub intervals: Vec<u64>,
     numbers: Vec<u64>,
     shares: Vec<Span>,
+    /// What each phase comes to, in the order of the phases.
+    totals: [Span; Phase::REQUEST.len()],
     /// When each began that failed, and why it did.
     failures: Vec<(Time, Failure)>,
     seen: Seen,
@@ -220,6 +222,7 @@ impl Traffic {
             intervals: Vec::new(),
             numbers: Vec::new(),
             shares: Vec::new(),
+            totals: [Span::ZERO; Phase::REQUEST.len()],
             failures: Vec::new(),
             seen: Seen::default(),
         }
@@ -240,11 +243,18 @@ impl Traffic {
 
     /// Total of each phase over the samples at `indices`, in the order of the phases.
     pub fn total(&self, indices: impl Iterator<Item = usize>) -> Vec<(Phase, Span)> {
-        let mut totals: Vec<_> = self.plan.kind.phases().iter().map(|&phase| (phase, Span::ZERO)).collect();
+        let phases = self.plan.kind.phases();
+        let mut totals = vec![Span::ZERO; phases.len()];
         for index in indices {
-            totals.iter_mut().zip(self.budget(index).iter()).for_each(|((_, total), (_, share))| *total += share);
+            let shares = &self.shares[index * phases.len()..];
+            totals.iter_mut().zip(shares).for_each(|(total, &share)| *total += share);
         }
-        totals
+        phases.iter().copied().zip(totals).collect()
+    }
+
+    /// Total of each phase over all samples, in the order of the phases.
+    pub fn totals(&self) -> impl Iterator<Item = (Phase, Span)> {
+        self.plan.kind.phases().iter().copied().zip(self.totals)
     }
 
     /// The sample at the median, if there is any: the first by number with that latency.
@@ -324,12 +334,14 @@ impl Traffic {
         self.intervals[place] += bytes;
     }
 
+    #[inline]
     fn ended_well(&mut self, number: u64, begin: Time, end: Time, shares: &[Span]) {
         debug_assert_eq!(shares.iter().copied().sum::<Span>(), end - begin, "phases sum to the latency");
         self.counts.ok += 1;
         self.samples.push(end, end - begin);
         self.numbers.push(number);
         self.shares.extend_from_slice(shares);
+        self.totals.iter_mut().zip(shares).for_each(|(total, &share)| *total += share);
     }
 
     fn failed(&mut self, began: Time, why: Failure) {

@@ -232,7 +232,7 @@ fn phase_of(traffic: &Traffic, phase: &str, at: Statistic, bounds: Bounds<Span>)
         phases.find(|(candidate, _)| candidate.name() == phase).map(|(_, span)| span)
     };
     let measured = if matches!(at, Statistic::Mean) {
-        find(Box::new(traffic.total(0..count).into_iter())).filter(|_| count > 0).map(|total| total / count as u64)
+        find(Box::new(traffic.totals())).filter(|_| count > 0).map(|total| total / count as u64)
     } else {
         traffic.median(&traffic.samples.sorted()).and_then(|index| find(Box::new(traffic.budget(index).iter())))
     };

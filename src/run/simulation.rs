@@ -101,24 +101,28 @@ impl<'a> Simulation<'a> {
         if !more {
             self.world.finish(self.until);
         }
+        let watched = self.metrics.is_some();
         let (metrics, timeline, stores) = (&mut self.metrics, &mut self.timeline, &mut self.stores);
         let edges = &mut self.edges;
         let (withdrawals, registries) = (&mut self.withdrawals, &mut self.registries);
         // Observers are taken in turn by two closures: a cell lends them to one at a time.
         let observers = std::cell::RefCell::new(observers);
         self.world.trace().drain(
-            |full| {
-                let record = full;
+            |record| {
                 if let Some(metrics) = metrics {
                     metrics.record(record);
                     timeline.record(record);
-                    withdrawals.record(record);
-                    registries.record(record);
                 }
-                if let Record::Store(record) = record {
-                    stores.record(record);
+                if !record.is_of_traffic() {
+                    if watched {
+                        withdrawals.record(record);
+                        registries.record(record);
+                    }
+                    if let Record::Store(record) = record {
+                        stores.record(record);
+                    }
+                    edges.record(record);
                 }
-                edges.record(full);
                 observers.borrow_mut().iter_mut().for_each(|observer| observer.record(record));
             },
             |packet| observers.borrow_mut().iter_mut().for_each(|observer| observer.packet(packet)),

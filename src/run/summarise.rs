@@ -166,7 +166,7 @@ pub fn of_traffic(traffic: &Traffic, names: &[&str]) -> TrafficOutcome {
         light_floor_ns: traffic.plan.light_floor.map(Span::as_nanos),
         useful_bytes: traffic.bytes,
         goodput_bps: traffic.goodput_bps(),
-        phases_ns: named(traffic.total(0..samples.len()).into_iter()),
+        phases_ns: named(traffic.totals()),
         median,
         slowest,
         flows: traffic.flows.iter().flatten().map(flow).collect(),

@@ -289,7 +289,7 @@ impl Ideal {
                     _ => None,
                 });
                 if let Some(inbox) = found {
-                    self.executor.deliver(inbox, Ok(received), self.now);
+                    self.executor.deliver(inbox, received, self.now);
                 }
             }
         }

@@ -93,9 +93,10 @@ async fn send_datagrams(host: &Host, config: &Sender) {
         writer: Writer::new(config),
         rebinding: Rebinding::new(config),
         index: 0,
+        due: config.limit.allows(0, config.start).then_some(config.start),
     }));
     loop {
-        let next = source.borrow().next();
+        let next = source.borrow().due;
         let Some(at) = next else { return };
         let Ok(socket) = host.udp(0).await else { return };
         let own = Rc::clone(&source);
@@ -109,32 +110,48 @@ struct Source {
     config: Sender,
     writer: Writer,
     rebinding: Rebinding,
+    /// The next message, and when it is due, if there is one.
     index: u64,
+    due: Option<Time>,
 }
 
 impl Source {
-    /// When the next message is due, if there is one.
-    #[inline]
-    fn next(&self) -> Option<Time> {
-        let at = tick(self.config.start, self.config.every, self.index);
-        self.config.limit.allows(self.index, at).then_some(at)
-    }
-
     /// Sends what is due; when the next is. `None` at the end, and when the socket has had its time.
     #[inline]
     fn send(&mut self, socket: &UdpSocket, now: Time) -> Option<Time> {
-        while let Some(at) = self.next() {
-            if at > now {
-                return Some(at);
-            }
-            if self.rebinding.is_due(at) {
-                return None;
-            }
-            self.host.record(sent(&self.config, self.index, at));
-            socket.send(self.config.to, self.writer.message(self.index));
-            self.index += 1;
+        let next = self.send_one(socket, now)?;
+        // Hardly ever is another due at the same time.
+        if next > now { Some(next) } else { self.send_rest(socket, now) }
+    }
+
+    /// Sends the next message, if it is due; when the next is.
+    #[expect(clippy::inline_always, reason = "once for every message")]
+    #[inline(always)]
+    fn send_one(&mut self, socket: &UdpSocket, now: Time) -> Option<Time> {
+        let at = self.due?;
+        if at > now {
+            return Some(at);
         }
-        None
+        if self.rebinding.is_due(at) {
+            return None;
+        }
+        self.host.record(sent(&self.config, self.index, at));
+        socket.send(self.config.to, self.writer.message(self.index, at));
+        self.index += 1;
+        let next = tick(self.config.start, self.config.every, self.index);
+        self.due = self.config.limit.allows(self.index, next).then_some(next);
+        self.due
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn send_rest(&mut self, socket: &UdpSocket, now: Time) -> Option<Time> {
+        loop {
+            let next = self.send_one(socket, now)?;
+            if next > now {
+                return Some(next);
+            }
+        }
     }
 }
 
@@ -153,7 +170,7 @@ async fn send_stream(host: &Host, config: &Sender, congestion: Option<&'static s
             host.sleep_until(at).await;
         }
         host.record(sent(config, index, at));
-        let message = writer.message(index);
+        let message = writer.message(index, at);
         index += 1;
         if rebinding.is_due(at)
             && let Some(old) = stream.take()
@@ -187,7 +204,7 @@ async fn send_streams(host: &Host, config: &Sender, congestion: Option<&'static 
             host.sleep_until(at).await;
         }
         host.record(sent(config, index, at));
-        let message = writer.message(index);
+        let message = writer.message(index, at);
         index += 1;
         if rebinding.is_due(at)
             && let Some(open) = &connection
@@ -240,26 +257,19 @@ fn sent(config: &Sender, index: u64, time: Time) -> Record {
 /// Makes messages.
 struct Writer {
     numbering: Numbering,
-    start: Time,
-    every: Span,
     bytes: u64,
 }
 
 impl Writer {
-    fn new(config: &Sender) -> Self {
-        let Sender { numbering, start, every, bytes, .. } = *config;
-        Self { numbering, start, every, bytes }
+    const fn new(config: &Sender) -> Self {
+        Self { numbering: config.numbering, bytes: config.bytes }
     }
 
-    /// The message with this index.
+    /// The message with this index, which is due at `due`.
     #[inline]
-    fn message(&self, index: u64) -> Payload {
-        Payload::headed(self.head(index), self.bytes - MIN_BYTES)
-    }
-
-    fn head(&self, index: u64) -> [u8; HEAD] {
-        let due = tick(self.start, self.every, index).as_nanos();
-        (u128::from(self.numbering.at(index)) << 64 | u128::from(due)).to_be_bytes()
+    fn message(&self, index: u64, due: Time) -> Payload {
+        let head: [u8; HEAD] = (u128::from(self.numbering.at(index)) << 64 | u128::from(due.as_nanos())).to_be_bytes();
+        Payload::headed(head, self.bytes - MIN_BYTES)
     }
 }
 
@@ -352,10 +362,10 @@ mod tests {
         for bytes in [MIN_BYTES, 17, 160, 2_000, 2_001] {
             let writer = Writer::new(&sender(bytes));
             for index in 0..300 {
-                let message = writer.message(index);
+                let due = Time::from_nanos(7 + index * 20_000_000);
+                let message = writer.message(index, due);
                 assert_eq!(message.len(), bytes);
-                let want = (3 + 10 * index, Time::from_nanos(7 + index * 20_000_000));
-                assert_eq!(read_head(&message), Some(want));
+                assert_eq!(read_head(&message), Some((3 + 10 * index, due)));
             }
         }
         assert_eq!(read_head(&Payload::real(vec![0; 15])), None);

@@ -79,6 +79,14 @@ pub enum Record {
 }
 
 impl Record {
+    /// Whether this only counts messages, echoes and bytes of a traffic, as nearly all records do: who looks for anything else need not
+    /// look at it.
+    #[must_use]
+    #[inline]
+    pub const fn is_of_traffic(&self) -> bool {
+        matches!(self, Self::MessageSent(_) | Self::Message(_) | Self::Echo(_) | Self::Progress(_))
+    }
+
     /// The kind that a reader asks for to see this.
     #[must_use]
     pub const fn kind(&self) -> Mask {

@@ -3,6 +3,7 @@
 use super::blueprint::{Blueprint, Layout};
 use super::node::{Node, Stack};
 use super::pool::Pool;
+use super::ways::Ways;
 use super::{Direction, Tally, World};
 use crate::base::{Arena, Digest, Id, Span, Time};
 use crate::engine::{Queue, Wheel};
@@ -42,7 +43,7 @@ impl World {
                     |node: crate::topo::NodeId| u32::try_from(node.index()).expect("nodes are counted in 32 bits");
                 let (from, to) = (number(graph.source(egress)), number(graph.target(egress)));
                 let link = Link::new(blueprint.direction(egress), seed, &direction_name(graph, egress));
-                Direction { link, from, to }
+                Direction { link, from, to, ways: Ways::NONE }
             })
             .collect();
         let nodes: Vec<Node> = nodes;

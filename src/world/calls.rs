@@ -69,11 +69,7 @@ impl World {
                 Socket::QuicListener(id) => self.quic_close_listener(id),
             },
             Call::Bind { ticket, port, dscp, inbox } => self.udp_bind(node, ticket, (port, dscp), inbox),
-            Call::SendTo { socket, to, payload, flow, from } => {
-                if let Socket::Datagrams(id) = Socket::of(socket) {
-                    self.udp_send(id, (from, to), payload, flow);
-                }
-            }
+            Call::SendTo { socket, to, payload, flow, from } => self.send_to(socket, (from, to), payload, flow),
             Call::Echo { ticket, to, ttl, dscp, data_len } => self.echo(node, ticket, to, (ttl, dscp), data_len),
             Call::Sleep { ticket, until } => {
                 if until <= self.now {

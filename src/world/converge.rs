@@ -5,6 +5,7 @@
 //! computed, and each router uses them a little later by its own chance. In between packets go astray as they do outside: into the
 //! break, or to and fro between routers that do not agree yet, until their TTL ends.
 
+use super::ways::Ways;
 use super::{Event, World};
 use crate::base::{Rng, Span, Time};
 use crate::ip::{AddressPlan, Announced, Router, route_announced};
@@ -187,6 +188,8 @@ impl World {
         {
             *used = number;
             self.nodes[node as usize].router = router;
+            // What it did with its old routes is of no more use.
+            self.directions.iter_mut().filter(|end| end.to == node).for_each(|end| end.ways = Ways::NONE);
         }
         batch.missing -= 1;
         if batch.missing == 0 {

@@ -7,10 +7,11 @@
 
 use super::node::Node;
 use super::pool::PacketId;
+use super::ways::NOWHERE;
 use super::{Direction, Event, World};
 use crate::base::{Id, Time};
 use crate::engine::{Key, Wheel};
-use crate::host::{Answer, Echoed, Ticker};
+use crate::host::{Answer, Call, Echoed, Ticker};
 use crate::ip::{self, Verdict};
 use crate::link::{Fate, Offered};
 use crate::topo::Egress;
@@ -60,29 +61,43 @@ impl World {
             self.arrivals.set(direction, next);
         }
         let (packet, size) = self.packets.sized_mut(id);
-        let router = &self.nodes[to as usize].router;
-        if packet.dst == router.address() {
-            if matches!(packet.body, Body::Tcp(_)) {
-                self.tally.delivered += 1;
-                self.tcp_input::<true>(to, id);
-            } else {
-                self.deliver(to, id);
+        let egress = if let Some(known) = end.ways.to(packet.dst) {
+            known
+        } else {
+            let router = &self.nodes[to as usize].router;
+            if packet.dst == router.address() {
+                if matches!(packet.body, Body::Tcp(_)) {
+                    self.tally.delivered += 1;
+                    self.tcp_input::<true>(to, id);
+                } else {
+                    self.deliver(to, id);
+                }
+                if self.answered {
+                    self.settle();
+                }
+                return;
             }
-        } else if let Some(egress) = router.forwards(packet)
-            && let link = &mut self.directions[egress.index()].link
-            && u32::from(size) <= link.mtu()
+            if let Some(only) = router.only_way(packet.dst) {
+                end.ways.keep(packet.dst, only);
+                only
+            } else {
+                router.way_of_several(packet).unwrap_or(NOWHERE)
+            }
+        };
+        if packet.ttl > 1
+            && let Some(next) = self.directions.get_mut(egress.index())
+            && u32::from(size) <= next.link.mtu()
         {
             packet.ttl -= 1;
-            match link.offer(id, size, packet, time) {
+            match next.link.offer(id, size, packet, time) {
                 Offered::Behind => {}
                 Offered::First(arrival) => self.arrivals.set_later(egress.number(), arrival),
                 Offered::Refused(cause) => self.refused(to, egress.number(), id, cause),
             }
             // No program learns of that.
             return;
-        } else {
-            self.arrive(to, id);
         }
+        self.arrive(to, id);
         if self.answered {
             self.settle();
         }
@@ -158,7 +173,11 @@ impl World {
     #[inline]
     fn serve_calls(&mut self) {
         while let Some((node, call)) = self.executor.next_call() {
-            self.call(node, call);
+            match call {
+                // Taken apart where it is taken out.
+                Call::SendTo { socket, to, payload, flow, from } => self.send_to(socket, (from, to), payload, flow),
+                call => self.call(node, call),
+            }
         }
     }
 

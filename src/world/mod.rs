@@ -18,6 +18,7 @@ mod sockets;
 mod steer;
 mod tcp;
 mod udp;
+mod ways;
 
 pub use blueprint::{Blueprint, Layout};
 pub use converge::Routing;
@@ -31,6 +32,7 @@ use node::Node;
 use pool::{PacketId, Pool};
 use quic::{QuicConnection, QuicListener, QuicStream};
 use sockets::{Connection, Datagrams, Listener};
+use ways::Ways;
 
 /// Something that will happen.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +60,8 @@ struct Direction {
     link: Link<PacketId>,
     from: u32,
     to: u32,
+    /// Where the machine at its end sends packets on.
+    ways: Ways,
 }
 
 /// What became of all packets so far.

@@ -132,6 +132,12 @@ impl Pool {
         self.blanks.push(id);
     }
 
+    /// The same of a datagram.
+    #[inline]
+    pub(super) fn recycle_datagram(&mut self, id: PacketId) {
+        self.blank_datagrams.push(id);
+    }
+
     /// A copy for the observers, with its serial number.
     pub(super) fn copy(&self, id: PacketId) -> (Packet, u64) {
         let entry = &self.entries[id as usize];

@@ -4,7 +4,7 @@ use super::World;
 use super::pool::{PacketId, datagram_size};
 use super::sockets::{DATAGRAM_BUFFER, Datagrams};
 use crate::base::Id;
-use crate::host::{Answer, Inbox, NetError, Received, Ticket};
+use crate::host::{Answer, Inbox, NetError, Received, SocketId, Ticket};
 use crate::ip;
 use crate::trace::{Arrival, Cause};
 use crate::wire::{Body, Datagram, Dscp, Ecn, Icmp, Packet, Payload, Transit, UnreachableCode};
@@ -33,13 +33,16 @@ impl World {
     }
 
     /// A program sends a datagram.
-    pub(super) fn udp_send(
+    #[expect(clippy::inline_always, reason = "the payload is moved once, from the mailbox into the packet")]
+    #[inline(always)]
+    pub(super) fn send_to(
         &mut self,
-        id: Id<Datagrams>,
+        socket: SocketId,
         (from, to): (Option<Ipv4Addr>, SocketAddrV4),
         payload: Payload,
         flow: u64,
     ) {
+        let Socket::Datagrams(id) = Socket::of(socket) else { return };
         let Some(socket) = self.datagrams.get(id) else { return };
         let (node, src_port, dscp) = (socket.node, socket.port, socket.dscp);
         let flow = if flow == 0 { socket.flow } else { flow };
@@ -103,8 +106,8 @@ impl World {
                 propagation: transit.propagation,
             },
         };
-        self.packets.free(id);
-        self.answered |= self.executor.deliver(&socket.inbox, Ok(received), self.now);
+        self.packets.recycle_datagram(id);
+        self.answered |= self.executor.deliver(&socket.inbox, received, self.now);
     }
 
     /// An ICMP error about one of our datagrams: a waiting program learns of it, as a connected UDP socket does.
@@ -119,7 +122,7 @@ impl World {
             Body::Icmp(Icmp::PacketTooBig { .. }) => NetError::TooBig,
             _ => NetError::Unreachable,
         };
-        self.answered |= self.executor.deliver(&socket.inbox, Err(error), self.now);
+        self.answered |= self.executor.tell(&socket.inbox, error);
     }
 
     /// A program lets go of a UDP socket.

@@ -47,15 +47,21 @@ impl Connection {
         let end = self.next + u64::from(self.mss);
         end <= self.written()
             && end <= self.una + self.peer_window
-            && self.can_send_data()
-            && !(self.sack && self.receiver.has_blocks())
+            && (self.calm || (self.can_send_data() && !(self.sack && self.receiver.has_blocks())))
+    }
+
+    /// Segments believed to be in the network.
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
+    pub(super) fn in_flight(&self) -> u32 {
+        if self.calm { self.board.packets_out() } else { self.board.in_flight() }
     }
 
     /// Whether another segment may follow at once.
     #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
     #[inline(always)]
     pub(super) fn has_more(&self) -> bool {
-        self.board.in_flight() < self.window.cwnd && (self.fits_whole() || self.next_data(false).is_some())
+        self.in_flight() < self.window.cwnd && (self.fits_whole() || self.next_data(false).is_some())
     }
 
     /// Counts another whole segment of the present burst: what [`Connection::next_new`] comes to in the middle of one.
@@ -106,19 +112,39 @@ impl Connection {
         Some(len)
     }
 
+    /// Begins a burst where the connection is calm, there is room in the window, a whole segment fits and no other burst is under way:
+    /// what [`Connection::next_in_room`] comes to then, if nothing is paced. False if it is not begun yet.
+    #[expect(clippy::inline_always, reason = "one step of the drain, which makes nearly all segments")]
+    #[inline(always)]
+    pub(super) fn begin_burst(&mut self, now: Time) -> bool {
+        if self.gathers_whole(now) {
+            self.sending_over(true, now);
+            return false;
+        }
+        self.recovery.sent_now += 1;
+        true
+    }
+
     /// Whether an unpaced sender waits for room for a whole burst, because acknowledgments that make it will come soon (Linux
     /// `tcp_tso_should_defer`): at the end of a round, a few segments that the window allows go with the next one.
     pub(super) fn gathers(&mut self, len: u64, now: Time) -> bool {
-        let mss = u64::from(self.mss);
         if self.recovery.burst_left > 0 {
             self.recovery.burst_left -= 1;
             return false;
         }
+        len >= u64::from(self.mss) && self.gathers_whole(now)
+    }
+
+    /// The same where a whole segment waits and no burst is under way.
+    #[expect(clippy::inline_always, reason = "one step of the drain, which makes nearly all segments")]
+    #[inline(always)]
+    fn gathers_whole(&mut self, now: Time) -> bool {
+        let mss = u64::from(self.mss);
         let waiting = self.written() - self.next;
-        if len < mss || waiting <= mss {
+        if waiting <= mss {
             return false;
         }
-        let room = u64::from(self.window.cwnd - self.board.in_flight());
+        let room = u64::from(self.window.cwnd - self.in_flight());
         let offered = self.una + self.peer_window - self.next;
         let limit = offered.min(room * mss);
         let burst = u64::from(self.burst());
@@ -144,16 +170,20 @@ impl Connection {
     /// Segments that leave together, a millisecond's worth but at least two (one if paced below 1.2 Mbit/s): at the pacing rate, or
     /// at twice the window a round trip in slow start and 1.2 times the window near its end and after (Linux
     /// `tcp_tso_autosize`, `tcp_update_pacing_rate`).
-    pub(super) fn burst(&mut self) -> u32 {
-        let mss = u64::from(self.mss);
-        let (rate, least) = if self.may_pace
-            && let Some(rate) = self.control.pacing_rate()
-        {
-            (rate.as_bps() / 8, if rate.as_bps() < 1_200_000 { 1 } else { 2 })
-        } else {
-            (self.window_rate(), 2)
-        };
-        u32::try_from((rate >> 10).min(65_535) / mss).unwrap_or(least).max(least)
+    #[expect(clippy::inline_always, reason = "one step of the drain, which makes nearly all segments")]
+    #[inline(always)]
+    fn burst(&mut self) -> u32 {
+        let rate = if self.may_pace { self.control.pacing_rate() } else { None };
+        match rate {
+            Some(rate) => self.segments_of(rate.as_bps() / 8, if rate.as_bps() < 1_200_000 { 1 } else { 2 }),
+            None => self.segments_of(self.window_rate(), 2),
+        }
+    }
+
+    /// Whole segments in a millisecond at so many bytes per second, in one packet of IP at most.
+    #[inline]
+    fn segments_of(&self, rate: u64, least: u32) -> u32 {
+        u32::try_from((rate >> 10).min(65_535) / u64::from(self.mss)).unwrap_or(least).max(least)
     }
 
     /// Bytes per second at which an unpaced window would be paced (Linux `tcp_update_pacing_rate`).

@@ -97,6 +97,8 @@ pub struct Connection {
     pub(super) app_limited_until: u64,
     /// No program holds the connection.
     pub(super) orphan: bool,
+    /// Whether [`Connection::is_calm`] has held since it was last asked: whatever may end that clears it.
+    pub(super) calm: bool,
     /// Last instant at which anything came from the peer.
     pub(super) heard: Time,
 }
@@ -163,6 +165,7 @@ impl Connection {
             events: Events::default(),
             app_limited_until: 0,
             orphan: false,
+            calm: false,
             heard: now,
         }
     }
@@ -241,6 +244,7 @@ impl Connection {
     /// Appends data to the send buffer and returns what it has no room for; [`Event::Writable`] tells when there is room
     /// again. Data written after [`Connection::shutdown`] or the end of the connection is returned whole.
     pub fn write(&mut self, payload: Payload, now: Time) -> Payload {
+        self.calm = false;
         if self.fin || self.orphan || self.state == State::Closed || self.state > State::CloseWait {
             return payload;
         }
@@ -276,6 +280,7 @@ impl Connection {
     /// Nagle's algorithm on or off (`TCP_NODELAY`); what it held back may go at once, and what a cork holds back too (Linux
     /// `TCP_NAGLE_PUSH`).
     pub const fn set_nagle(&mut self, on: bool) {
+        self.calm = false;
         self.nagle = on;
         if !on && self.held_from < u64::MAX {
             self.held_from = self.written();
@@ -284,12 +289,14 @@ impl Connection {
 
     /// Holds segments that are not full back, or no longer (`TCP_CORK`). What is held goes when it has waited for a timeout.
     pub const fn set_cork(&mut self, on: bool) {
+        self.calm = false;
         self.corked = on;
         self.held_from = if on { 0 } else { u64::MAX };
     }
 
     /// The program has announced more (`MSG_MORE`): a segment that is not full waits for it, or for the next acknowledgment.
     pub const fn expect_more(&mut self) {
+        self.calm = false;
         if !self.corked {
             self.held_from = 0;
         }
@@ -363,6 +370,7 @@ impl Connection {
 
     /// No more will be written: FIN follows what is in the buffer.
     pub fn shutdown(&mut self, now: Time) {
+        self.calm = false;
         if self.fin {
             return;
         }
@@ -386,6 +394,7 @@ impl Connection {
 
     /// The program lets go. Unread data makes it a reset (RFC 9293 3.10.4, RFC 2525 2.17), as does data that comes later.
     pub fn close(&mut self, now: Time) {
+        self.calm = false;
         if self.receiver.unread() > 0 && !matches!(self.state, State::TimeWait | State::Closed) {
             self.abort(now);
             return;
@@ -399,6 +408,7 @@ impl Connection {
 
     /// Resets the connection.
     pub fn abort(&mut self, now: Time) {
+        self.calm = false;
         if self.state > State::SynSent && !matches!(self.state, State::TimeWait | State::Closed) {
             let mut reset = self.bare_segment(Flags::RST | Flags::ACK, self.next, now);
             reset.options.sack = SackBlocks::none();
@@ -426,6 +436,7 @@ impl Connection {
     /// The peer cannot be reached, an ICMP error says: during the handshake that is the end (for an unreachable port always),
     /// later it is only a hint (RFC 1122 4.2.3.9, RFC 5461).
     pub fn handle_unreachable(&mut self, port: bool, now: Time) {
+        self.calm = false;
         if self.state == State::SynSent {
             self.finish(if port { Reason::Refused } else { Reason::Unreachable }, now);
         }
@@ -476,6 +487,7 @@ impl Connection {
     /// The path carries only packets of `mtu` bytes (RFC 1191): segments become smaller, and those in flight that are too large
     /// are sent again.
     pub fn handle_too_big(&mut self, mtu: u32, now: Time) {
+        self.calm = false;
         let header = if self.timestamps { 52 } else { 40 };
         // RFC 1191 3: never below the minimum; what is not smaller is stale.
         let mss = mtu.max(88) - header;

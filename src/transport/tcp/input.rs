@@ -14,16 +14,17 @@ impl Connection {
     #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
     #[inline(always)]
     pub fn handle_segment(&mut self, segment: &mut Segment, transit: &Transit, ecn: Ecn, now: Time) {
-        self.ecn.arrive(ecn, segment.flags);
         self.heard = now;
         self.timers.keep_alive_probes = 0;
         if !self.take_predicted(segment, transit, now) {
-            self.handle_in_state(segment, transit, now);
+            self.handle_in_state(segment, transit, ecn, now);
         }
     }
 
     #[inline(never)]
-    fn handle_in_state(&mut self, segment: &mut Segment, transit: &Transit, now: Time) {
+    fn handle_in_state(&mut self, segment: &mut Segment, transit: &Transit, ecn: Ecn, now: Time) {
+        self.calm = false;
+        self.ecn.arrive(ecn, segment.flags);
         match self.state {
             State::Closed => {}
             State::SynSent => self.in_syn_sent(segment, transit, now),

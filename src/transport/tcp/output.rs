@@ -22,23 +22,33 @@ impl Connection {
     #[expect(clippy::inline_always, reason = "one step of the drain, which makes nearly all segments")]
     #[inline(always)]
     pub fn poll_next(&mut self, now: Time) -> Option<Next> {
-        let established = self.state >= State::Established && self.state != State::Closed;
-        if self.recovery.due.any() || !established || !self.control_out.is_empty() {
+        if !self.calm && self.is_rare() {
             return Some(Next::Rare);
         }
         // Nothing new to be sent, and the use of the window has been judged: what a receiver finds nearly always.
         let nothing = self.next > self.written() || (self.next == self.written() && !self.fin);
         if !nothing || self.recovery.sent_now > 0 {
-            if self.board.in_flight() >= self.window.cwnd {
+            if self.in_flight() >= self.window.cwnd {
                 self.window_full(now);
-            } else if self.recovery.burst_left > 0 && self.fits_whole() {
-                return Some(Next::New(self.next_of_burst()));
+            } else if (self.recovery.burst_left > 0 || (self.calm && !self.may_pace)) && self.fits_whole() {
+                if self.recovery.burst_left > 0 {
+                    return Some(Next::New(self.next_of_burst()));
+                }
+                if self.begin_burst(now) {
+                    return Some(Next::New(u64::from(self.mss)));
+                }
             } else if let Some(len) = self.next_in_room(now) {
                 return Some(Next::New(len));
             }
             self.check_window_probe(now);
         }
         self.acks.now.then_some(Next::Ack)
+    }
+
+    /// Whether something goes before new data.
+    fn is_rare(&self) -> bool {
+        let established = self.state >= State::Established && self.state != State::Closed;
+        self.recovery.due.any() || !established || !self.control_out.is_empty()
     }
 
     /// Whether [`Connection::poll_next`] has nothing to announce: what a receiver that need not acknowledge yet finds.
@@ -48,11 +58,8 @@ impl Connection {
     pub fn is_silent(&self) -> bool {
         self.next == self.written()
             && !self.acks.now
-            && self.state == State::Established
-            && !self.fin
             && self.recovery.sent_now == 0
-            && !self.recovery.due.any()
-            && self.control_out.is_empty()
+            && (self.calm || (self.state == State::Established && !self.fin && !self.is_rare()))
     }
 
     /// Whether an acknowledgment is to go at once.
@@ -68,9 +75,14 @@ impl Connection {
     #[inline(always)]
     pub fn write_next(&mut self, next: Next, now: Time, out: &mut Segment) -> Option<Departure> {
         let ecn = match next {
-            Next::New(len) => self.send_new(len, now, out),
+            Next::New(len) if self.calm => self.send_new::<true>(len, now, out),
+            Next::New(len) => self.send_new_at_any_time(len, now, out),
             Next::Ack => {
-                self.bare(Flags::ACK, self.next, now, out);
+                if self.calm {
+                    self.bare::<true>(Flags::ACK, self.next, now, out);
+                } else {
+                    self.bare_at_any_time(Flags::ACK, self.next, now, out);
+                }
                 self.acks.sent(self.receiver.next, self.constants.delayed_ack_min);
                 self.ecn.bare()
             }
@@ -90,6 +102,7 @@ impl Connection {
     /// What goes before new data.
     #[inline(never)]
     fn poll_rare(&mut self, now: Time) -> Option<Transmit> {
+        self.calm = false;
         if let Some(segment) = self.control_out.pop_front() {
             return Some(self.transmit(segment, now));
         }
@@ -215,23 +228,28 @@ impl Connection {
     #[inline(never)]
     pub(super) fn bare_segment(&mut self, flags: Flags, offset: u64, now: Time) -> Segment {
         let mut segment = Segment::default();
-        self.bare(flags, offset, now, &mut segment);
+        self.bare_at_any_time(flags, offset, now, &mut segment);
         segment
     }
 
-    /// Writes a segment without payload at `offset`; `out` has none.
+    #[inline(never)]
+    fn bare_at_any_time(&mut self, flags: Flags, offset: u64, now: Time, out: &mut Segment) {
+        self.bare::<false>(flags, offset, now, out);
+    }
+
+    /// Writes a segment without payload at `offset`; `out` has none. `CALM` says that the connection is.
     #[expect(clippy::inline_always, reason = "one step of the drain, which makes nearly all segments")]
     #[inline(always)]
-    fn bare(&mut self, flags: Flags, offset: u64, now: Time, out: &mut Segment) {
+    fn bare<const CALM: bool>(&mut self, flags: Flags, offset: u64, now: Time, out: &mut Segment) {
         out.src_port = self.local_port;
         out.dst_port = self.remote_port;
         out.seq = self.seq(offset);
         out.ack = self.receiver.seq(self.receiver.next);
-        out.flags = flags | self.ecn.echo();
+        out.flags = if CALM { flags } else { flags | self.ecn.echo() };
         out.window = self.receiver.offer();
         let timestamps = if self.timestamps { Some((self.clock(now), self.ts_recent)) } else { None };
         out.options.hold_only(timestamps);
-        if self.sack && self.receiver.has_blocks() {
+        if !CALM && self.sack && self.receiver.has_blocks() {
             out.options.sack = self.receiver.sack_blocks(if self.timestamps { 3 } else { 4 });
         }
     }
@@ -240,14 +258,15 @@ impl Connection {
     #[inline(never)]
     fn segment(&mut self, start: u64, end: u64, now: Time) -> Segment {
         let mut segment = Segment::default();
-        self.write_segment(start, end, now, &mut segment);
+        self.write_segment::<false>(start, end, now, &mut segment);
         segment
     }
 
     #[expect(clippy::inline_always, reason = "one step of the drain, which makes nearly all segments")]
     #[inline(always)]
-    fn write_segment(&mut self, start: u64, end: u64, now: Time, out: &mut Segment) {
-        let data_end = end.min(self.written());
+    fn write_segment<const CALM: bool>(&mut self, start: u64, end: u64, now: Time, out: &mut Segment) {
+        // While all is calm there is no FIN.
+        let data_end = if CALM { end } else { end.min(self.written()) };
         let mut flags = Flags::ACK;
         if end > data_end {
             flags = flags | Flags::FIN;
@@ -255,9 +274,9 @@ impl Connection {
         if data_end == self.written() && data_end > start {
             flags = flags | Flags::PSH;
         }
-        self.bare(flags, start, now, out);
+        self.bare::<CALM>(flags, start, now, out);
         self.buffer.slice_into(start - self.buffer_start, data_end - start, &mut out.payload);
-        if !out.options.sack.is_empty() {
+        if !CALM && !out.options.sack.is_empty() {
             // What is sent again was cut before there were blocks to report: they wait where both do not fit.
             let most = self.mss + if self.timestamps { 12 } else { 0 };
             if out.payload.len() + u64::from(out.options.len()) > u64::from(most) {
@@ -319,17 +338,23 @@ impl Connection {
     #[inline(never)]
     fn sent_new(&mut self, len: u64, now: Time) -> Transmit {
         let mut segment = Segment::default();
-        let ecn = self.send_new(len, now, &mut segment);
+        let ecn = self.send_new::<false>(len, now, &mut segment);
         Transmit { segment, first_sent: now, ecn }
     }
 
+    #[inline(never)]
+    fn send_new_at_any_time(&mut self, len: u64, now: Time, out: &mut Segment) -> Ecn {
+        self.send_new::<false>(len, now, out)
+    }
+
+    /// Sends new data. `CALM` says that the connection is: what cannot be then is not asked for.
     #[expect(clippy::inline_always, reason = "one step of the drain, which makes nearly all segments")]
     #[inline(always)]
-    fn send_new(&mut self, len: u64, now: Time, out: &mut Segment) -> Ecn {
+    fn send_new<const CALM: bool>(&mut self, len: u64, now: Time, out: &mut Segment) -> Ecn {
         let start = self.next;
-        let fin = self.fin && start + len == self.written();
+        let fin = !CALM && self.fin && start + len == self.written();
         let end = start + len + u64::from(fin);
-        let idle = self.board.in_flight() == 0;
+        let idle = self.in_flight() == 0;
         if idle {
             let since = self.recovery.last_sent;
             self.control.get().on_restart(&mut self.window, now, since);
@@ -350,12 +375,12 @@ impl Connection {
         if first || self.timers.alarm == Alarm::Probe {
             self.rearm_rto(now);
         }
-        self.write_segment(start, end, now, out);
+        self.write_segment::<CALM>(start, end, now, out);
         if self.recovery.sent_now > 1 && !self.has_more() {
             // Linux sends bursts as units with PSH on the last segment (since 5.5), so that receivers do not wait for more.
             out.flags = out.flags | Flags::PSH;
         }
-        self.enable_marks(out)
+        if CALM { Ecn::NotCapable } else { self.enable_marks(out) }
     }
 
     /// A tail loss probe: new data if the window lets it, else the last segment again (RFC 8985 7.3; Linux

@@ -26,16 +26,12 @@ impl Connection {
         if !PREDICT.get() {
             return false;
         }
+        debug_assert!(!self.calm || self.is_calm(), "whatever ends the calm says so");
         let flags = segment.flags.0 & !Flags::PSH.0;
-        let expected = self.state == State::Established
+        let expected = (self.calm || self.becomes_calm())
             && flags == Flags::ACK.0
             && segment.seq == self.receiver.seq(self.receiver.next)
-            && self.receiver.expects_nothing_else()
             && segment.options.sack.is_empty()
-            && !self.fin
-            && !self.orphan
-            && self.held_from == u64::MAX
-            && !self.ecn.agreed()
             && match segment.options.timestamps {
                 Some((value, _)) => self.timestamps && value.wrapping_sub(self.ts_recent).cast_signed() >= 0,
                 None => !self.timestamps,
@@ -48,6 +44,29 @@ impl Connection {
         } else {
             self.take_next(segment, transit, now)
         }
+    }
+
+    /// Whether the connection is open both ways, nothing is missing at either end, nothing is being repaired, and nothing but new data
+    /// and bare acknowledgments is to be sent. Then segments that go and come as expected change nothing of it.
+    fn is_calm(&self) -> bool {
+        self.state == State::Established
+            && self.phase == Phase::Open
+            && self.sack
+            && self.receiver.expects_nothing_else()
+            && self.board.misses_nothing()
+            && self.recovery.probe_high.is_none()
+            && !self.recovery.due.any()
+            && self.control_out.is_empty()
+            && !self.fin
+            && !self.orphan
+            && self.held_from == u64::MAX
+            && !self.ecn.agreed()
+    }
+
+    #[inline(never)]
+    fn becomes_calm(&mut self) -> bool {
+        self.calm = self.is_calm();
+        self.calm
     }
 
     /// The echo and the timestamp of a segment that is just what comes next.
@@ -91,12 +110,7 @@ impl Connection {
     fn take_plain_ack(&mut self, segment: &Segment, now: Time) -> bool {
         let ahead = segment.ack.0.wrapping_sub(self.seq(self.una).0);
         let ack = self.una + u64::from(ahead);
-        if ahead == 0
-            || ack > self.next
-            || self.phase != Phase::Open
-            || !self.sack
-            || self.recovery.probe_high.is_some()
-        {
+        if ahead == 0 || ack > self.next {
             return false;
         }
         let prior_in_flight = self.board.packets_out();

@@ -141,6 +141,7 @@ impl Connection {
 
     /// Time has come for whatever [`Connection::wake`] announced.
     pub fn handle_wake(&mut self, now: Time) {
+        self.calm = false;
         if self.acks.deadline <= now {
             self.delayed_ack_due();
         }

@@ -96,6 +96,11 @@ impl Scoreboard {
         (self.packets_out() + self.retrans_out).saturating_sub(self.sacked_out + self.lost_out)
     }
 
+    /// Whether all that is in flight was sent once, and none of it is known to have arrived or to be lost.
+    pub(super) const fn misses_nothing(&self) -> bool {
+        self.sacked_out | self.lost_out | self.retrans_out == 0
+    }
+
     pub(super) fn head(&self) -> Option<&Sent> {
         self.ring.front()
     }
@@ -401,13 +406,11 @@ impl Scoreboard {
         }
     }
 
-    /// As [`Scoreboard::acknowledge`], if that comes to no more than [`Plain`]; or else nothing is done.
+    /// As [`Scoreboard::acknowledge`] where [`Scoreboard::misses_nothing`], if that comes to no more than [`Plain`]; or else nothing is
+    /// done.
     #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
     #[inline(always)]
     pub(super) fn acknowledge_plain(&mut self, ack: u64, now: Time) -> Option<Plain> {
-        if self.sacked_out | self.lost_out | self.retrans_out != 0 {
-            return None;
-        }
         let first_sent = self.ring.front()?.sent;
         let mut count = 0;
         while let Some(sent) = self.ring.get(count) {
