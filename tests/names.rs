@@ -90,6 +90,28 @@ fn each_step_down_is_a_round_trip_and_is_remembered_for_its_own_ttl() {
     }
 }
 
+/// As many aliases as a plan allows, from one zone to the other and back: each is a round trip to the authority of its own zone.
+#[test]
+fn the_longest_chain_of_aliases_is_followed_to_its_end() {
+    let in_zone = |zone: usize| {
+        let alias = |from: usize| {
+            let to = from + 1;
+            format!(r#""n{from}": (CNAME: "n{to}.{}.example")"#, ["shop", "bank"][to % 2])
+        };
+        let aliases: Vec<String> = (0..16).filter(|from| from % 2 == zone).map(alias).collect();
+        aliases.join(", ")
+    };
+    let zones = format!(
+        r#"".": (ttl: "172800s"), "example": (ttl: "60s"),
+            "shop.example": (names: {{ {}, "n16": (A: ["shop/1"]) }}), "bank.example": (names: {{ {} }})"#,
+        in_zone(0),
+        in_zone(1)
+    );
+    let outcome = hierarchy(&zones, &[("0s", "n0.shop.example"), ("10s", "n0.shop.example")]);
+    took(&outcome, 1, 4 + 22 + (42 + 82) + (42 + 82) + 15 * 82);
+    took(&outcome, 2, 4);
+}
+
 /// Ninety addresses are 1,475 bytes: they are cut to nothing, and asked for again on a connection. That costs whoever asked a handshake
 /// and a round trip more, and the next one who asks pays it for himself alone.
 #[test]

@@ -2,7 +2,7 @@
 
 use super::dns_stream::{self, Answerer};
 use super::stub::{exchange, no_name};
-use crate::app::dns::{Cache, Data, Kind, Known, Message, Name, Question, Rcode, Record};
+use crate::app::dns::{Cache, Data, Kind, Known, MAX_ALIASES, Message, Name, Question, Rcode, Record};
 use crate::base::{Rng, Span};
 use crate::host::{Dns, Host, Received, UdpSocket};
 use indexmap::IndexMap;
@@ -13,8 +13,6 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::pin::Pin;
 use std::rc::Rc;
 
-/// Aliases followed for one question.
-const MAX_ALIASES: usize = 16;
 /// Datagrams sent for one question, those for addresses of name servers included; a question that needs more is hopeless.
 const MAX_QUERIES: u32 = 64;
 /// Name servers whose own addresses must be looked up first may be nested so deep.

@@ -12,7 +12,7 @@ const MAX_TTL: u32 = 604_800;
 /// Longest time for which a negative answer is believed, in seconds: three hours (RFC 2308 5).
 const MAX_NEGATIVE_TTL: u32 = 10_800;
 /// Aliases followed for one question; more is taken for a circle.
-const MAX_ALIASES: usize = 16;
+pub const MAX_ALIASES: usize = 16;
 
 /// What is remembered about a name and a type. A missing name is missing for every type, hence `None`.
 type Key = (Name, Option<Kind>);

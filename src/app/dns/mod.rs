@@ -5,7 +5,7 @@ mod codec;
 mod message;
 mod name;
 
-pub use cache::{Cache, Followed, Known, Negative};
+pub use cache::{Cache, Followed, Known, MAX_ALIASES, Negative};
 pub use codec::{DecodeError, MAX_MESSAGE};
 pub use message::{Data, Edns, Flags, Kind, Message, Question, Rcode, Record, Soa};
 pub use name::{Name, NameError};

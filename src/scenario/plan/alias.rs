@@ -2,8 +2,8 @@
 
 use super::{Data, Plan, Record, Zone};
 
-/// Aliases that resolvers follow one after the other; more is taken for a circle (`app::dns::cache`, `service::resolver`).
-pub const MOST_ALIASES: usize = 16;
+/// Aliases that lead on one after the other: no cache follows more.
+pub const MOST_ALIASES: usize = crate::app::dns::MAX_ALIASES;
 
 /// The way from a name to its addresses.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -63,5 +63,39 @@ impl Plan {
             }
             names.push(target);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::parse;
+
+    /// A plan with these zones, whose names nobody asks for.
+    fn plan(zones: &str) -> Plan {
+        let text = format!(
+            r#"Scenario(nodes: {{ "u": Host(), "o": Server(), "d": Resolver(), "ns": Authority(), "r": Router() }},
+                links: [(between: ("u", "r"), delay: "1ms"), (between: ("o", "r"), delay: "1ms"), (between: ("d", "r"), delay: "1ms"),
+                    (between: ("ns", "r"), delay: "1ms")],
+                zones: {{ {zones} }}, traffic: {{ "p": Http(from: "u", to: "http://o/") }})"#
+        );
+        parse(&text, "alias").unwrap_or_else(|all| panic!("{all:#?}")).0
+    }
+
+    #[test]
+    fn a_name_is_followed_through_the_zones_that_answer_for_it() {
+        let plan = plan(
+            r#"".": (), "example": (A: ["o"], names: { "hidden.shop": (A: ["o"]) }),
+               "shop.example": (names: { "www": (CNAME: "Edge.Cdn.Example."), "here": (A: ["o"]) }),
+               "cdn.example": (names: { "edge": (CNAME: "here.shop.example") })"#,
+        );
+        let trail = plan.follow("www.shop.example");
+        assert_eq!(trail.names, ["www.shop.example", "edge.cdn.example", "here.shop.example"]);
+        assert!(matches!(trail.end, End::At(ref nodes) if nodes.len() == 1));
+        for nobody in ["hidden.shop.example", "shop.example", "elsewhere.org", "o"] {
+            assert_eq!(plan.follow(nobody).end, End::Nowhere, "{nobody}");
+        }
+        assert_eq!(plan.zone_of("x.shop.example").map(|zone| &*zone.apex), Some("shop.example"));
+        assert_eq!(plan.zone_of("elsewhere.org").map(|zone| &*zone.apex), Some("."));
     }
 }

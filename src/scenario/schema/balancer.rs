@@ -7,7 +7,7 @@ use super::form::{Fields, Form, joined, list, similar};
 use super::nodes::Nodes;
 use super::{Problems, backends, inner, named_entries, tls, value};
 use crate::base::Time;
-use crate::scenario::ast::{Kind, Value};
+use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::{BackendPool, Balancer, NodeKind, Plan, Target};
 use crate::service::balancer::outlier::Outliers;
@@ -151,7 +151,7 @@ fn layer(value: &Value, problems: &mut Problems) -> Option<Layer> {
     }
     let back = match fields.get("back") {
         None => Return::Nat,
-        Some(value) => match value::choice(value, "`back`", &["Nat", "Direct"], problems)? {
+        Some(value) => match value::word(value, "`back`", &["Nat", "Direct"], problems)? {
             "Nat" => Return::Nat,
             _ => Return::Direct,
         },
@@ -268,6 +268,9 @@ fn targets(fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut P
     };
     let mut targets = backends::read(value, &WORDS, nodes, plan, problems, target)?;
     for (name, entry) in ["weights", "drain"].into_iter().filter_map(|name| Some((name, fields.get(name)?))) {
+        if matches!(&entry.kind, Kind::Map(entries) if entries.is_empty()) {
+            fields.no_effect(name, "it names nobody", problems);
+        }
         for (member, span, entry) in named_entries(entry, &format!("`{name}`"), problems) {
             let Some(found) = nodes.find_name(member, span, problems) else { continue };
             let mut any = false;
@@ -373,7 +376,23 @@ fn routes(value: &Value, pools: &[BackendPool], problems: &mut Problems) -> Vec<
         value::wrong::<()>(value, "`routes` is a list: [(path: \"/api/*\", pool: \"api\")]", problems);
         return Vec::new();
     };
-    items.iter().filter_map(|item| route(item, pools, problems)).collect()
+    let mut made: Vec<(Span, Route)> = Vec::new();
+    for item in items {
+        let Some(route) = route(item, pools, problems) else { continue };
+        if let Some((first, _)) = made.iter().find(|(_, earlier)| rules::takes_all_of(earlier, &route)) {
+            problems.add(
+                Diagnostic::warning(
+                    Code::NoEffect,
+                    item.span,
+                    "no request comes to this route: one before it takes them all",
+                )
+                .also(*first, "this one")
+                .help("the first route that fits is taken: put the narrower one first"),
+            );
+        }
+        made.push((item.span, route));
+    }
+    made.into_iter().map(|(_, route)| route).collect()
 }
 
 fn route(item: &Value, pools: &[BackendPool], problems: &mut Problems) -> Option<Route> {
@@ -388,6 +407,7 @@ fn route(item: &Value, pools: &[BackendPool], problems: &mut Problems) -> Option
             );
             return None;
         }
+        value::pattern(value, path, problems);
         when.push(Match::Path(path.to_owned()));
     }
     for name in ["header", "cookie"] {

@@ -57,7 +57,7 @@ pub(super) fn template(fields: &Fields<'_>, problems: &mut Problems) -> EdgeNode
     }
     if let Some(value) = fields.get("eviction") {
         let names: Vec<&str> = crate::service::cdn::store::TABLE.iter().map(|(name, ..)| *name).collect();
-        let name = value::choice(value, "`eviction`", &names, problems);
+        let name = value::word(value, "`eviction`", &names, problems);
         let table = crate::service::cdn::store::TABLE.iter();
         made.eviction = table.filter(|row| Some(row.0) == name).map(|row| row.2).next().unwrap_or(Eviction::Lru);
     }
@@ -101,7 +101,7 @@ fn coalesce(value: &Value, problems: &mut Problems) -> Option<Coalesce> {
         made.wait = value::positive_span(value, "`wait`", problems).unwrap_or(made.wait);
     }
     if let Some(value) = fields.get("failed") {
-        made.failed = match value::choice(value, "`failed`", &["Share", "Retry"], problems) {
+        made.failed = match value::word(value, "`failed`", &["Share", "Retry"], problems) {
             Some("Retry") => Failed::Retry,
             _ => Failed::Share,
         };

@@ -1,6 +1,7 @@
 //! Expectations: the law that every scenario states about its own outcome.
 
 mod balancing;
+mod bounds;
 mod caching;
 
 use super::form::{Fields, Form, list, similar};
@@ -9,9 +10,10 @@ use super::{Problems, inner, value};
 use crate::base::Time;
 use crate::scenario::ast::{Kind, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
-use crate::scenario::plan::{Bounds, Expect, Measure, NodeKind, Plan, Quantity, Statistic, TrafficKind, Way, Window};
+use crate::scenario::plan::{Expect, Measure, NodeKind, Plan, Quantity, Statistic, TrafficKind, Way, Window};
 use crate::service::bulk::Amount;
 use crate::trace::Cause;
+use bounds::bounds;
 
 static LATENCY: Form =
     Form { name: "Latency", fields: &["of", "percentile", "statistic", "since", "until", "at_most", "at_least"] };
@@ -140,6 +142,9 @@ fn window(fields: &Fields<'_>, plan: &Plan, problems: &mut Problems) -> Option<W
     };
     let (since, until) = (instant("since", problems), instant("until", problems));
     let window = Window { since: since?.unwrap_or(Time::ZERO), until: until?.unwrap_or(Time::NEVER) };
+    if window.until != Time::NEVER && window.until > Time::ZERO + plan.run_for {
+        fields.no_effect("until", &format!("the run ends after {} anyway", plan.run_for), problems);
+    }
     if window.since >= window.until || window.since >= Time::ZERO + plan.run_for {
         problems.add(
             Diagnostic::error(Code::NeverStarts, fields.span, "this part of the run has no time in it")
@@ -230,7 +235,7 @@ fn whole(kind: &str, fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, proble
         "Recovered" => {
             let of = traffic(fields, plan, problems);
             let fault = fault(fields, plan, problems);
-            let after = fields.get("after").map(|value| value::choice(value, "`after`", &["Strike", "Heal"], problems));
+            let after = fields.get("after").map(|value| value::word(value, "`after`", &["Strike", "Heal"], problems));
             let from_heal = after.map_or(Some(false), |after| after.map(|after| after == "Heal"));
             let bounds = bounds(fields, "\"3s\"", value::span, problems);
             Some(Measure::Recovered { of: of?, fault: fault?, from_heal: from_heal?, bounds: bounds? })
@@ -273,42 +278,6 @@ fn store(fields: &Fields<'_>, nodes: &Nodes<'_>, plan: &Plan, problems: &mut Pro
             .help("name a node declared as `Store(..)`"),
     );
     None
-}
-
-fn bounds<T: PartialOrd + Copy>(
-    fields: &Fields<'_>,
-    example: &str,
-    read: impl Fn(&Value, &str, &mut Problems) -> Option<T>,
-    problems: &mut Problems,
-) -> Option<Bounds<T>> {
-    let (least, most) = (fields.get("at_least"), fields.get("at_most"));
-    if least.is_none() && most.is_none() {
-        problems.add(
-            Diagnostic::error(Code::MissingField, fields.span, "this expects nothing: there is no bound")
-                .help(format!("add `at_most: {example}` or `at_least: {example}`")),
-        );
-        return None;
-    }
-    let at_least = least.map(|value| read(value, "`at_least`", problems));
-    let at_most = most.map(|value| read(value, "`at_most`", problems));
-    let bounds = Bounds {
-        at_least: at_least.map_or(Some(None), |v| v.map(Some))?,
-        at_most: at_most.map_or(Some(None), |v| v.map(Some))?,
-    };
-    if let (Some(least), Some(most)) = (bounds.at_least, bounds.at_most)
-        && least > most
-    {
-        problems.add(
-            Diagnostic::error(
-                Code::Contradiction,
-                fields.span,
-                "nothing is at least this much and at most this little",
-            )
-            .help("exchange `at_least` and `at_most`"),
-        );
-        return None;
-    }
-    Some(bounds)
 }
 
 fn traffic(fields: &Fields<'_>, plan: &Plan, problems: &mut Problems) -> Option<u32> {
@@ -420,7 +389,7 @@ fn statistic(fields: &Fields<'_>, problems: &mut Problems) -> Option<Statistic> 
         return None;
     }
     if let Some(value) = fields.get("statistic") {
-        let name = value::choice(value, "`statistic`", &["Min", "Mean", "Median", "Max"], problems)?;
+        let name = value::word(value, "`statistic`", &["Min", "Mean", "Median", "Max"], problems)?;
         return Some(match name {
             "Min" => Statistic::Min,
             "Mean" => Statistic::Mean,
@@ -442,7 +411,7 @@ fn statistic(fields: &Fields<'_>, problems: &mut Problems) -> Option<Statistic> 
 
 fn phase_statistic(fields: &Fields<'_>, problems: &mut Problems) -> Option<Statistic> {
     let Some(value) = fields.get("statistic") else { return Some(Statistic::Mean) };
-    let name = value::choice(value, "`statistic` of a phase", &["Mean", "Median"], problems)?;
+    let name = value::word(value, "`statistic` of a phase", &["Mean", "Median"], problems)?;
     Some(if name == "Mean" { Statistic::Mean } else { Statistic::Percentile(crate::base::Ratio::new(0.5)?) })
 }
 

@@ -123,6 +123,10 @@ impl<'a> Fields<'a> {
     /// Warns that a field that is given has no effect, and says why.
     pub(super) fn no_effect(&self, name: &str, why: &str, problems: &mut Problems) {
         if let Some((word, _)) = self.given.iter().find(|(word, _)| word.text == name) {
+            // One reason is enough.
+            if problems.0.iter().any(|other| other.code == Code::NoEffect && other.span == word.span) {
+                return;
+            }
             problems.add(
                 Diagnostic::warning(Code::NoEffect, word.span, format!("`{name}` has no effect: {why}"))
                     .help(format!("leave `{name}` out")),

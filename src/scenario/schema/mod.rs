@@ -34,6 +34,8 @@ use super::ast::{Kind, Span, Value};
 use super::diagnostic::{Code, Diagnostic, sort};
 use super::plan::{Plan, Routing, Written};
 use crate::base::Span as Duration;
+use crate::fault::Effect;
+use crate::link::Trouble;
 use form::Fields;
 
 /// Every form of the language, in the order of the reference.
@@ -150,7 +152,15 @@ fn read(root: &Value, name: &str, problems: &mut Problems) -> Option<Plan> {
     if let Some(value) = fields.get("routing") {
         plan.routing = faults::routing(value, problems).unwrap_or_default();
         let may_withdraw = plan.anycast().any(|(_, anycast)| anycast.check.is_some());
-        if fields.get("faults").is_none() && !may_withdraw {
+        let fails = plan.faults.iter().flat_map(|fault| &fault.fault.effects).any(|effect| match effect {
+            Effect::Link { trouble: Trouble::Break { seen, .. }, .. } => *seen,
+            Effect::Crash { node, .. } => {
+                plan.nodes[*node as usize].kind.forwards()
+                    || plan.anycast().any(|(_, anycast)| anycast.members.contains(node))
+            }
+            _ => false,
+        });
+        if !fails && !may_withdraw {
             fields.no_effect("routing", "nothing fails that routes could lead around", problems);
         }
     }
@@ -161,6 +171,7 @@ fn read(root: &Value, name: &str, problems: &mut Problems) -> Option<Plan> {
         rules::check(&plan, problems);
         if !problems.has_errors() {
             server::offers::check(&nodes, &plan, problems);
+            nodes.asking(&plan, problems);
         }
     }
     Some(plan)

@@ -12,6 +12,7 @@ use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::{Anycast, Balancer, Node, NodeKind, Plan, Resolver};
 use crate::topo::{self, Place};
+use std::collections::BTreeSet;
 
 static HOST: Form = Form { name: "Host", fields: &["at", "count", "access", "resolver", "tcp"] };
 static ROUTER: Form = Form { name: "Router", fields: &["at", "count"] };
@@ -358,7 +359,7 @@ fn resolver(fields: &Fields<'_>, problems: &mut Problems) -> Resolver {
         config.min_ttl = config.max_ttl;
     }
     if let Some(value) = fields.get("rotation") {
-        config.rotates = value::choice(value, "`rotation`", &["Cyclic", "Fixed"], problems) == Some("Cyclic");
+        config.rotates = value::word(value, "`rotation`", &["Cyclic", "Fixed"], problems) == Some("Cyclic");
     }
     if config.cache_entries == 0 {
         fields.no_effect("rotation", "it remembers nothing: `cache` is 0", problems);
@@ -464,8 +465,29 @@ impl Nodes<'_> {
         }
     }
 
+    /// Warns of resolvers named for those who look up no names, in a plan without errors.
+    pub(super) fn asking(&self, plan: &Plan, problems: &mut Problems) {
+        let asking: BTreeSet<u32> = super::rules::looking_up(plan).collect();
+        for group in &self.groups {
+            let (Some(value), false) = (group.resolver, group.members.iter().any(|node| asking.contains(node))) else {
+                continue;
+            };
+            let message = format!("`resolver` of `{}` has no effect: it looks up no names", group.name);
+            problems.add(
+                Diagnostic::warning(Code::NoEffect, value.span, message)
+                    .help("ask for a name of a zone: `to: \"http://shop.example/\"`"),
+            );
+        }
+    }
+
     fn named_resolvers(&self, value: &Value, plan: &Plan, problems: &mut Problems) -> Option<Vec<u32>> {
         let mut all = Vec::new();
+        if value::each(value).is_empty() {
+            problems.add(
+                Diagnostic::error(Code::Empty, value.span, "this names no resolver")
+                    .help("leave `resolver` out: then the nearest one is asked"),
+            );
+        }
         for value in value::each(value) {
             let found = self.find(value, problems)?;
             let resolves = |node: &u32| {

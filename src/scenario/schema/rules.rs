@@ -117,6 +117,19 @@ fn unused(plan: &Plan, problems: &mut Problems) {
             used.extend(&anycast.members);
         }
     }
+    used.extend(plan.nodes.iter().filter_map(|node| Some(node.registering.as_ref()?.registry)));
+    used.extend(plan.traffic.iter().filter_map(|traffic| match &traffic.kind {
+        TrafficKind::Http(http) => Some(http.discovery.as_ref()?.registry),
+        _ => None,
+    }));
+    used.extend(
+        looking_up(plan).flat_map(|node| &plan.nodes[node as usize].resolvers).flat_map(|node| plan.machines(node)),
+    );
+    if !plan.zones.is_empty() && plan.zones.iter().all(|zone| zone.records.is_empty()) {
+        // There is nothing to ask resolvers for, which is said where the zones are.
+        let resolvers = (0u32..).zip(&plan.nodes).filter(|(_, node)| matches!(node.kind, NodeKind::Resolver(_)));
+        used.extend(resolvers.map(|(index, _)| index));
+    }
     // Members of a store are asked by each other.
     used.extend(plan.stores.iter().filter(|store| store.members.len() > 1).flat_map(|store| &store.members));
     let ends: BTreeSet<_> = used.iter().map(|&node| plan.nodes[node as usize].declared).collect();
@@ -132,6 +145,8 @@ fn unused(plan: &Plan, problems: &mut Problems) {
                 | NodeKind::Edge(_)
                 | NodeKind::PurgeControl(_)
                 | NodeKind::Anycast(_)
+                | NodeKind::Registry
+                | NodeKind::Resolver(_)
         ) && !ends.contains(&node.declared);
         if idle && said.insert(node.declared) {
             problems.add(
@@ -140,10 +155,25 @@ fn unused(plan: &Plan, problems: &mut Problems) {
                     node.declared,
                     format!("nothing is asked of `{}`", group(&node.name)),
                 )
-                .help("name it in `traffic`, or leave it out"),
+                .help(match node.kind {
+                    NodeKind::Resolver(_) => {
+                        "ask for a name of a zone: `to: \"http://shop.example/\"`; or leave it out"
+                    }
+                    NodeKind::Registry => "let servers `register` with it, or leave it out",
+                    _ => "name it in `traffic`, or leave it out",
+                }),
             );
         }
     }
+}
+
+/// The nodes that look up names.
+pub(super) fn looking_up(plan: &Plan) -> impl Iterator<Item = u32> {
+    let asks = plan.traffic.iter().filter_map(|traffic| match &traffic.kind {
+        TrafficKind::Http(http) => Some(&http.asks),
+        _ => None,
+    });
+    asks.flatten().filter(|ask| matches!(ask.origin, Origin::Name(_))).map(|ask| ask.from)
 }
 
 /// The declared name of a node: `origin` of `origin/2`.

@@ -164,7 +164,7 @@ fn admission(config: &mut Config, fields: &Fields<'_>, problems: &mut Problems) 
         fields.no_effect("overflow", "any number of requests may wait; give the server a `queue`", problems);
     }
     if let Some(value) = fields.get("overflow") {
-        config.overflow = match value::choice(value, "`overflow`", &["Reject503", "Reset", "Wait"], problems) {
+        config.overflow = match value::word(value, "`overflow`", &["Reject503", "Reset", "Wait"], problems) {
             Some("Reset") => Overflow::Reset,
             Some("Wait") => Overflow::Wait,
             _ => Overflow::Reject,
@@ -375,6 +375,9 @@ fn effects(config: &Config, fields: &Fields<'_>, problems: &mut Problems) {
         fields.no_effect("queue", "nothing waits where work takes no time; give `service` a duration", problems);
         fields.no_effect("shed", "nothing waits where work takes no time; give `service` a duration", problems);
     }
+    if !no_work && config.queue_limit == Some(0) {
+        fields.no_effect("shed", "nobody waits: `queue` is 0", problems);
+    }
     if config.cores.is_some_and(|cores| cores >= config.workers) {
         fields.no_effect(
             "cores",
@@ -401,6 +404,7 @@ fn routes(value: &Value, problems: &mut Problems) -> Vec<Route> {
                     .help("`*` at its end stands for everything that begins with the rest"),
             );
         }
+        value::pattern(path, text, problems);
         route.method = fields.get("method").and_then(|value| method(value, problems)?.parse().ok());
         if routes.iter().any(|other| other.path == text && other.method == route.method) {
             problems.add(Diagnostic::error(Code::DuplicateName, path.span, format!("`{text}` has a route already")));

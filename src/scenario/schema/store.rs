@@ -3,7 +3,7 @@
 use super::form::{Fields, Form, list};
 use super::nodes::Nodes;
 use super::{Problems, dist, inner, value};
-use crate::base::Span as Duration;
+use crate::base::{Dist, Span as Duration};
 use crate::scenario::ast::{Kind, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::{Agreement, NodeKind, Plan, Store, StoreNode};
@@ -78,14 +78,15 @@ pub(super) fn read<'a>(fields: &Fields<'a>, problems: &mut Problems) -> (StoreNo
     }
     if let Some(value) = fields.get("service") {
         node.service = dist::read(value, "`service`", problems).unwrap_or(node.service);
-    } else {
+    }
+    if node.service == Dist::Constant(Duration::ZERO) {
         fields.no_effect("workers", "work takes no time; give `service` a duration", problems);
     }
     if let Some(value) = fields.get("value") {
         node.value = value::bytes(value, "`value`", 0..=u64::MAX, problems).unwrap_or(node.value);
     }
     if let Some(value) = fields.get("reads") {
-        let reads = value::choice(value, "`reads`", &["Local", "Primary"], problems);
+        let reads = value::word(value, "`reads`", &["Local", "Primary"], problems);
         node.reads = if reads == Some("Primary") { Reads::Primary } else { Reads::Local };
     }
     if let Some(value) = fields.get("timeout") {

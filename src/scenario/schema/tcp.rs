@@ -45,7 +45,7 @@ pub(super) fn read(value: &Value, base: Settings, problems: &mut Problems) -> Se
     let Some(fields) = Fields::open(&TCP, value, problems) else { return base };
     let Settings { mut tcp, mut mtu } = base;
     if let Some(value) = fields.get("profile") {
-        match value::choice(value, "a TCP profile", &["Linux", "Rfc"], problems) {
+        match value::word(value, "a TCP profile", &["Linux", "Rfc"], problems) {
             Some("Rfc") => tcp.profile = Profile::Rfc,
             Some(_) => tcp.profile = Profile::Linux,
             None => {}
@@ -117,7 +117,7 @@ fn keep_alive(value: &Value, problems: &mut Problems) -> Option<(Span, Span, u32
 
 /// What a host does about ECN.
 fn ecn(value: &Value, problems: &mut Problems) -> Option<EcnMode> {
-    Some(match value::choice(value, "`ecn`", &["Off", "Passive", "On"], problems)? {
+    Some(match value::word(value, "`ecn`", &["Off", "Passive", "On"], problems)? {
         "Off" => EcnMode::Off,
         "On" => EcnMode::On,
         _ => EcnMode::Passive,

@@ -271,3 +271,45 @@ fn work_is_a_distribution() {
     assert_eq!(server.routes[0].service, Some(Dist::Exponential { mean: Span::from_secs(1) }));
     assert_eq!((server.workers, server.queue_limit, server.routes[0].status), (4, Some(10), 503));
 }
+
+/// What is said of a server and somebody who asks it.
+fn said(nodes: &str, traffic: &str) -> Vec<String> {
+    let links = r#"(between: ("a", "b"), delay: "1ms")"#;
+    let all = diagnostics(&format!(r#""a": Host(), {nodes}"#), links, traffic);
+    all.into_iter().map(|found| format!("{}: {}", found.code, found.message)).collect()
+}
+
+#[test]
+fn what_is_none_or_off_is_not_there() {
+    let asks = |more: &str| format!(r#""p": Http(from: "a", to: "http://b/", {more})"#);
+    for (nodes, traffic) in [
+        (r#""b": Server(count: None, idempotency: None, deadlines: false)"#, asks("")),
+        (r#""b": Server()"#, asks("conditional: false, deadline: false, idempotency_key: false, cookies: false")),
+        (r#""b": Server(routes: [(path: "/", calls: None, charges: false, vary: None)])"#, asks("count: None")),
+        (r#""b": Server(overflow: None, cores: None)"#, asks("pays: None, tls: None")),
+    ] {
+        assert_eq!(said(nodes, &traffic), Vec::<String>::new(), "{nodes} {traffic}");
+    }
+    let group = diagnostics(
+        r#""a": Host(), "b": Server(at: ["London", "Paris"], count: None)"#,
+        r#"(between: ("a", "b"), delay: "1ms")"#,
+        r#""p": Http(from: "a", to: "http://b/")"#,
+    );
+    assert!(group.iter().all(|found| !found.is_error()), "{group:?}");
+}
+
+#[test]
+fn no_doubt_is_built_on_an_error() {
+    // Beside the error itself: in the same entry, and in traffic where a node is wrong.
+    for (nodes, traffic) in [
+        (r#""b": Server(queue: 1.5, overflow: Reset, cores: 4)"#, r#""p": Http(from: "a", to: "http://b/")"#),
+        (r#""b": Server(deadlines: 1)"#, r#""p": Http(from: "a", to: "http://b/", deadline: true)"#),
+        (r#""b": Server()"#, r#""p": Http(from: "a", to: "http://b/", deadline: true, timeout: "1")"#),
+    ] {
+        let said = said(nodes, traffic);
+        assert_eq!(said.len(), 1, "{said:?}");
+    }
+    // Doubts that depend on nothing that is wrong stand.
+    let said = said(r#""b": Server(cores: 4)"#, r#""p": Http(from: "a", to: "http://b/", timeout: "1")"#);
+    assert!(said.iter().any(|line| line.starts_with("no-effect: `cores`")), "{said:?}");
+}

@@ -211,6 +211,42 @@ pub(super) fn choice<'a>(value: &'a Value, what: &str, known: &[&str], problems:
     None
 }
 
+/// The choice among names that have nothing in brackets.
+pub(super) fn word<'a>(value: &'a Value, what: &str, known: &[&str], problems: &mut Problems) -> Option<&'a str> {
+    let name = choice(value, what, known, problems)?;
+    bare(value, problems)?;
+    Some(name)
+}
+
+/// Reports what stands in the brackets of a name that has none.
+pub(super) fn bare(value: &Value, problems: &mut Problems) -> Option<()> {
+    let empty = match &value.kind {
+        Kind::Struct { fields, .. } => fields.is_empty(),
+        Kind::Tuple { items, .. } => items.is_empty(),
+        _ => true,
+    };
+    if empty {
+        return Some(());
+    }
+    let name = value.variant().unwrap_or_default();
+    problems.add(
+        Diagnostic::error(Code::WrongShape, value.span, format!("`{name}` has nothing in brackets"))
+            .help(format!("write `{name}`")),
+    );
+    None
+}
+
+/// Warns of a `*` that does not stand at the end of a path.
+pub(super) fn pattern(value: &Value, path: &str, problems: &mut Problems) {
+    let beginning = path.split('*').next().unwrap_or_default();
+    if path.strip_suffix('*').unwrap_or(path).contains('*') {
+        problems.add(
+            Diagnostic::warning(Code::NoEffect, inner(value), "this `*` stands for itself: it is not at the end")
+                .help(format!("write `{beginning}*`, or each path by its name")),
+        );
+    }
+}
+
 /// A named thing from a table, written as a text: a controller, an access profile.
 pub(super) fn named<T: Copy>(
     value: &Value,

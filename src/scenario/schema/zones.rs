@@ -99,7 +99,7 @@ fn zone(
     let ttl = fields.get("ttl").and_then(|value| ttl(value, problems)).unwrap_or(TTL);
     let negative_ttl = fields.get("negative_ttl").and_then(|value| self::ttl(value, problems));
     let rotation = fields.get("rotation").and_then(|value| {
-        let name = value::choice(value, "`rotation`", &["Cyclic", "Fixed", "Random"], problems)?;
+        let name = value::word(value, "`rotation`", &["Cyclic", "Fixed", "Random"], problems)?;
         Some(match name {
             "Fixed" => Rotation::Fixed,
             "Random" => Rotation::Random,
@@ -163,6 +163,16 @@ fn zone(
     } else if answers != Answers::All {
         fields.no_effect("rotation", "one address is given at a time", problems);
     }
+    if let (Answers::Failover, None, Some(value)) = (&answers, &check, fields.get("answers")) {
+        problems.add(
+            Diagnostic::warning(
+                Code::NoEffect,
+                value.span,
+                "the first address is always given: nobody looks whether it is well",
+            )
+            .help("add `health: Http(path: \"/health\")`"),
+        );
+    }
     Some(Zone {
         answers,
         check,
@@ -212,8 +222,8 @@ fn name_in_zone(
 fn answers(value: &Value, nodes: &Nodes<'_>, problems: &mut Problems) -> Option<Answers> {
     let names: Vec<&str> = TABLE.iter().map(|&(name, _)| name).collect();
     Some(match value::choice(value, "`answers`", &names, problems)? {
-        "Failover" => Answers::Failover,
-        "Nearest" => Answers::Nearest,
+        "Failover" => value::bare(value, problems).map(|()| Answers::Failover)?,
+        "Nearest" => value::bare(value, problems).map(|()| Answers::Nearest)?,
         "Weighted" => {
             let Some(weights) = dist::only(value) else {
                 return value::wrong(
@@ -230,7 +240,7 @@ fn answers(value: &Value, nodes: &Nodes<'_>, problems: &mut Problems) -> Option<
             }
             Answers::Weighted(all)
         }
-        _ => Answers::All,
+        _ => value::bare(value, problems).map(|()| Answers::All)?,
     })
 }
 

@@ -24,6 +24,9 @@ pub(in crate::scenario::schema) fn read(value: &Value, layer: Layer, problems: &
         "Subset" => &SUBSET,
         _ => &PLAIN,
     };
+    if form.fields.is_empty() {
+        value::bare(value, problems)?;
+    }
     let fields = Fields::open(form, value, problems)?;
     Some(match name {
         "Weighted" => Algorithm::Weighted,
@@ -117,6 +120,9 @@ fn key(fields: &Fields<'_>, layer: Layer, problems: &mut Problems) -> Option<Has
         Some(item) => value::text(item, "a name", problems).map(str::to_owned),
         None => value::wrong(value, &format!("write `{kind}(\"name\")`"), problems),
     };
+    if !matches!(kind, "Header" | "Cookie") {
+        value::bare(value, problems)?;
+    }
     let key = match kind {
         "Connection" => HashKey::Connection,
         "Path" => HashKey::Path,

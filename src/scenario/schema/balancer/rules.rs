@@ -6,7 +6,7 @@ use crate::scenario::schema::Problems;
 use crate::scenario::schema::form::Fields;
 use crate::scenario::schema::paths::Paths;
 use crate::service::balancer::policy::Algorithm;
-use crate::service::balancer::{Layer, Pool};
+use crate::service::balancer::{Layer, Match, Pool, Route};
 
 /// Warns of what changes nothing in a pool of so many members.
 pub(super) fn sensible(fields: &Fields<'_>, pool: &Pool, layer: Layer, targets: &[Target], problems: &mut Problems) {
@@ -50,6 +50,16 @@ pub(super) fn sensible(fields: &Fields<'_>, pool: &Pool, layer: Layer, targets: 
                 .help("let `warm` be at most `connections`"),
         );
     }
+    let speaks = |tls: bool| targets.iter().find(|target| target.tls == tls);
+    if let (false, Some(_), Some(_), Some(value)) =
+        (layer.sees_requests(), speaks(true), speaks(false), fields.get_if("to"))
+    {
+        problems.add(
+            Diagnostic::error(Code::Contradiction, value.span, "some of these speak TLS and others do not")
+                .label("whoever comes may reach either")
+                .help("an L4 balancer sees packets only: let its servers speak alike"),
+        );
+    }
     if !layer.sees_requests() && pool.outliers.is_some() {
         fields.no_effect("outliers", "an L4 balancer sees no answers", problems);
     }
@@ -61,6 +71,27 @@ pub(super) fn sensible(fields: &Fields<'_>, pool: &Pool, layer: Layer, targets: 
     {
         fields.no_effect("policy", "the subset is the whole pool; write what it is `of`", problems);
     }
+}
+
+/// Whether every request that `later` takes is taken by `earlier`.
+pub(super) fn takes_all_of(earlier: &Route, later: &Route) -> bool {
+    let follows = |condition: &Match| match condition {
+        Match::Path(wide) => {
+            later.when.iter().any(|own| match (own, wide.strip_suffix('*')) {
+                (Match::Path(path), Some(start)) => path.trim_end_matches('*').starts_with(start),
+                (Match::Path(path), None) => path == wide,
+                _ => false,
+            }) || matches!(&**wide, "*" | "/*")
+        }
+        Match::Header(name, None) => {
+            later.when.iter().any(|own| matches!(own, Match::Header(other, _) if other.eq_ignore_ascii_case(name)))
+        }
+        Match::Cookie(name, None) => {
+            later.when.iter().any(|own| matches!(own, Match::Cookie(other, _) if other == name))
+        }
+        exact => later.when.contains(exact),
+    };
+    earlier.when.iter().all(follows)
 }
 
 /// Code points by which servers know a balancer that they answer for.

@@ -1,6 +1,6 @@
 //! Expectations about balancers: how even, how much to whom, noticed when.
 
-use super::bounds;
+use super::bounds::bounds;
 use crate::scenario::ast::Value;
 use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::{Measure, NodeKind, Plan};

@@ -1,6 +1,7 @@
 //! Expectations about edges: how much they have, how often they ask, how old what they say is, how soon they forget.
 
-use super::{bounds, inner};
+use super::bounds::bounds;
+use super::inner;
 use crate::scenario::ast::Value;
 use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::{Measure, NodeKind, Plan};

@@ -14,7 +14,7 @@ pub(super) static CRASH: Breakage = Breakage {
 
 fn read(context: &Context<'_, '_>, problems: &mut Problems) -> Option<Struck> {
     let manner = match context.fields.get("how") {
-        Some(value) => match value::choice(value, "`how`", &["Silence", "Reset"], problems)? {
+        Some(value) => match value::word(value, "`how`", &["Silence", "Reset"], problems)? {
             "Reset" => Manner::Reset,
             _ => Manner::Silence,
         },

@@ -34,7 +34,7 @@ fn name_server(kind: &NodeKind) -> bool {
 
 fn outage(context: &Context<'_, '_>, problems: &mut Problems) -> Option<Struck> {
     let trouble = match context.fields.get("how") {
-        Some(value) => match value::choice(value, "`how`", &["Silence", "ServFail"], problems)? {
+        Some(value) => match value::word(value, "`how`", &["Silence", "ServFail"], problems)? {
             "ServFail" => DnsTrouble::ServFail,
             _ => DnsTrouble::Silent,
         },

@@ -45,6 +45,14 @@ struct Context<'f, 'a> {
     plan: &'f Plan,
 }
 
+/// Warns of a share of nothing.
+fn nothing(value: &Value, what: &str, problems: &mut Problems) {
+    problems.add(
+        Diagnostic::warning(Code::NoEffect, value.span, format!("this fault has no effect: {what}"))
+            .help("give it a share above 0 %"),
+    );
+}
+
 /// What a fault strikes, in words for its name, and what it does.
 struct Struck {
     name: String,

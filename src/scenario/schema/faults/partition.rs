@@ -27,7 +27,7 @@ fn read(context: &Context<'_, '_>, problems: &mut Problems) -> Option<Struck> {
         None => None,
     };
     let way = match fields.get("way") {
-        Some(value) => value::choice(value, "`way`", &["Both", "Out", "In"], problems)?,
+        Some(value) => value::word(value, "`way`", &["Both", "Out", "In"], problems)?,
         None => "Both",
     };
     let outside = others.as_ref().map_or(&[][..], |(_, nodes)| nodes);

@@ -5,7 +5,7 @@ use super::{Reading, queue};
 use crate::base::Time;
 use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
-use crate::scenario::plan::{Http, NodeKind, Plan, Traffic, TrafficKind};
+use crate::scenario::plan::{Http, NodeKind, Origin, Plan, Traffic, TrafficKind};
 use crate::scenario::schema::form::{Fields, Form, joined};
 use crate::scenario::schema::nodes::Nodes;
 use crate::scenario::schema::{Problems, inner, server, value};
@@ -119,7 +119,7 @@ pub(super) fn read(
     let reading = Reading { name: &call.name, fields, nodes, plan, start: Time::ZERO, port: 0 };
     let pairing = match fields.get("pairing") {
         None => Pairing::All,
-        Some(value) => match value::choice(value, "`pairing` of a call", &["AllToAll", "Even"], problems)? {
+        Some(value) => match value::word(value, "`pairing` of a call", &["AllToAll", "Even"], problems)? {
             "Even" => Pairing::Dealt,
             _ => Pairing::All,
         },
@@ -132,6 +132,11 @@ pub(super) fn read(
     // Programs do not send what browsers do.
     http.head_bytes = http.head_bytes.or(Some(PROGRAM_HEAD));
     passed_on(call, &http, from, plan, problems);
+    match http.asks.first().map(|ask| &ask.origin) {
+        Some(Origin::Node(_)) if from.len() > 1 || http.asks.len() > 1 => {}
+        Some(Origin::Node(_)) => fields.no_effect("pairing", "both ends are single nodes", problems),
+        _ => fields.no_effect("pairing", "everybody asks for the same name", problems),
+    }
     let count = u32::try_from(count?).ok()?;
     let placed = Placed {
         group: call.group,

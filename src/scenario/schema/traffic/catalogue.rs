@@ -17,8 +17,8 @@ pub(super) fn read(value: &Value, problems: &mut Problems) -> Option<Catalogue> 
 
 fn popularity(value: &Value, problems: &mut Problems) -> Option<Popularity> {
     match value::choice(value, "`popularity`", &["Uniform", "Zipf", "Scan"], problems)? {
-        "Uniform" => Some(Popularity::Zipf(0.0)),
-        "Scan" => Some(Popularity::Scan),
+        "Uniform" => value::bare(value, problems).map(|()| Popularity::Zipf(0.0)),
+        "Scan" => value::bare(value, problems).map(|()| Popularity::Scan),
         _ => match dist::only(value) {
             Some(exponent) => {
                 value::real(exponent, "the exponent of Zipf's law", 0.01..=10.0, problems).map(Popularity::Zipf)

@@ -1,6 +1,7 @@
 //! Keys, payments and conditions of requests, against what those who are asked make of them.
 
 use super::Reading;
+use crate::scenario::ast::Kind;
 use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::NodeKind;
 use crate::scenario::schema::{Problems, server};
@@ -20,7 +21,8 @@ pub(super) fn check(reading: &Reading<'_, '_>, targets: &[u32], (method, path): 
     if servers.is_empty() || targets.iter().any(others) {
         return;
     }
-    if fields.get("deadline").is_some() && !servers.iter().any(|config| config.deadlines) {
+    let on = |name: &str| matches!(fields.get(name).map(|value| &value.kind), Some(Kind::Bool(true)));
+    if on("deadline") && !servers.iter().any(|config| config.deadlines) {
         let why = "nobody who is asked looks at it; give the server `deadlines: true`";
         fields.no_effect("deadline", why, problems);
     }
@@ -28,7 +30,7 @@ pub(super) fn check(reading: &Reading<'_, '_>, targets: &[u32], (method, path): 
     let any = |does: fn(&Planned<'_>) -> bool| {
         servers.iter().any(|config| does(&config.answer(server::parsed(method), path)))
     };
-    if !servers.iter().any(|config| config.idempotency.is_some()) {
+    if on("idempotency_key") && !servers.iter().any(|config| config.idempotency.is_some()) {
         let why = "nobody who is asked remembers keys; give the server `idempotency: \"24h\"`";
         fields.no_effect("idempotency_key", why, problems);
     }
@@ -39,7 +41,7 @@ pub(super) fn check(reading: &Reading<'_, '_>, targets: &[u32], (method, path): 
             problems,
         );
     }
-    let Some(value) = fields.get("conditional") else { return };
+    let Some(value) = fields.get("conditional").filter(|_| on("conditional")) else { return };
     if !any(|planned| planned.versions) {
         let why = "what is asked for has no versions; give the path a route with `versions: true`";
         fields.no_effect("conditional", why, problems);

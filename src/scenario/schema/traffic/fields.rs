@@ -25,6 +25,9 @@ const OWN: &[(&str, &str)] = &[
 /// `headers: { "X-Group": "beta" }`.
 pub(super) fn headers(fields: &Fields<'_>, problems: &mut Problems) -> Vec<(String, String)> {
     let Some(value) = fields.get("headers") else { return Vec::new() };
+    if matches!(&value.kind, Kind::Map(entries) if entries.is_empty()) {
+        fields.no_effect("headers", "it holds none", problems);
+    }
     let mut all: Vec<(String, String)> = Vec::new();
     for (name, span, entry) in named_entries(value, "`headers`", problems) {
         let Some(text) = value::text(entry, "the value of a header field", problems) else { continue };

@@ -1,17 +1,17 @@
 //! HTTP requests: whom users ask, in which pattern and on which connections.
 
+use super::target::{self, Target};
 use super::{Reading, catalogue, dealt, extras, fields, policy};
-use crate::app::dns::Name;
+use crate::app::http1::{self, HeadSize};
 use crate::base::{Dist, Span as Duration, Time};
 use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
-use crate::scenario::plan::{Ask, Balancer, Discovery, End, Http, NodeKind, Origin, Plan, ROOT};
-use crate::scenario::schema::form::{Fields, Form, joined, similar};
+use crate::scenario::plan::{Ask, Balancer, Http, NodeKind, Origin, Plan};
+use crate::scenario::schema::form::{Fields, Form, joined};
 use crate::scenario::schema::tcp::congestion_of;
 use crate::scenario::schema::{Problems, dist, inner, registry, server, tls, value};
-use crate::scenario::suggest::choices;
 use crate::service::Limit;
-use crate::service::client::{Arrivals, Connections, Tls};
+use crate::service::client::{After, Arrivals, Connections, Tls};
 
 /// What users and servers' calls say of how they ask.
 pub(super) const ASKING: &[&str] = &[
@@ -45,21 +45,16 @@ pub(super) fn read(reading: &Reading<'_, '_>, problems: &mut Problems) -> Option
     let fields = reading.fields;
     let from = reading.from(problems).map(<[u32]>::to_vec);
     let arrivals = fields.get("arrivals").map_or(Some(Arrivals::Once), |value| arrivals(value, problems));
-    let mut limit = reading.limit(problems);
-    limit.until = reading.instant("until", problems);
-    let ended = limit.until.is_some_and(|until| until <= reading.start);
-    if let (true, Some(value)) = (ended, fields.get("until")) {
-        problems.add(
-            Diagnostic::error(Code::NeverStarts, value.span, format!("`{}` ends before it starts", reading.name))
-                .help(format!("`until` is an instant of the run, after `start` ({})", reading.start.since(Time::ZERO))),
-        );
-    }
-    if matches!(arrivals, Some(Arrivals::Once)) {
-        fields.no_effect("count", "there is one request; `arrivals` says how more come", problems);
-        fields.no_effect("until", "there is one request; `arrivals` says how more come", problems);
-    }
+    let limit = reading.ends(arrivals.as_ref(), problems);
     let once = matches!(arrivals, Some(Arrivals::Once));
     let http = asking(reading, from.as_deref(), once, Pairing::Dealt, problems);
+    if once {
+        fields.no_effect("bulkhead", "there is one request, and never several at a time", problems);
+        let hedge = http.as_ref().and_then(|http| http.policy.hedge);
+        if hedge.is_some_and(|hedge| matches!(hedge.after, After::Quantile(_))) {
+            fields.no_effect("hedge", "there is one request, and no answers before it to compare with", problems);
+        }
+    }
     let cookies = fields::cookies(fields, problems);
     let catalogue = fields.get("catalogue").map(|value| catalogue::read(value, problems));
     let catalogue = catalogue.map_or(Some(None), |catalogue| catalogue.map(Some));
@@ -89,7 +84,7 @@ pub(super) fn asking(
         Some(value) => Some(registry::discovery(value, reading, problems)?),
     };
     let to = fields.need("to", "\"http://shop.example/\"", problems);
-    let target = to.and_then(|value| target(value, reading, discovery.as_ref(), problems));
+    let target = to.and_then(|value| target::read(value, reading, discovery.as_ref(), problems));
     let method = fields.get("method").map_or(Some("GET"), |value| server::method_of_request(value, problems));
     let mut size = |name: &str, least: u64, most: u64| {
         fields.get(name).and_then(|value| value::bytes(value, &format!("`{name}`"), least..=most, problems))
@@ -130,7 +125,15 @@ pub(super) fn asking(
     let asks = asks(from, &target, to?, pairing, reading, problems)?;
     purges(&target, to?, method.unwrap_or_default(), reading.plan, problems)?;
     if method == Some(server::PURGE) {
-        pattern(&target, to?, fields.get_if("catalogue").is_some(), problems);
+        target::pattern(&target, to?, fields.get_if("catalogue").is_some(), problems);
+    }
+    if let (Some(value), Some(head), Some(ask)) = (fields.get("head"), head_bytes, asks.first()) {
+        let host = match &ask.origin {
+            Origin::Node(node) => &*reading.plan.nodes[*node as usize].name,
+            Origin::Name(name) | Origin::Service(name) => name,
+        };
+        let (path, method) = (&*target.path, method.unwrap_or_default());
+        head_of(value, head, (method, path, host, body_bytes), &headers, problems);
     }
     if let Some(method) = method {
         extras::check(reading, &target.nodes, (method, &target.path), problems);
@@ -161,21 +164,21 @@ pub(super) fn asking(
     })
 }
 
-/// What a URL says.
-struct Target {
-    /// The host as it is written.
-    host: String,
-    /// A name of a zone, and where it may lead; otherwise nodes.
-    name: Option<String>,
-    /// The name of a service at a registry, whose instances are asked.
-    service: Option<String>,
-    /// As the scenario names them.
-    named: Vec<u32>,
-    /// The machines that they may turn out to be.
-    nodes: Vec<u32>,
-    port: u16,
-    tls: Option<Tls>,
-    path: String,
+/// Warns of a head that is larger anyway.
+fn head_of(
+    value: &Value,
+    bytes: u64,
+    (method, target, host, body): (&str, &str, &str, u64),
+    fields: &[(String, String)],
+    problems: &mut Problems,
+) {
+    let method = server::parsed(method);
+    let smallest =
+        http1::Ask { method, target, host, body, close: false, size: HeadSize::Exactly(bytes), fields }.smallest();
+    if smallest > bytes {
+        let message = format!("`head` has no effect: method, path, host and fields alone are {smallest} B");
+        problems.add(Diagnostic::warning(Code::NoEffect, value.span, message).help("give it more, or leave it out"));
+    }
 }
 
 /// Only caches are purged, and control points do nothing else.
@@ -201,23 +204,6 @@ fn purges(target: &Target, to: &Value, method: &str, plan: &Plan, problems: &mut
     None
 }
 
-/// Warns of what a purge does not understand as its author may: a `*` that is not at the end, and a query.
-fn pattern(target: &Target, to: &Value, numbered: bool, problems: &mut Problems) {
-    let (path, query) = target.path.split_once('?').map_or((&*target.path, None), |(path, query)| (path, Some(query)));
-    let before = if numbered { path } else { path.strip_suffix('*').unwrap_or(path) };
-    let found = if before.contains('*') {
-        let beginning = before.split('*').next().unwrap_or_default();
-        let what = if numbered { "the number of an object follows" } else { "it is not at the end" };
-        Some((format!("this `*` stands for itself: {what}"), format!("purge `{beginning}*`, or each path by its name")))
-    } else {
-        let message = |query| format!("`?{query}` has no effect: a purge takes a path with all its queries");
-        query.map(|query| (message(query), format!("write `{path}`")))
-    };
-    if let Some((message, help)) = found {
-        problems.add(Diagnostic::warning(Code::NoEffect, inner(to), message).help(help));
-    }
-}
-
 /// Warns of early data that no server takes.
 fn early_data(tls: Tls, settings: &Value, target: &Target, plan: &Plan, problems: &mut Problems) {
     let takes = |&node: &u32| plan.terminates_tls(node).is_none_or(|tls| tls.early_data > 0);
@@ -229,164 +215,6 @@ fn early_data(tls: Tls, settings: &Value, target: &Target, plan: &Plan, problems
                 .help("give the server `tls: (early_data: true)`, or leave `early_data` out"),
         );
     }
-}
-
-fn target(
-    value: &Value,
-    reading: &Reading<'_, '_>,
-    discovery: Option<&Discovery>,
-    problems: &mut Problems,
-) -> Option<Target> {
-    let url = value::text(value, "`to`", problems)?;
-    let span = inner(value);
-    let Some((scheme, rest)) = url.split_once("://") else {
-        // The name of a node, or of a service, for short.
-        let named = match discovery {
-            Some(discovery) => registry::instances(url, span, discovery, reading.plan, problems)?,
-            None => reading.nodes.find_name(url, span, problems)?.to_vec(),
-        };
-        let nodes = machines(&named, reading.plan);
-        let service = discovery.map(|_| url.to_owned());
-        // Its scheme is what it speaks.
-        let tls = nodes.iter().all(|&node| reading.plan.terminates_tls(node).is_some()).then_some(Tls::BROWSER);
-        let port = if tls.is_some() { 443 } else { 80 };
-        return Some(Target {
-            host: url.to_owned(),
-            name: None,
-            service,
-            named,
-            nodes,
-            port,
-            tls,
-            path: "/".to_owned(),
-        });
-    };
-    let (tls, usual_port) = match scheme {
-        "http" => (None, 80),
-        "https" => (Some(Tls::BROWSER), 443),
-        other => {
-            problems.add(
-                Diagnostic::error(Code::Unsupported, span, format!("`{other}` is no scheme for HTTP requests"))
-                    .help("write `https://name/path` or `http://name/path`"),
-            );
-            return None;
-        }
-    };
-    // A member of a group has a `/` in its name: it stands in brackets, as an address with colons does (RFC 3986 3.2.2).
-    let (authority, path) = match rest.strip_prefix('[').and_then(|rest| rest.find(']')) {
-        Some(end) => rest.split_at(rest[end..].find('/').map_or(rest.len(), |at| end + at)),
-        None => rest.find('/').map_or((rest, "/"), |at| rest.split_at(at)),
-    };
-    let path = if path.is_empty() { "/" } else { path };
-    let (host, port) = match authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) {
-        Some((host, port)) => {
-            let Ok(port @ 1..) = port.parse::<u16>() else {
-                problems.add(
-                    Diagnostic::error(Code::OutOfRange, span, format!("`{port}` is no port"))
-                        .help("a port is a number from 1 to 65535"),
-                );
-                return None;
-            };
-            (host, port)
-        }
-        None => (authority, usual_port),
-    };
-    if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
-        problems.add(
-            Diagnostic::error(Code::BadName, span, "the path contains what a URL cannot hold")
-                .help("write spaces as `%20` and letters outside ASCII percent-encoded"),
-        );
-        return None;
-    }
-    let member = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    let (name, named) = match (discovery, member) {
-        (Some(discovery), _) => (None, registry::instances(host, span, discovery, reading.plan, problems)?),
-        (None, Some(member)) => (None, reading.nodes.find_name(member, span, problems)?.to_vec()),
-        (None, None) => origin(host, span, reading, problems)?,
-    };
-    let nodes = machines(&named, reading.plan);
-    if discovery.is_none() {
-        member_or_path(host, path, &named, span, reading, problems);
-    }
-    let service = discovery.map(|_| host.to_owned());
-    Some(Target { host: host.to_owned(), name, service, named, nodes, port, tls, path: path.to_owned() })
-}
-
-/// The machines that nodes may turn out to be, each once.
-fn machines(named: &[u32], plan: &Plan) -> Vec<u32> {
-    let mut nodes = Vec::new();
-    for node in named.iter().flat_map(|node| plan.machines(node)) {
-        if !nodes.contains(node) {
-            nodes.push(*node);
-        }
-    }
-    nodes
-}
-
-/// Warns of a path that looks like the number of a member: `http://shop/2` asks all members of `shop` for `/2`.
-fn member_or_path(
-    host: &str,
-    path: &str,
-    nodes: &[u32],
-    span: Span,
-    reading: &Reading<'_, '_>,
-    problems: &mut Problems,
-) {
-    let (first, rest) = path[1..].split_once('/').map_or((&path[1..], ""), |(first, rest)| (first, rest));
-    let name = format!("{host}/{first}");
-    let member = reading.nodes.named(&name).filter(|_| nodes.len() > 1);
-    let Some(NodeKind::Server(server)) = member.map(|member| &reading.plan.nodes[member[0] as usize].kind) else {
-        return;
-    };
-    // Whoever gives such a path a route of its own knows what it is.
-    if server.routes.iter().all(|route| !path.starts_with(route.path.trim_end_matches('*')) || route.path.len() <= 2) {
-        problems.add(
-            Diagnostic::warning(Code::MemberOrPath, span, format!("all members of `{host}` are asked for `{path}`"))
-                .help(format!("for the member `{name}` write `http://[{name}]/{rest}`")),
-        );
-    }
-}
-
-/// The host of a URL: a name of a zone, or else a node.
-fn origin(
-    host: &str,
-    span: Span,
-    reading: &Reading<'_, '_>,
-    problems: &mut Problems,
-) -> Option<(Option<String>, Vec<u32>)> {
-    let plan = reading.plan;
-    let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-    if let End::At(targets) = plan.follow(&name).end {
-        return Some((Some(name), targets));
-    }
-    if plan.records_of(&name).next().is_some() {
-        // An alias that leads nowhere, which is said where it stands.
-        return None;
-    }
-    if let Some(nodes) = reading.nodes.named(host) {
-        return Some((None, nodes.to_vec()));
-    }
-    let message = match plan.zone_of(&name) {
-        Some(zone) if zone.apex != ROOT && name.parse::<Name>().is_ok() => {
-            format!("the zone `{}` has no address for `{host}`", zone.apex)
-        }
-        _ => format!("`{host}` is in no zone, and no node is called so"),
-    };
-    let known = plan.zones.iter().flat_map(|zone| &zone.records).map(|record| &*record.name);
-    let known: Vec<&str> =
-        known.filter(|&other| other != name && matches!(plan.follow(other).end, End::At(_))).collect();
-    let names = reading.nodes.groups.iter().map(|group| group.name);
-    let help = match similar(host, known.iter().copied().chain(names)) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None if known.is_empty() => {
-            format!(
-                "add `zones: {{ \"{host}\": (A: [\"node\"]) }}`, or write a node's name: it is asked without a lookup"
-            )
-        }
-        None => choices("names in zones", known),
-    };
-    problems.add(Diagnostic::error(Code::UnknownHost, span, message).help(help));
-    None
 }
 
 /// Port on which a node answers HTTP requests, if it does.
@@ -523,7 +351,7 @@ pub(super) fn arrivals(value: &Value, problems: &mut Problems) -> Option<Arrival
     let kind = value::choice(value, "`arrivals`", KINDS, problems)?;
     let only = dist::only(value);
     match (kind, only) {
-        ("Once", None) => Some(Arrivals::Once),
+        ("Once", _) => value::bare(value, problems).map(|()| Arrivals::Once),
         ("Poisson", Some(rate)) => {
             let mean_gap = value::frequency(rate, "the rate of arrivals", problems)?.gap();
             (!mean_gap.is_zero()).then_some(Arrivals::Poisson { mean_gap })
@@ -574,6 +402,7 @@ fn at(value: &Value, problems: &mut Problems) -> Option<Arrivals> {
 fn connections(value: &Value, problems: &mut Problems) -> Option<Connections> {
     let kind = value::choice(value, "`connection`", &["Pool", "Fresh"], problems)?;
     if kind == "Fresh" {
+        value::bare(value, problems)?;
         return Some(Connections::PerRequest);
     }
     let Connections::Pool { mut max, mut idle } = Connections::BROWSER else { return None };

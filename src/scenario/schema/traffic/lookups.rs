@@ -21,7 +21,7 @@ pub(super) fn read(reading: &Reading<'_, '_>, problems: &mut Problems) -> Option
     let keys = fields.get("keys").map_or(Some(10_000), |value| value::whole(value, "`keys`", 1..=10_000_000, problems));
     let zipf = fields.get("popularity").map_or(Some(0.0), |value| {
         match value::choice(value, "`popularity`", &["Uniform", "Zipf"], problems)? {
-            "Uniform" => Some(0.0),
+            "Uniform" => value::bare(value, problems).map(|()| 0.0),
             _ => match dist::only(value) {
                 Some(exponent) => value::real(exponent, "the exponent of Zipf's law", 0.01..=10.0, problems),
                 None => value::wrong(value, "`popularity` is `Uniform` or `Zipf(0.9)`", problems),
@@ -44,8 +44,7 @@ pub(super) fn read(reading: &Reading<'_, '_>, problems: &mut Problems) -> Option
         }
         Some(arrivals)
     });
-    let mut limit = reading.limit(problems);
-    limit.until = reading.instant("until", problems);
+    let limit = reading.ends(arrivals.as_ref(), problems);
     let timeout = fields.get("timeout").map_or(Some(Some(Duration::from_secs(30))), |value| {
         if matches!(&value.kind, Kind::Name(never) if never == "Never") {
             return Some(None);

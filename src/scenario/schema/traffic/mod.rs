@@ -8,6 +8,7 @@ mod http;
 mod lookups;
 mod others;
 mod policy;
+mod target;
 
 use super::form::{Fields, Form};
 use super::nodes::Nodes;
@@ -18,6 +19,7 @@ use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::{NodeKind, Plan, Traffic, TrafficKind};
 use crate::service::Limit;
+use crate::service::client::Arrivals;
 use crate::wire::Dscp;
 
 pub(super) const FORMS: &[&Form] = &[
@@ -192,11 +194,40 @@ impl Reading<'_, '_> {
         Limit { count, until: None }
     }
 
+    /// When requests end that come by these `arrivals`: `count` and `until`.
+    fn ends(&self, arrivals: Option<&Arrivals>, problems: &mut Problems) -> Limit {
+        let (fields, end) = (self.fields, Time::ZERO + self.plan.run_for);
+        let mut limit = self.limit(problems);
+        limit.until = self.instant("until", problems);
+        if let (Some(value), Some(until)) = (fields.get("until"), limit.until) {
+            if until <= self.start {
+                let start = self.start.since(Time::ZERO);
+                problems.add(
+                    Diagnostic::error(Code::NeverStarts, value.span, format!("`{}` ends before it starts", self.name))
+                        .help(format!("`until` is an instant of the run, after `start` ({start})")),
+                );
+            } else if until > end {
+                fields.no_effect("until", &format!("the run ends after {} anyway", self.plan.run_for), problems);
+            }
+        }
+        match arrivals {
+            Some(Arrivals::Once) => {
+                fields.no_effect("count", "there is one request; `arrivals` says how more come", problems);
+                fields.no_effect("until", "there is one request; `arrivals` says how more come", problems);
+            }
+            Some(Arrivals::At(instants)) if limit.count.is_some_and(|count| count >= instants.len() as u64) => {
+                fields.no_effect("count", &format!("there are {} instants anyway", instants.len()), problems);
+            }
+            _ => {}
+        }
+        limit
+    }
+
     /// The hosts that make it.
     fn from(&self, problems: &mut Problems) -> Option<&[u32]> {
         let value = self.fields.need("from", &self.example(), problems)?;
         let found = self.nodes.find(value, problems)?;
-        self.ends(value, found, problems)
+        self.programs(value, found, problems)
     }
 
     /// Some host's name, for examples.
@@ -209,7 +240,7 @@ impl Reading<'_, '_> {
     }
 
     /// The same nodes, unless programs do not run on them.
-    fn ends<'n>(&self, value: &Value, found: &'n [u32], problems: &mut Problems) -> Option<&'n [u32]> {
+    fn programs<'n>(&self, value: &Value, found: &'n [u32], problems: &mut Problems) -> Option<&'n [u32]> {
         let router = found.iter().map(|&node| &self.plan.nodes[node as usize]).find(|node| node.kind.forwards());
         if let Some(node) = router {
             problems.add(
@@ -228,7 +259,7 @@ impl Reading<'_, '_> {
             let value = self.fields.need(name, &self.example(), problems)?;
             let found = self.nodes.find(value, problems)?;
             if programs {
-                self.ends(value, found, problems)
+                self.programs(value, found, problems)
             } else if name == "from" {
                 Nodes::are_machines(value, found, self.plan, problems).then_some(found)
             } else {
@@ -239,9 +270,12 @@ impl Reading<'_, '_> {
         let pairing = self.fields.get("pairing");
         let pairing = match pairing {
             None => "Even",
-            Some(value) => value::choice(value, "`pairing`", &["Even", "Permutation", "AllToAll"], problems)?,
+            Some(value) => value::word(value, "`pairing`", &["Even", "Permutation", "AllToAll"], problems)?,
         };
         let (from, to) = (from?, to?);
+        if from.len() == 1 && to.len() == 1 && pairing != "Permutation" {
+            self.fields.no_effect("pairing", "both ends are single nodes", problems);
+        }
         let span = self.fields.get("to").map_or(self.fields.span, inner);
         let pairs: Vec<(u32, u32)> = match pairing {
             "AllToAll" => from.iter().flat_map(|&a| to.iter().map(move |&b| (a, b))).filter(|(a, b)| a != b).collect(),

@@ -78,7 +78,7 @@ pub(super) fn bulk(reading: &Reading<'_, '_>, problems: &mut Problems) -> Option
     let flows = fields.get("flows").map_or(Some(1), |value| value::whole(value, "`flows`", 1..=1_000_000, problems));
     let direction = fields
         .get("direction")
-        .map_or(Some("Up"), |value| value::choice(value, "`direction`", &["Up", "Down"], problems));
+        .map_or(Some("Up"), |value| value::word(value, "`direction`", &["Up", "Down"], problems));
     let stagger = fields.get("stagger").and_then(|value| value::span(value, "`stagger`", problems));
     let congestion = congestion_of(fields, problems);
     let over = over(fields, problems);
@@ -89,6 +89,19 @@ pub(super) fn bulk(reading: &Reading<'_, '_>, problems: &mut Problems) -> Option
         problems.add(
             Diagnostic::error(Code::NeverStarts, value.span, "the run ends before measuring begins")
                 .help(format!("the run ends after {}", reading.plan.run_for)),
+        );
+    }
+    let begins = reading.start.since(Time::ZERO);
+    if measure_from.is_some_and(|from| from < reading.start) {
+        fields.no_effect("measure_from", &format!("it starts at {begins} anyway"), problems);
+    }
+    if let (Some(value), Some(from), Some(Amount::For(lasts))) = (fields.get("measure_from"), measure_from, amount)
+        && fields.get("for").is_some()
+        && from >= reading.start.saturating_add(lasts)
+    {
+        problems.add(
+            Diagnostic::error(Code::NeverStarts, value.span, "the transfer ends before measuring begins")
+                .help(format!("it starts at {begins} and lasts for {lasts}")),
         );
     }
     let pairs = pairs?;
@@ -113,7 +126,7 @@ pub(super) fn messages(reading: &Reading<'_, '_>, problems: &mut Problems) -> Op
     let fields = reading.fields;
     let pairs = reading.pairs(true, problems);
     let over = fields.need("over", "Udp", problems);
-    let over = over.and_then(|value| value::choice(value, "`over`", &["Udp", "Tcp", "Quic"], problems));
+    let over = over.and_then(|value| value::word(value, "`over`", &["Udp", "Tcp", "Quic"], problems));
     let most = if over == Some("Udp") { MOST_DATAGRAM } else { u64::MAX };
     let size = fields.need("size", "\"160B\"", problems);
     let size = size.and_then(|value| value::bytes(value, "`size`", MIN_BYTES..=most, problems));
@@ -130,6 +143,9 @@ pub(super) fn messages(reading: &Reading<'_, '_>, problems: &mut Problems) -> Op
     let rebinds = fields
         .get("rebinds")
         .and_then(|value| value::positive_span(value, "`rebinds` (from one port to the next)", problems));
+    if rebinds.is_some_and(|rebinds| reading.start.saturating_add(rebinds) >= Time::ZERO + reading.plan.run_for) {
+        fields.no_effect("rebinds", "the run ends before the first of them", problems);
+    }
     Some(Messages {
         pairs: pairs?,
         port: reading.port,
@@ -148,7 +164,7 @@ pub(super) fn messages(reading: &Reading<'_, '_>, problems: &mut Problems) -> Op
 /// The transport named by `over`; `None` if it is not named or wrong.
 fn over(fields: &Fields<'_>, problems: &mut Problems) -> Option<Over> {
     let value = fields.get("over")?;
-    match value::choice(value, "`over`", &["Tcp", "Quic"], problems)? {
+    match value::word(value, "`over`", &["Tcp", "Quic"], problems)? {
         "Tcp" => Some(Over::Tcp),
         _ => Some(Over::Quic),
     }
@@ -168,6 +184,9 @@ pub(super) fn objects(reading: &Reading<'_, '_>, problems: &mut Problems) -> Opt
         limit.until = value::positive_span(value, "`for`", problems).map(|span| reading.start.saturating_add(span));
     }
     let every = if let Some(value) = fields.get("every") {
+        if limit.count == Some(1) {
+            fields.no_effect("every", "all are fetched once: `count` is 1", problems);
+        }
         value::positive_span(value, "`every`", problems)
     } else {
         if limit.count.is_none_or(|count| count == 1) && limit.until.is_none() {

@@ -123,7 +123,7 @@ fn backoff(value: &Value, problems: &mut Problems) -> Option<Backoff> {
 
 fn jitter(value: &Value, problems: &mut Problems) -> Option<Jitter> {
     let names: Vec<&str> = jitter::TABLE.iter().map(|(name, ..)| *name).collect();
-    let name = value::choice(value, "`jitter`", &names, problems)?;
+    let name = value::word(value, "`jitter`", &names, problems)?;
     jitter::TABLE.iter().find(|(known, ..)| *known == name).map(|&(_, jitter, _)| jitter)
 }
 
