@@ -87,6 +87,7 @@ fn tcp_config(tcp: &plan::Tcp) -> tcp::Config {
         user_timeout: tcp.user_timeout,
         fast_open: tcp.fast_open,
         keep_alive: tcp.keep_alive,
+        ..tcp::Config::default()
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::connection::Connection;
 use super::scoreboard::{News, Rating};
-use super::signals::Events;
 use super::timers::Alarm;
 use crate::base::{Span, Time};
 use crate::transport::congestion::{Ack, Phase, RateSample};
@@ -157,10 +156,8 @@ impl Connection {
         if data_end > self.buffer_start {
             self.buffer.advance(data_end - self.buffer_start);
             self.buffer_start = data_end;
-            // Room for at least a third of the buffer, as Linux `sk_stream_write_space`.
-            if self.starved && self.buffer.len() <= self.buffer_limit / 3 * 2 {
-                self.starved = false;
-                self.events.raise(Events::WRITABLE);
+            if self.starved {
+                self.check_send_room();
             }
         }
     }
