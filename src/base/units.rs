@@ -60,7 +60,8 @@ impl fmt::Display for BitRate {
 #[derive(Clone, Copy, Debug)]
 pub struct Serialiser {
     bps: NonZeroU64,
-    remainder: u64,
+    /// What remainders may still come to before they make another nanosecond: one less than the rate after a rest.
+    credit: u64,
     /// The size divided last, in bytes, and what it came to: packets of one size follow each other.
     bytes: u32,
     whole: u64,
@@ -72,7 +73,7 @@ impl Serialiser {
     #[must_use]
     pub const fn new(rate: BitRate) -> Self {
         let bps = NonZeroU64::new(rate.0).expect("a rate is never zero");
-        Self { bps, remainder: 0, bytes: 0, whole: 0, rest: 0 }
+        Self { bps, credit: rate.0 - 1, bytes: 0, whole: 0, rest: 0 }
     }
 
     /// The rate.
@@ -89,12 +90,12 @@ impl Serialiser {
         if bytes != self.bytes {
             self.divide(bytes);
         }
-        // Two remainders come to less than two nanoseconds.
-        self.remainder += self.rest;
-        if self.remainder < self.bps.get() {
+        if let Some(credit) = self.credit.checked_sub(self.rest) {
+            self.credit = credit;
             return Span::from_nanos(self.whole);
         }
-        self.remainder -= self.bps.get();
+        // Two remainders come to less than two nanoseconds.
+        self.credit += self.bps.get() - self.rest;
         Span::from_nanos(self.whole + 1)
     }
 
@@ -110,7 +111,7 @@ impl Serialiser {
     /// Forget the remainder: the line has been idle.
     #[inline]
     pub const fn rest(&mut self) {
-        self.remainder = 0;
+        self.credit = self.bps.get() - 1;
     }
 }
 

@@ -5,4 +5,4 @@ mod queue;
 mod wheel;
 
 pub use queue::{Key, Queue};
-pub use wheel::Wheel;
+pub use wheel::{Due, Wheel};

@@ -8,6 +8,7 @@
 
 use super::heap::Heap;
 use crate::base::{Span, Time};
+use std::num::NonZeroU64;
 
 /// Slots of the wheel: as many as two levels of 64-bit words have bits.
 const SLOTS: usize = 4096;
@@ -46,13 +47,14 @@ const fn word_of(tick: u64) -> usize {
 /// A lane that is due.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Due {
-    /// When; [`Time::NEVER`] if no lane is due.
+    /// When.
     pub time: Time,
     /// Which.
     pub lane: u32,
 }
 
 impl Due {
+    /// No lane is due.
     const NOTHING: Self = Self { time: Time::NEVER, lane: NONE };
 }
 
@@ -279,30 +281,34 @@ impl Wheel {
     }
 
     /// Takes out the earliest lane and its instant, if that is before `bound`. If none is, time goes on to `bound`.
-    #[inline]
-    pub fn pop(&mut self, bound: Time) -> Due {
-        let tick = self.base | u64::from(self.near.trailing_zeros());
-        if self.near != 0 && tick < self.aside_tick {
-            let slot = slot_of(tick);
-            let lane = self.slots[slot].first;
-            if let Some(waiting) = self.lanes.get_mut(lane as usize) {
-                let Waiting { time, next, .. } = *waiting;
-                if time >= bound {
-                    return Due::NOTHING;
+    #[expect(clippy::inline_always, reason = "once for every event of a link")]
+    #[inline(always)]
+    pub fn pop(&mut self, bound: Time) -> Option<Due> {
+        if let Some(near) = NonZeroU64::new(self.near) {
+            let tick = self.base | u64::from(near.trailing_zeros());
+            if tick < self.aside_tick {
+                let slot = slot_of(tick);
+                let lane = self.slots[slot].first;
+                if let Some(waiting) = self.lanes.get_mut(lane as usize) {
+                    let Waiting { time, next, .. } = *waiting;
+                    if time >= bound {
+                        return None;
+                    }
+                    waiting.time = Time::NEVER;
+                    self.slots[slot].first = next;
+                    if next == NONE {
+                        // It was the first slot.
+                        self.near = near.get() & (near.get() - 1);
+                    }
+                    return Some(Due { time, lane });
                 }
-                waiting.time = Time::NEVER;
-                self.slots[slot].first = next;
-                if next == NONE {
-                    // It was the first slot.
-                    self.near &= self.near - 1;
-                }
-                return Due { time, lane };
             }
         }
-        self.pop_far(bound)
+        let due = self.pop_far(bound);
+        (due.time != Time::NEVER).then_some(due)
     }
 
-    /// As [`Wheel::pop`], where the present word is empty or what is aside may come first.
+    /// As [`Wheel::pop`], where the present word is empty or what is aside may come first; [`Due::NOTHING`] for nothing.
     #[inline(never)]
     fn pop_far(&mut self, bound: Time) -> Due {
         let tick = self.next_tick();
@@ -442,11 +448,7 @@ mod tests {
                 let magnitude = rng.below(30);
                 let bound = now + Span::from_nanos(rng.below(1 << magnitude));
                 let expected = sorted.first().copied().filter(|&(time, _)| time < bound);
-                assert_eq!(
-                    wheel.pop(bound),
-                    expected.map_or(Due::NOTHING, |(time, lane)| Due { time, lane }),
-                    "wait {wait}"
-                );
+                assert_eq!(wheel.pop(bound), expected.map(|(time, lane)| Due { time, lane }), "wait {wait}");
                 if let Some((time, lane)) = expected {
                     sorted.pop_first();
                     waits[lane as usize] = None;
@@ -456,7 +458,7 @@ mod tests {
                 }
             }
             while let Some((time, lane)) = sorted.pop_first() {
-                assert_eq!(wheel.pop(Time::NEVER), Due { time, lane });
+                assert_eq!(wheel.pop(Time::NEVER), Some(Due { time, lane }));
             }
             assert!(wheel.is_empty());
         }

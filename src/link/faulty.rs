@@ -165,6 +165,7 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
         let special = link.special.get_or_insert_with(|| Box::new(Special::new(config, seed, name)));
         special.shifting.get_or_insert_with(Shifting::new);
         special.faults = Some(Faults::new(config, seed, name));
+        link.usual = 0;
         link
     }
 

@@ -13,8 +13,9 @@ struct Slot<P> {
     fate: Fate,
 }
 
-/// The ring: from `head` on packets have departed, from `waiting` on they have not, `tail` is the next free slot. The three
-/// count on without bounds and are masked into the ring.
+/// The ring: from `head` on packets have not arrived, from `waiting` on they had not departed when last looked at, `tail` is the next free slot.
+/// The three count on without bounds, from the first packet of all, and are masked into the ring. What has arrived lies in its slot until the
+/// next look at the backlog, which comes before anything is put there.
 #[derive(Debug)]
 pub(super) struct Fifo<P> {
     slots: Vec<Slot<P>>,
@@ -31,6 +32,11 @@ impl<P: Copy> Fifo<P> {
 
     pub(super) const fn len(&self) -> usize {
         self.tail.wrapping_sub(self.head)
+    }
+
+    /// Packets so far: added, and taken out again.
+    pub(super) const fn turnover(&self) -> (u64, u64) {
+        (self.tail as u64, self.head as u64)
     }
 
     #[inline]
@@ -54,10 +60,9 @@ impl<P: Copy> Fifo<P> {
 
     /// Everything has departed.
     #[inline]
-    pub(super) const fn no_backlog(&mut self) -> Backlog {
+    pub(super) const fn all_departed(&mut self) {
         self.waiting = self.tail;
         self.waiting_bytes = 0;
-        Backlog { packets: 0, bytes: 0 }
     }
 
     /// Adds a packet, which arrives after all others. True if it is alone.
@@ -82,12 +87,13 @@ impl<P: Copy> Fifo<P> {
     #[inline(never)]
     fn grow(&mut self, packet: P, fate: Fate) {
         let count = self.len();
-        let mut slots = Vec::with_capacity((2 * count).max(8));
-        slots.extend((0..count).filter_map(|index| self.slot(self.head.wrapping_add(index)).copied()));
-        slots.resize((2 * count).max(8), Slot { arrival: Time::NEVER, packet, size: 0, fate });
-        self.waiting = self.waiting.wrapping_sub(self.head);
-        self.tail = count;
-        self.head = 0;
+        let mut slots = vec![Slot { arrival: Time::NEVER, packet, size: 0, fate }; (2 * count).max(8)];
+        let mask = slots.len() - 1;
+        for at in (0..count).map(|index| self.head.wrapping_add(index)) {
+            if let Some(slot) = self.slot(at) {
+                slots[at & mask] = *slot;
+            }
+        }
         self.slots = slots;
     }
 
@@ -97,44 +103,17 @@ impl<P: Copy> Fifo<P> {
         if self.head == self.tail { None } else { self.slot(self.head).map(|slot| slot.arrival) }
     }
 
-    /// As [`Fifo::pop`], if there is a packet and it arrives; or else nothing is done.
+    /// The first packet, and what becomes of it, where there is one.
     #[inline]
-    pub(super) fn pop_arriving(&mut self) -> Option<(P, Time)> {
-        if self.head == self.tail {
-            return None;
-        }
-        let mask = self.slots.len().checked_sub(1)?;
-        let Slot { packet, fate, size, .. } = *self.slots.get(self.head & mask)?;
-        if fate != Fate::Arrives {
-            return None;
-        }
-        let head = self.head.wrapping_add(1);
-        if self.waiting == self.head {
-            // Nothing has been offered since it departed.
-            self.waiting = head;
-            self.waiting_bytes -= u64::from(size);
-        }
-        self.head = head;
-        let next = if head == self.tail { Time::NEVER } else { self.slots.get(head & mask)?.arrival };
-        Some((packet, next))
+    pub(super) fn first(&self) -> Option<(P, Fate)> {
+        debug_assert_ne!(self.head, self.tail, "something arrives");
+        self.slot(self.head).map(|slot| (slot.packet, slot.fate))
     }
 
-    /// Takes the first packet out, which has arrived, and says when the next one does ([`Time::NEVER`] if there is none).
+    /// Takes the first packet out, which has arrived, and says when the next one does, if there is one.
     #[inline]
-    pub(super) fn pop(&mut self) -> Option<(P, Fate, Time)> {
-        if self.head == self.tail {
-            return None;
-        }
-        let mask = self.slots.len().checked_sub(1)?;
-        let Slot { packet, fate, size, .. } = *self.slots.get(self.head & mask)?;
-        let head = self.head.wrapping_add(1);
-        if self.waiting == self.head {
-            // Nothing has been offered since it departed.
-            self.waiting = head;
-            self.waiting_bytes -= u64::from(size);
-        }
-        self.head = head;
-        let next = if head == self.tail { Time::NEVER } else { self.slots.get(head & mask)?.arrival };
-        Some((packet, fate, next))
+    pub(super) fn take_first(&mut self) -> Option<Time> {
+        self.head = self.head.wrapping_add(1);
+        self.first_arrival()
     }
 }

@@ -14,6 +14,7 @@ mod shifting;
 use crate::base::{BitRate, Dist, Ratio, Rng, Serialiser, Span, Time};
 use crate::trace::Cause;
 use crate::wire::{Ecn, Packet, Transit};
+use std::cmp::Ordering;
 use faulty::Faults;
 pub use faulty::{Changed, Spent, Trouble};
 use fifo::Fifo;
@@ -205,6 +206,8 @@ pub struct Link<P> {
     special: Option<Box<Special<P>>>,
     counters: Counters,
     mtu: u32,
+    /// The largest packet that goes the usual way: the MTU, or none at all if the link is special or watched.
+    usual: u32,
 }
 
 impl<P: Copy + std::fmt::Debug> Link<P> {
@@ -212,6 +215,7 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
     #[must_use]
     pub fn new(config: &Config, seed: u64, name: &str) -> Self {
         let special = (!config.is_plain()).then(|| Box::new(Special::new(config, seed, name)));
+        let usual = if special.is_none() { config.mtu } else { 0 };
         Self {
             line: Serialiser::new(config.rate),
             delay: config.delay,
@@ -222,7 +226,13 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
             special,
             counters: Counters::default(),
             mtu: config.mtu,
+            usual,
         }
+    }
+
+    /// Somebody wants to see each packet: none goes the usual way.
+    pub const fn watch(&mut self) {
+        self.usual = 0;
     }
 
     fn shifting(&self) -> Option<&Shifting<P>> {
@@ -240,6 +250,13 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
         self.mtu
     }
 
+    /// Largest IP packet that [`Link::offer_usual`] takes, in bytes; zero if it takes none.
+    #[must_use]
+    #[inline]
+    pub const fn usual(&self) -> u32 {
+        self.usual
+    }
+
     /// The rate.
     #[must_use]
     pub const fn rate(&self) -> BitRate {
@@ -254,8 +271,14 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
 
     /// What it has carried so far.
     #[must_use]
-    pub const fn counters(&self) -> &Counters {
-        &self.counters
+    pub fn counters(&self) -> Counters {
+        let mut counters = self.counters.clone();
+        if self.special.is_none() {
+            // The ring has counted.
+            let (sent, out) = self.fifo.turnover();
+            (counters.sent, counters.arrived) = (sent, out - counters.dropped[Cause::Loss as usize]);
+        }
+        counters
     }
 
     /// Packets on the line or waiting for it.
@@ -268,20 +291,41 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
     /// arrive, [`Link::wake`] has changed to the instant returned; refused, it is the caller's to drop. The packets that
     /// the link loses are accepted: they use their time on the line and vanish at the far end. Where the discipline decides
     /// at departure, all packets are accepted, and [`Link::serve`] tells what becomes of them.
-    #[expect(clippy::inline_always, reason = "on the path of every packet, and too long for the compiler's own choice")]
-    #[inline(always)]
+    #[inline(never)]
     pub fn offer(&mut self, name: P, size: u16, packet: &mut Packet, now: Time) -> Offered {
         if self.special.is_some() {
             return self.offer_special(name, size, packet, now);
         }
-        // On an idle line there is no need to look for what has departed.
-        let idle = self.free <= now;
-        let backlog = if idle { self.fifo.no_backlog() } else { self.fifo.backlog(self.delay, now) };
-        if !self.room.admits(u32::from(size), backlog) {
-            return self.refuse(Cause::QueueFull);
-        }
+        self.offer_usual(name, size, packet, now)
+    }
+
+    /// As [`Link::offer`], for a packet that is no larger than [`Link::usual`]: nearly every one.
+    #[expect(clippy::inline_always, reason = "on the path of every packet, and too long for the compiler's own choice")]
+    #[inline(always)]
+    pub fn offer_usual(&mut self, name: P, size: u16, packet: &mut Packet, now: Time) -> Offered {
         let transit = &mut packet.transit;
-        let departure = self.line_up(size, backlog, transit, now);
+        let (start, waiting) = match self.free.cmp(&now) {
+            Ordering::Greater => {
+                let backlog = self.fifo.backlog(self.delay, now);
+                if !self.room.admits(u32::from(size), backlog) {
+                    return self.refuse(Cause::QueueFull);
+                }
+                transit.queueing += self.free - now;
+                (self.free, backlog.bytes)
+            }
+            order => {
+                // On an idle line there is no need to look for what has departed.
+                self.fifo.all_departed();
+                if !self.room.admits_alone(u32::from(size)) {
+                    return self.refuse(Cause::QueueFull);
+                }
+                if order == Ordering::Less {
+                    self.line.rest();
+                }
+                (now, 0)
+            }
+        };
+        let departure = self.occupy(start, size, waiting, transit, now);
         let fate = self.loss.fate();
         transit.propagation += self.delay;
         let arrival = departure + self.delay;
@@ -289,7 +333,6 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
     }
 
     /// Puts a packet of `size` bytes on the line behind the backlog, counts it, and says when its last bit has departed.
-    #[inline]
     fn line_up(&mut self, size: u16, backlog: Backlog, transit: &mut Transit, now: Time) -> Time {
         let start = if self.free > now {
             transit.queueing += self.free - now;
@@ -300,16 +343,24 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
             }
             now
         };
+        self.counters.sent += 1;
+        self.occupy(start, size, backlog.bytes, transit, now)
+    }
+
+    /// Puts a packet of `size` bytes, offered `now`, on the line from `start` on, which `waiting` bytes wait for. Says when its last bit has
+    /// departed.
+    #[expect(clippy::inline_always, reason = "on the path of every packet")]
+    #[inline(always)]
+    fn occupy(&mut self, start: Time, size: u16, waiting: u64, transit: &mut Transit, now: Time) -> Time {
         let serialisation = self.line.occupy(u32::from(size));
         let departure = start + serialisation;
         self.free = departure;
         transit.serialisation += serialisation;
         let counters = &mut self.counters;
-        counters.sent += 1;
         counters.sent_bytes += u64::from(size);
         counters.busy += serialisation;
         counters.queue_integral += u128::from(size) * u128::from((departure - now).as_nanos());
-        let queue = backlog.bytes + u64::from(size);
+        let queue = waiting + u64::from(size);
         if queue > counters.max_queue {
             counters.note_queue(queue);
         }
@@ -386,36 +437,36 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
         self.shifting().map_or_else(|| self.fifo.first_arrival(), Shifting::first_arrival)
     }
 
-    /// As [`Link::take`], if what comes out of a plain link is a packet that arrives, which is nearly always so; or else nothing is done.
+    /// What comes out of the link now, if that is as usual: a packet that arrives, on a link that is plain and that nobody watches.
     #[inline]
-    pub fn take_plain(&mut self) -> Option<(P, Time)> {
-        if self.special.is_some() {
+    pub fn arriving_as_usual(&self) -> Option<P> {
+        if self.usual == 0 {
             return None;
         }
-        let taken = self.fifo.pop_arriving()?;
-        self.counters.arrived += 1;
-        Some(taken)
+        let (packet, fate) = self.fifo.first()?;
+        (fate == Fate::Arrives).then_some(packet)
+    }
+
+    /// Takes out what [`Link::arriving_as_usual`] has named, and says when the next packet comes out, if there is one.
+    #[inline]
+    pub fn take_usual(&mut self) -> Option<Time> {
+        self.fifo.take_first()
     }
 
     /// The packet that comes out now, at the instant that [`Link::wake`] has named, what becomes of it, and what [`Link::wake`]
-    /// names from now on ([`Time::NEVER`] for nothing): all in one look, as it is taken for every packet. `None` if that was an
-    /// instant for [`Link::serve`].
-    #[inline]
-    pub fn take(&mut self) -> Option<(P, Fate, Time)> {
+    /// names from now on: all in one look. `None` if that was an instant for [`Link::serve`].
+    pub fn take(&mut self) -> Option<(P, Fate, Option<Time>)> {
         if self.special.is_some() {
             return self.take_special();
         }
-        let taken = self.fifo.pop()?;
-        if taken.1 == Fate::Arrives {
-            self.counters.arrived += 1;
-        } else {
-            self.count_fate(taken.1);
+        let (packet, fate) = self.fifo.first()?;
+        if let Fate::Dropped(cause) = fate {
+            self.counters.dropped[cause as usize] += 1;
         }
-        Some(taken)
+        Some((packet, fate, self.fifo.take_first()))
     }
 
-    #[inline(never)]
-    fn take_special(&mut self) -> Option<(P, Fate, Time)> {
+    fn take_special(&mut self) -> Option<(P, Fate, Option<Time>)> {
         if let Some(departure) = self.departure()
             && self.first_arrival().is_none_or(|arrival| departure <= arrival)
         {
@@ -428,10 +479,14 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
                 let fate = special.faults.as_mut().map_or(flight.fate, |faults| faults.judge(&flight));
                 (flight.packet, fate)
             }
-            None => self.fifo.pop().map(|(packet, fate, _)| (packet, fate))?,
+            None => {
+                let first = self.fifo.first()?;
+                self.fifo.take_first();
+                first
+            }
         };
         self.count_fate(fate);
-        Some((packet, fate, self.wake_special().unwrap_or(Time::NEVER)))
+        Some((packet, fate, self.wake_special()))
     }
 
     #[cold]

@@ -21,7 +21,7 @@ impl World {
         let graph = blueprint.graph();
         let executor = Executor::new(seed);
         executor.keep_records(mask.wants(Mask::TRAFFIC));
-        let nodes = graph
+        let nodes: Vec<Node> = graph
             .nodes()
             .zip(layout.routers)
             .zip(0u32..)
@@ -35,19 +35,22 @@ impl World {
                 }
             })
             .collect();
+        let nodes_count = nodes.len();
         let directions: Vec<Direction> = graph
             .links()
             .flat_map(|link| [Egress::forward(link), Egress::forward(link).reversed()])
-            .map(|egress| {
+            .zip(nodes_count as u64..)
+            .map(|(egress, source)| {
                 let number =
                     |node: crate::topo::NodeId| u32::try_from(node.index()).expect("nodes are counted in 32 bits");
                 let (from, to) = (number(graph.source(egress)), number(graph.target(egress)));
-                let link = Link::new(blueprint.direction(egress), seed, &direction_name(graph, egress));
-                Direction { link, from, to, ways: Ways::NONE }
+                let mut link = Link::new(blueprint.direction(egress), seed, &direction_name(graph, egress));
+                if mask.wants(Mask::PACKETS) {
+                    link.watch();
+                }
+                Direction { link, origin: source << 32, from, to, ways: Ways::NONE }
             })
             .collect();
-        let nodes: Vec<Node> = nodes;
-        let nodes_count = nodes.len();
         let mut waits: Vec<Span> = directions.iter().map(|direction| direction.link.usual_wait()).collect();
         waits.sort_unstable();
         let median = waits.get(waits.len() / 2).copied().unwrap_or_default();
@@ -70,6 +73,7 @@ impl World {
             digest: Digest::default(),
             events: 0,
             other_events: 0,
+            left: 0,
             tally: Tally::default(),
             answered: true,
             programs: vec![Vec::new(); nodes_count],

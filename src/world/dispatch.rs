@@ -21,7 +21,9 @@ use crate::wire::{Body, Icmp, Packet, Quote};
 impl World {
     /// Time moves: an event of a node happens.
     pub(super) fn node_event(&mut self, key: Key, event: Event) {
-        self.begin(key.time(), key.origin());
+        self.now = key.time();
+        self.digest.fold(key.time().as_nanos());
+        self.digest.fold(key.origin());
         self.other_events += 1;
         match event {
             Event::Connection(id) => self.connection_event(id),
@@ -49,21 +51,20 @@ impl World {
     )]
     #[inline(always)]
     pub(super) fn link_event(&mut self, direction: u32, time: Time) {
-        // Nodes come before link directions in the order of sources.
-        self.begin(time, (self.nodes.len() as u64 + u64::from(direction)) << 32);
+        self.now = time;
         let end = &mut self.directions[direction as usize];
-        let to = end.to;
-        if self.trace.wants(Mask::PACKETS) {
-            return self.link_event_unusual(direction);
-        }
-        let Some((id, next)) = end.link.take_plain() else { return self.link_event_unusual(direction) };
-        if next != Time::NEVER {
+        let origin = end.origin;
+        self.digest.fold(time.as_nanos());
+        self.digest.fold(origin);
+        let Some(id) = end.link.arriving_as_usual() else { return self.link_event_unusual(direction) };
+        if let Some(next) = end.link.take_usual() {
             self.arrivals.set_idle(direction, next);
         }
         let (packet, size) = self.packets.sized_mut(id);
         let egress = if let Some(known) = end.ways.to(packet.dst) {
             known
         } else {
+            let to = end.to;
             let router = &self.nodes[to as usize].router;
             if packet.dst == router.address() {
                 if matches!(packet.body, Body::Tcp(_)) {
@@ -86,21 +87,43 @@ impl World {
         };
         if packet.ttl > 1
             && let Some(next) = self.directions.get_mut(egress.index())
-            && u32::from(size) <= next.link.mtu()
+            && u32::from(size) <= next.link.usual()
         {
             packet.ttl -= 1;
-            match next.link.offer(id, size, packet, time) {
+            match next.link.offer_usual(id, size, packet, time) {
                 Offered::Behind => {}
                 Offered::First(arrival) => self.arrivals.set(egress.number(), arrival),
-                Offered::Refused(cause) => self.refused(to, egress.number(), id, cause),
+                Offered::Refused(cause) => self.refused_on_the_way(direction, egress.number(), id, cause),
             }
             // No program learns of that.
             return;
+        }
+        self.goes_on_unusually(direction, egress, id);
+    }
+
+    /// A packet from the end of a link goes on to a link that is special, or has to be looked at in general.
+    #[inline(never)]
+    fn goes_on_unusually(&mut self, direction: u32, egress: Egress, id: PacketId) {
+        let to = self.directions[direction as usize].to;
+        let (packet, size) = self.packets.sized_mut(id);
+        if packet.ttl > 1
+            && let Some(next) = self.directions.get_mut(egress.index())
+            && u32::from(size) <= next.link.mtu()
+        {
+            packet.ttl -= 1;
+            let offered = next.link.offer(id, size, packet, self.now);
+            return self.offered(to, egress.number(), id, offered);
         }
         self.arrive(to, id);
         if self.answered {
             self.settle();
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refused_on_the_way(&mut self, from: u32, direction: u32, id: PacketId, cause: Cause) {
+        self.refused(self.directions[from as usize].to, direction, id, cause);
     }
 
     /// The same for all other links, and for packets that do not arrive.
@@ -112,7 +135,7 @@ impl World {
             self.other_events += 1;
             return self.serve(direction);
         };
-        if next != Time::NEVER {
+        if let Some(next) = next {
             self.arrivals.set(direction, next);
         }
         if fate == Fate::Arrives {
@@ -145,14 +168,6 @@ impl World {
                 self.packets.free(packet);
             }
         }
-    }
-
-    #[inline]
-    fn begin(&mut self, time: Time, origin: u64) {
-        self.now = time;
-        self.events += 1;
-        self.digest.fold(time.as_nanos());
-        self.digest.fold(origin);
     }
 
     /// Lets woken programs run and does what they ask, until nobody has anything to do at this instant.
@@ -207,11 +222,10 @@ impl World {
     /// Sends a packet of the pool that `node` has made.
     #[inline]
     pub(super) fn send_made(&mut self, node: u32, id: PacketId) {
-        let watched = self.trace.wants(Mask::PACKETS);
         let (packet, size) = self.packets.sized_mut(id);
         let machine = &mut self.nodes[node as usize];
         let links = (&mut self.directions[..], &mut self.arrivals);
-        match set_out(machine, links, (id, packet, size), self.now, watched) {
+        match set_out(machine, links, (id, packet, size), self.now) {
             SetOut::Sent => self.tally.sent += 1,
             unusual => self.has_not_set_out(node, id, unusual),
         }
@@ -400,8 +414,8 @@ pub(super) enum SetOut {
     Unusual,
 }
 
-/// Offers a packet that a machine has made to its first link, if all is as usual: nobody watches packets, it has a way out and is
-/// not too large for it.
+/// Offers a packet that a machine has made to its first link, if all is as usual: it has a way out, and is not too large for a link that is
+/// plain and nobody watches.
 #[expect(clippy::inline_always, reason = "a step of the path of every packet")]
 #[inline(always)]
 pub(super) fn set_out(
@@ -409,18 +423,14 @@ pub(super) fn set_out(
     (directions, arrivals): (&mut [Direction], &mut Wheel),
     (id, packet, size): (PacketId, &mut Packet, u16),
     now: Time,
-    watched: bool,
 ) -> SetOut {
     packet.ident = node.stack.next_ident();
-    if watched {
-        return SetOut::Unusual;
-    }
     let Some(egress) = node.router.sends(packet) else { return SetOut::Unusual };
     let link = &mut directions[egress.index()].link;
-    if u32::from(size) > link.mtu() {
+    if u32::from(size) > link.usual() {
         return SetOut::Unusual;
     }
-    match link.offer(id, size, packet, now) {
+    match link.offer_usual(id, size, packet, now) {
         Offered::Behind => SetOut::Sent,
         Offered::First(arrival) => {
             arrivals.set(egress.number(), arrival);

@@ -24,7 +24,7 @@ pub use blueprint::{Blueprint, Layout};
 pub use converge::Routing;
 
 use crate::base::{Arena, Digest, Id, Span, Time};
-use crate::engine::{Key, Queue, Wheel};
+use crate::engine::{Due, Key, Queue, Wheel};
 use crate::host::{Executor, Ticker, Ticket};
 use crate::link::{Counters, Link};
 use crate::trace::{Cause, Trace};
@@ -58,6 +58,8 @@ enum Event {
 /// One direction of a link, whose queue it is and where it leads.
 struct Direction {
     link: Link<PacketId>,
+    /// What the digest is told of an event at its end. Nodes come before directions in the order of sources.
+    origin: u64,
     from: u32,
     to: u32,
     /// Where the machine at its end sends packets on.
@@ -112,6 +114,8 @@ pub struct World {
     events: u64,
     /// Events that brought no packet to the end of a link.
     other_events: u64,
+    /// Events left of those that the caller waits for.
+    left: u32,
     tally: Tally,
     /// Whether a program may have been woken since programs last ran.
     answered: bool,
@@ -168,7 +172,7 @@ impl World {
 
     /// What one link direction (its number in the plan) has carried so far.
     #[must_use]
-    pub fn link(&self, direction: u32) -> &Counters {
+    pub fn link(&self, direction: u32) -> Counters {
         self.directions[direction as usize].link.counters()
     }
 
@@ -185,18 +189,20 @@ impl World {
             self.settle();
         }
         self.queue.set_horizon(until.saturating_add(Span::from_nanos(1)));
-        let last = self.events + u64::from(budget);
-        while self.events < last {
+        self.left = budget;
+        while self.left > 0 {
             // At equal times nodes come before links.
-            let due = self.arrivals.pop(self.queue.next_time());
-            if due.time != Time::NEVER {
-                self.link_event(due.lane, due.time);
-                continue;
+            if let Some(Due { time, lane }) = self.arrivals.pop(self.queue.next_time()) {
+                self.link_event(lane, time);
+            } else if let Some((key, event)) = self.queue.pop() {
+                self.node_event(key, event);
+            } else {
+                break;
             }
-            let Some((key, event)) = self.queue.pop() else { return false };
-            self.node_event(key, event);
+            self.left -= 1;
         }
-        true
+        self.events += u64::from(budget - self.left);
+        self.left == 0
     }
 
     /// Makes the instant `until` the present, after everything up to it has happened.

@@ -214,7 +214,7 @@ fn without_power_the_queue_is_gone() {
         lost.sort_unstable();
         assert_eq!(lost, (1..10).collect::<Vec<_>>(), "{queue}");
         let (packet_out, fate, next) = link.take().unwrap();
-        assert_eq!((packet_out, fate, next), (0, Fate::Arrives, Time::NEVER));
+        assert_eq!((packet_out, fate, next), (0, Fate::Arrives, None));
         assert_eq!(link.in_flight(), 0);
         let counters = link.counters();
         assert_eq!((counters.arrived, counters.dropped[Cause::Down as usize]), (1, 9));

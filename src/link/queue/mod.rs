@@ -40,13 +40,15 @@ pub enum Limit {
 pub(super) struct Room {
     bytes: u64,
     packets: u64,
+    /// The largest packet that fits where nothing waits, in bytes.
+    alone: u64,
 }
 
 impl From<Limit> for Room {
     fn from(limit: Limit) -> Self {
         match limit {
-            Limit::Bytes(bytes) => Self { bytes, packets: u64::MAX },
-            Limit::Packets(packets) => Self { bytes: u64::MAX, packets },
+            Limit::Bytes(bytes) => Self { bytes, packets: u64::MAX, alone: bytes },
+            Limit::Packets(packets) => Self { bytes: u64::MAX, packets, alone: if packets > 0 { u64::MAX } else { 0 } },
         }
     }
 }
@@ -56,6 +58,12 @@ impl Room {
     #[inline]
     pub(super) const fn admits(self, size: u32, backlog: Backlog) -> bool {
         backlog.packets < self.packets && backlog.bytes + size as u64 <= self.bytes
+    }
+
+    /// The same where nothing waits.
+    #[inline]
+    pub(super) const fn admits_alone(self, size: u32) -> bool {
+        size as u64 <= self.alone
     }
 }
 

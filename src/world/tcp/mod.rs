@@ -80,10 +80,10 @@ impl World {
                         let (flow, first_sent) = (connection.flow, departure.first_sent);
                         packet.transit = Transit { flow, first_sent, sent: self.now, ..Transit::default() };
                         self.tally.retransmitted += u64::from(first_sent < self.now);
-                        let (node, watched) = (connection.node, self.trace.wants(Mask::PACKETS));
+                        let node = connection.node;
                         let machine = &mut self.nodes[node as usize];
                         let links = (&mut self.directions[..], &mut self.arrivals);
-                        match set_out(machine, links, (number, packet, *size), self.now, watched) {
+                        match set_out(machine, links, (number, packet, *size), self.now) {
                             SetOut::Sent => self.tally.sent += 1,
                             unusual => {
                                 self.has_not_set_out(node, number, unusual);
