@@ -14,7 +14,6 @@ mod shifting;
 use crate::base::{BitRate, Dist, Ratio, Rng, Serialiser, Span, Time};
 use crate::trace::Cause;
 use crate::wire::{Ecn, Packet, Transit};
-use std::cmp::Ordering;
 use faulty::Faults;
 pub use faulty::{Changed, Spent, Trouble};
 use fifo::Fifo;
@@ -23,6 +22,7 @@ use queue::{Found, Gate, Label, Place, Room, Verdict};
 pub use scheduled::Left;
 use scheduled::Scheduled;
 use shifting::{Course, Shifting};
+use std::cmp::Ordering;
 
 /// Everything about one direction of a link.
 #[derive(Clone, PartialEq, Debug)]

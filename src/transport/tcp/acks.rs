@@ -5,6 +5,7 @@
 
 use super::connection::Connection;
 use super::signals::State;
+use super::timers::Countdown;
 use crate::base::{Span, Time};
 
 /// The state of the acknowledging half.
@@ -14,8 +15,8 @@ pub(super) struct Acks {
     pub(super) owed: bool,
     /// It is to be sent at once.
     pub(super) now: bool,
-    /// Delayed until.
-    pub(super) deadline: Time,
+    /// Delayed until this is over.
+    pub(super) delay: Countdown,
     /// Adaptive delay (Linux `ato`); zero before the first data.
     ato: Span,
     /// Segments still to be acknowledged at once.
@@ -38,7 +39,7 @@ impl Acks {
         Self {
             owed: false,
             now: false,
-            deadline: Time::NEVER,
+            delay: Countdown::OFF,
             ato: Span::ZERO,
             quick: 0,
             interactive: false,
@@ -53,7 +54,7 @@ impl Acks {
     pub(super) fn stop(&mut self) {
         self.owed = false;
         self.now = false;
-        self.deadline = Time::NEVER;
+        self.delay.stop();
     }
 
     fn at_once(&self) -> bool {
@@ -73,7 +74,7 @@ impl Acks {
             self.owed = false;
             self.now = false;
             self.pushed = 0;
-            self.deadline = Time::NEVER;
+            self.delay.stop();
         }
         self.acked = next;
     }
@@ -174,7 +175,7 @@ impl Connection {
             return;
         }
         let unacked = self.receiver.next - self.acks.acked;
-        let window_moves = || self.receiver.unread() == 0 || self.receiver.select() >= self.receiver.window();
+        let window_moves = || self.receiver.unread() == 0 || self.receiver.offers_as_much();
         if (unacked > self.acks.peer_mss && window_moves()) || self.acks.at_once() || self.receiver.has_holes() {
             self.acks.now = true;
             return;
@@ -183,8 +184,19 @@ impl Connection {
     }
 
     /// Linux `tcp_send_delayed_ack`.
-    #[inline(never)]
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
     fn delay_ack(&mut self, now: Time) {
+        let minimum = self.constants.delayed_ack_min;
+        if self.acks.delay.is_off() && !self.acks.ato.is_zero() && self.acks.ato <= minimum {
+            self.acks.delay = Countdown::new(minimum.min(self.constants.delayed_ack_max), now);
+        } else {
+            self.delay_ack_in_general(now);
+        }
+    }
+
+    #[inline(never)]
+    fn delay_ack_in_general(&mut self, now: Time) {
         let minimum = self.constants.delayed_ack_min;
         if self.acks.ato.is_zero() {
             // A FIN before any data: no delay has been measured, and Linux waits for none.
@@ -203,17 +215,22 @@ impl Connection {
             }
             ato = ato.min(most);
         }
-        let deadline = self.timers.expiry(ato.min(self.constants.delayed_ack_max), now);
-        if self.acks.deadline != Time::NEVER && self.acks.deadline <= now + ato / 4 {
-            self.acks.now = true;
+        let delay = Countdown::new(ato.min(self.constants.delayed_ack_max), now);
+        if self.acks.delay.is_off() {
+            self.acks.delay = delay;
             return;
         }
-        self.acks.deadline = self.acks.deadline.min(deadline);
+        let under_way = self.timers.expiry(self.acks.delay);
+        if under_way <= now + ato / 4 {
+            self.acks.now = true;
+        } else if self.timers.expiry(delay) < under_way {
+            self.acks.delay = delay;
+        }
     }
 
     /// The delay is over (Linux `tcp_delack_timer_handler`).
     pub(super) fn delayed_ack_due(&mut self) {
-        self.acks.deadline = Time::NEVER;
+        self.acks.delay.stop();
         if !self.acks.owed {
             return;
         }

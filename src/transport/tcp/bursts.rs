@@ -151,8 +151,9 @@ impl Connection {
         let small = limit < burst * mss && limit < waiting;
         let defer = small && self.phase < Phase::Recovery && self.room_comes_soon(limit, now);
         if !defer {
-            self.recovery.burst_left =
-                u32::try_from((limit.min(waiting) / mss).min(burst)).unwrap_or(1).saturating_sub(1);
+            let most = limit.min(waiting);
+            let segments = if most >= burst * mss { burst } else { most / mss };
+            self.recovery.burst_left = u32::try_from(segments).unwrap_or(1).saturating_sub(1);
         }
         defer
     }
@@ -178,6 +179,10 @@ impl Connection {
             Some(rate) => {
                 self.segments_of(rate.as_bps() / 8, if rate.as_bps() < 1_200_000 { 1 } else { self.least_burst })
             }
+            // Most windows are no more than the least burst in a millisecond: that takes no division.
+            None if self.window_work() < u64::from(self.least_burst + 1) * 1024 * self.rtt.srtt().as_nanos() => {
+                self.least_burst
+            }
             None => self.segments_of(self.window_rate(), self.least_burst),
         }
     }
@@ -190,9 +195,14 @@ impl Connection {
 
     /// Bytes per second at which an unpaced window would be paced (Linux `tcp_update_pacing_rate`).
     pub(super) fn window_rate(&self) -> u64 {
+        u64::from(self.mss) * self.window_work() / self.rtt.srtt().as_nanos().max(1)
+    }
+
+    /// Segments that an unpaced window would be paced at in a round trip, in billionths.
+    #[inline]
+    fn window_work(&self) -> u64 {
         let percent = if self.window.cwnd < self.window.ssthresh / 2 { 200 } else { 120 };
-        let window = u64::from(self.mss) * u64::from(self.window.cwnd.max(self.board.packets_out()));
-        window * percent * 10_000_000 / self.rtt.srtt().as_nanos().max(1)
+        u64::from(self.window.cwnd.max(self.board.packets_out())) * percent * 10_000_000
     }
 
     /// The rate at which segments leave, if they are paced.

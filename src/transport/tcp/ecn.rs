@@ -186,13 +186,13 @@ impl Connection {
             return;
         }
         if self.ecn.marked != marked {
-            if self.acks.deadline != Time::NEVER {
+            if !self.acks.delay.is_off() {
                 // CWR may just have ended the echo; this ACK still speaks of what came before.
                 self.ecn.echoing = self.ecn.marked;
                 let mut ack = self.bare_segment(Flags::ACK, self.next, now);
                 ack.ack = self.receiver.seq(self.ecn.prior_next);
                 self.control_out.push_back(ack);
-                self.acks.deadline = Time::NEVER;
+                self.acks.delay.stop();
             }
             self.acks.owed = true;
             self.acks.now = true;

@@ -21,6 +21,21 @@ struct Held {
     arrival: Arrival,
 }
 
+/// A window to be offered, which is chosen by what the buffer holds while `clamp` and `threshold` stay, if windows are scaled: it follows from
+/// nothing else. A sender offers the same with every segment, and so does a receiver that keeps up.
+#[derive(Clone, Copy, Debug)]
+struct Chosen {
+    /// Bytes held; [`u64::MAX`] if there is nothing to go by.
+    holds: u64,
+    /// As its field says it, in bytes.
+    window: u64,
+    field: u16,
+}
+
+impl Chosen {
+    const NONE: Self = Self { holds: u64::MAX, window: 0, field: 0 };
+}
+
 /// What a segment's data came to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Taken {
@@ -96,9 +111,8 @@ pub(super) struct Receiver {
     memory: u64,
     /// Window that slow growth has reached (Linux `rcv_ssthresh`).
     threshold: u64,
-    /// The window field offered last, and what it was chosen by: next offset, bytes held, `threshold`. A sender of data offers the
-    /// same again with every segment.
-    offered: (u64, u64, u64, u16),
+    /// The window chosen last.
+    chosen: Chosen,
     advertised_mss: u64,
     /// Buffer autotuning (Linux `rcvq_space`): bytes read in the last round trip, and the measurement under way.
     per_round: u64,
@@ -132,7 +146,7 @@ impl Receiver {
             limit,
             memory: 2 * buffer.min(limit),
             threshold: first,
-            offered: (u64::MAX, 0, 0, 0),
+            chosen: Chosen::NONE,
             advertised_mss: mss,
             per_round: 10 * mss,
             round_read: 0,
@@ -193,6 +207,12 @@ impl Receiver {
     /// Bytes between what the reader has and what has arrived in order.
     pub(super) const fn unread(&self) -> u64 {
         self.ready_bytes
+    }
+
+    /// Bytes that the buffer holds.
+    #[inline]
+    const fn holds(&self) -> u64 {
+        self.ready_bytes + self.held_bytes
     }
 
     /// Room left in the window that was last offered (Linux `tcp_receive_window`).
@@ -473,7 +493,7 @@ impl Receiver {
             let window = base.saturating_add(2 * u64::try_from(growth).unwrap_or(u64::MAX / 4)).saturating_add(held);
             let window = window.min(self.limit);
             self.clamp = self.clamp.max(window);
-            self.offered.0 = u64::MAX;
+            self.chosen = Chosen::NONE;
             self.per_round = copied;
         }
         self.round_read = self.read;
@@ -487,12 +507,13 @@ impl Receiver {
         let window = (self.memory * share / 256).min(self.limit);
         if self.clamp < window {
             self.clamp = window;
-            self.offered.0 = u64::MAX;
+            self.chosen = Chosen::NONE;
         }
     }
 
     /// A data segment of `len` bytes has come: the offered window may grow, and does if it is true (Linux `tcp_grow_window`).
-    #[inline]
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
     pub(super) fn grow(&mut self, len: u64) -> bool {
         if len < 128 {
             return false;
@@ -500,14 +521,15 @@ impl Receiver {
         let room = self.clamp.saturating_sub(self.ready_bytes).saturating_sub(self.threshold);
         if room > 0 {
             self.threshold += room.min(2 * self.advertised_mss.max(len));
+            self.chosen = Chosen::NONE;
         }
         room > 0
     }
 
     /// The window that could be offered now (Linux `__tcp_select_window`; RFC 9293 3.8.6.2.2 silly-window avoidance).
-    #[inline]
+    #[inline(never)]
     pub(super) fn select(&self) -> u64 {
-        let free = self.clamp.saturating_sub(self.ready_bytes + self.held_bytes);
+        let free = self.clamp.saturating_sub(self.holds());
         if free < self.clamp / 2 && (free < self.clamp >> 4 || free < self.advertised_mss) {
             return 0;
         }
@@ -523,6 +545,14 @@ impl Receiver {
         window
     }
 
+    /// Whether no smaller window could be offered now than is open.
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
+    pub(super) fn offers_as_much(&self) -> bool {
+        let (window, chosen) = (self.window(), self.chosen);
+        (chosen.holds == self.holds() && chosen.window >= window) || self.select() >= window
+    }
+
     /// Rounds a window up to what its scaled field can say.
     #[inline]
     const fn whole_units(&self, window: u64) -> u64 {
@@ -532,8 +562,10 @@ impl Receiver {
     /// Chooses the window for a segment about to be sent and returns its field; the right edge never moves left.
     #[inline]
     pub(super) fn offer(&mut self) -> u16 {
-        let (next, held, threshold, field) = self.offered;
-        if (next, held, threshold) == (self.next, self.ready_bytes + self.held_bytes, self.threshold) {
+        let Chosen { holds, window, field } = self.chosen;
+        let edge = self.next + window;
+        if holds == self.holds() && edge >= self.edge {
+            self.edge = edge;
             return field;
         }
         self.offer_anew()
@@ -543,13 +575,18 @@ impl Receiver {
     fn offer_anew(&mut self) -> u16 {
         let mut window = self.select();
         let current = self.window();
-        if window < current {
+        let shrinks = window < current;
+        if shrinks {
             window = self.whole_units(current);
         }
         let field = (window >> self.scale).min(65_535);
-        self.edge = self.edge.max(self.next + (field << self.scale));
+        let window = field << self.scale;
+        self.edge = self.edge.max(self.next + window);
         let field = field as u16;
-        self.offered = (self.next, self.ready_bytes + self.held_bytes, self.threshold, field);
+        self.chosen = Chosen::NONE;
+        if self.scale > 0 && !shrinks {
+            self.chosen = Chosen { holds: self.holds(), window, field };
+        }
         field
     }
 
@@ -557,7 +594,7 @@ impl Receiver {
     pub(super) fn offer_unscaled(&mut self) -> u16 {
         let window = self.threshold.min(65_535);
         self.edge = self.edge.max(self.next + window);
-        self.offered.0 = u64::MAX;
+        self.chosen = Chosen::NONE;
         window as u16
     }
 

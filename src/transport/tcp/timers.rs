@@ -22,14 +22,40 @@ pub(super) enum Alarm {
     WindowProbe,
 }
 
+/// A wait under way. It expires when it is over, or at a tick soon after ([`Timers::expiry`]): that is computed when somebody looks, as a
+/// countdown is begun with every segment and hardly ever comes to its end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Countdown {
+    /// [`Time::NEVER`] if it does not run.
+    over: Time,
+    wait: Span,
+}
+
+impl Countdown {
+    pub(super) const OFF: Self = Self { over: Time::NEVER, wait: Span::ZERO };
+
+    #[inline]
+    pub(super) fn new(wait: Span, now: Time) -> Self {
+        Self { over: now + wait, wait }
+    }
+
+    #[inline]
+    pub(super) fn is_off(self) -> bool {
+        self.over == Time::NEVER
+    }
+
+    #[inline]
+    pub(super) const fn stop(&mut self) {
+        self.over = Time::NEVER;
+    }
+}
+
 /// The deadlines of a connection.
 #[derive(Debug)]
 pub(super) struct Timers {
     pub(super) alarm: Alarm,
-    /// When its wait is over; it expires then or at a tick soon after ([`Timers::alarm_at`]). It is set anew with every segment and
-    /// hardly ever looked at.
-    alarm_over: Time,
-    alarm_wait: Span,
+    /// It goes off when this expires.
+    alarm_after: Countdown,
     /// Timeout with backoff.
     pub(super) rto: Span,
     pub(super) backoff: u32,
@@ -58,8 +84,7 @@ impl Timers {
         Self {
             ticks,
             alarm: Alarm::Off,
-            alarm_over: Time::NEVER,
-            alarm_wait: Span::ZERO,
+            alarm_after: Countdown::OFF,
             rto,
             backoff: 0,
             timeouts: 0,
@@ -79,30 +104,23 @@ impl Timers {
     #[inline]
     pub(super) fn set(&mut self, alarm: Alarm, wait: Span, now: Time) {
         self.alarm = alarm;
-        self.alarm_over = now + wait;
-        self.alarm_wait = wait;
-    }
-
-    /// When the alarm expires.
-    fn alarm_at(&self) -> Time {
-        if self.alarm_over == Time::NEVER {
-            return Time::NEVER;
-        }
-        self.expiry(self.alarm_wait, self.alarm_over - self.alarm_wait)
+        self.alarm_after = Countdown::new(wait, now);
     }
 
     pub(super) fn off(&mut self) {
         self.alarm = Alarm::Off;
-        self.alarm_over = Time::NEVER;
+        self.alarm_after.stop();
     }
 
-    /// When a timer that is to run for `wait` expires. Linux counts in ticks, sorts timers into wheels of 64 slots, each eight
+    /// When a countdown expires; [`Time::NEVER`] if it does not run. Linux counts in ticks, sorts timers into wheels of 64 slots, each eight
     /// times as coarse as the one before, and rounds up (`kernel/time/timer.c`, `calc_index`): by up to 4 ms below 0.25 s, 32 ms
     /// below 2 s, 256 ms below 16 s, and so on.
-    pub(super) fn expiry(&self, wait: Span, now: Time) -> Time {
-        if !self.ticks {
-            return now + wait;
+    pub(super) fn expiry(&self, countdown: Countdown) -> Time {
+        let Countdown { over, wait } = countdown;
+        if !self.ticks || countdown.is_off() {
+            return over;
         }
+        let start = over - wait;
         let wait = wait.as_nanos().div_ceil(TICK);
         let shift = match wait {
             0..63 => 0,
@@ -111,8 +129,12 @@ impl Timers {
             4_032..32_256 => 9,
             _ => 12,
         };
-        let slot = ((now.as_nanos() / TICK + wait) >> shift) + 1;
+        let slot = ((start.as_nanos() / TICK + wait) >> shift) + 1;
         Time::from_nanos((slot << shift) * TICK)
+    }
+
+    fn has_expired(&self, countdown: Countdown, now: Time) -> bool {
+        countdown.over <= now && self.expiry(countdown) <= now
     }
 }
 
@@ -129,12 +151,15 @@ impl Connection {
     #[inline(always)]
     pub fn wake_before(&self, bound: Time) -> Option<Time> {
         let timers = &self.timers;
-        let mut at = self.acks.deadline.min(timers.keep_alive_at).min(timers.linger).min(bound);
+        let mut at = timers.keep_alive_at.min(timers.linger).min(bound);
         if timers.pacing {
             at = at.min(timers.pace_until);
         }
-        if timers.alarm_over < at {
-            at = at.min(timers.alarm_at());
+        if self.acks.delay.over < at {
+            at = at.min(timers.expiry(self.acks.delay));
+        }
+        if timers.alarm_after.over < at {
+            at = at.min(timers.expiry(timers.alarm_after));
         }
         (at < bound).then_some(at)
     }
@@ -142,7 +167,7 @@ impl Connection {
     /// Time has come for whatever [`Connection::wake`] announced.
     pub fn handle_wake(&mut self, now: Time) {
         self.calm = false;
-        if self.acks.deadline <= now {
+        if self.timers.has_expired(self.acks.delay, now) {
             self.delayed_ack_due();
         }
         if self.timers.pacing && self.timers.pace_until <= now {
@@ -159,8 +184,8 @@ impl Connection {
         if self.timers.keep_alive_at <= now {
             self.keep_alive_due(now);
         }
-        if self.timers.alarm_over <= now && self.timers.alarm_at() <= now {
-            self.timers.alarm_over = Time::NEVER;
+        if self.timers.has_expired(self.timers.alarm_after, now) {
+            self.timers.alarm_after.stop();
             match std::mem::replace(&mut self.timers.alarm, Alarm::Off) {
                 Alarm::Off => {}
                 Alarm::Retransmit => {
