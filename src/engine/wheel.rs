@@ -58,21 +58,19 @@ impl Due {
     const NOTHING: Self = Self { time: Time::NEVER, lane: NONE };
 }
 
-/// Where a lane waits that has no place in a slot.
-const ASIDE: u32 = u32::MAX;
+/// What is next to a lane that has no place in a slot: it waits for nothing, or aside.
+const ASIDE: u32 = u32::MAX - 1;
 
 /// A lane and what it waits for, if it does.
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
     time: Time,
-    /// The next lane of the same slot.
+    /// The next lane of the same slot, or [`NONE`]; or else [`ASIDE`].
     next: u32,
-    /// Its slot, or [`ASIDE`].
-    slot: u32,
 }
 
 impl Waiting {
-    const FOR_NOTHING: Self = Self { time: Time::NEVER, next: NONE, slot: ASIDE };
+    const FOR_NOTHING: Self = Self { time: Time::NEVER, next: ASIDE };
 }
 
 /// The list of the lanes that come up in a tick.
@@ -143,7 +141,6 @@ impl Wheel {
     }
 
     /// As [`Wheel::set`] for a lane that waits for nothing: the usual case.
-    #[expect(clippy::cast_possible_truncation, reason = "slots and words are few")]
     #[expect(clippy::inline_always, reason = "once for every event of a link")]
     #[inline(always)]
     pub fn set_idle(&mut self, lane: u32, time: Time) {
@@ -155,7 +152,7 @@ impl Wheel {
         if tick.wrapping_sub(self.base) >= SLOTS as u64 {
             return self.set_among(lane, time);
         }
-        *waiting = Waiting { time, next: NONE, slot: slot as u32 };
+        *waiting = Waiting { time, next: NONE };
         let Slot { first, last } = self.slots[slot];
         if first == NONE {
             self.slots[slot] = Slot { first: lane, last: lane };
@@ -173,7 +170,6 @@ impl Wheel {
     }
 
     /// As [`Wheel::set`], whatever the lane has waited for and whoever waits beside it.
-    #[expect(clippy::cast_possible_truncation, reason = "slots and words are few")]
     #[inline(never)]
     fn set_among(&mut self, lane: u32, time: Time) {
         if self.lanes[lane as usize].time != Time::NEVER {
@@ -190,7 +186,7 @@ impl Wheel {
             match self.lanes.get(next as usize) {
                 Some(other) if (other.time, next) < (time, lane) => (before, next) = (next, other.next),
                 _ => {
-                    self.link(lane, Waiting { time, next, slot: slot as u32 }, before);
+                    self.link(slot, lane, Waiting { time, next }, before);
                     self.occupy(tick);
                     return;
                 }
@@ -199,11 +195,11 @@ impl Wheel {
         self.set_aside(lane, time);
     }
 
-    /// Puts the lane into its slot's list behind another, or first.
+    /// Puts the lane into the slot's list behind another, or first.
     #[inline]
-    fn link(&mut self, lane: u32, waiting: Waiting, before: u32) {
+    fn link(&mut self, slot: usize, lane: u32, waiting: Waiting, before: u32) {
         self.lanes[lane as usize] = waiting;
-        let slot = &mut self.slots[waiting.slot as usize];
+        let slot = &mut self.slots[slot];
         match self.lanes.get_mut(before as usize) {
             Some(before) => before.next = lane,
             None => slot.first = lane,
@@ -229,8 +225,13 @@ impl Wheel {
     /// Takes the lane out of its slot. Aside, an instant that is not its lane's any more is skipped when it comes up.
     #[cold]
     fn withdraw(&mut self, lane: u32) {
-        let Waiting { next, slot, .. } = std::mem::replace(&mut self.lanes[lane as usize], Waiting::FOR_NOTHING);
-        let Some(ends) = self.slots.get_mut(slot as usize) else { return };
+        let Waiting { time, next } = std::mem::replace(&mut self.lanes[lane as usize], Waiting::FOR_NOTHING);
+        if next == ASIDE {
+            return;
+        }
+        // One before the present word lies first in it, and the word stays while it does.
+        let slot = slot_of((time.as_nanos() >> self.shift).max(self.base));
+        let ends = &mut self.slots[slot];
         if ends.first == lane {
             ends.first = next;
             if next == NONE {
@@ -267,8 +268,8 @@ impl Wheel {
     }
 
     /// The slot is empty.
-    fn vacate(&mut self, slot: u32) {
-        let word = slot as usize >> 6;
+    fn vacate(&mut self, slot: usize) {
+        let word = slot >> 6;
         if word == word_of(self.base) {
             self.near &= !(1 << (slot & 63));
             return;
@@ -290,7 +291,7 @@ impl Wheel {
                 let slot = slot_of(tick);
                 let lane = self.slots[slot].first;
                 if let Some(waiting) = self.lanes.get_mut(lane as usize) {
-                    let Waiting { time, next, .. } = *waiting;
+                    let Waiting { time, next } = *waiting;
                     if time >= bound {
                         return None;
                     }
@@ -317,7 +318,7 @@ impl Wheel {
         }
         let slot = slot_of(tick);
         let lane = self.slots[slot].first;
-        let Waiting { time, next, .. } = self.lanes[lane as usize];
+        let Waiting { time, next } = self.lanes[lane as usize];
         if time >= bound {
             self.go_on_to(bound);
             return Due::NOTHING;
@@ -341,7 +342,7 @@ impl Wheel {
         if self.near == 0 {
             self.go_to_word((due.time.as_nanos() >> self.shift) & !63);
         }
-        if self.lanes[due.lane as usize].slot == ASIDE {
+        if self.lanes[due.lane as usize].next == ASIDE {
             self.lanes[due.lane as usize] = Waiting::FOR_NOTHING;
         } else {
             self.withdraw(due.lane);
@@ -356,7 +357,7 @@ impl Wheel {
         while let Some(instant) = self.aside.first() {
             let (time, lane) = (Time::from_nanos(time_of(instant)), lane_of(instant));
             let waiting = self.lanes[lane as usize];
-            let valid = waiting.time == time && waiting.slot == ASIDE;
+            let valid = waiting.time == time && waiting.next == ASIDE;
             if valid && self.lanes.get(in_slot as usize).is_some_and(|other| (other.time, in_slot) < (time, lane)) {
                 break;
             }

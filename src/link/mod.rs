@@ -438,6 +438,7 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
     }
 
     /// What comes out of the link now, if that is as usual: a packet that arrives, on a link that is plain and that nobody watches.
+    #[must_use]
     #[inline]
     pub fn arriving_as_usual(&self) -> Option<P> {
         if self.usual == 0 {
@@ -473,17 +474,13 @@ impl<P: Copy + std::fmt::Debug> Link<P> {
             return None;
         }
         let special = self.special.as_mut()?;
-        let (packet, fate) = match &mut special.shifting {
-            Some(shifting) => {
-                let flight = shifting.pop()?;
-                let fate = special.faults.as_mut().map_or(flight.fate, |faults| faults.judge(&flight));
-                (flight.packet, fate)
-            }
-            None => {
-                let first = self.fifo.first()?;
-                self.fifo.take_first();
-                first
-            }
+        let (packet, fate) = if let Some(shifting) = &mut special.shifting {
+            let flight = shifting.pop()?;
+            (flight.packet, special.faults.as_mut().map_or(flight.fate, |faults| faults.judge(&flight)))
+        } else {
+            let first = self.fifo.first()?;
+            self.fifo.take_first();
+            first
         };
         self.count_fate(fate);
         Some((packet, fate, self.wake_special()))

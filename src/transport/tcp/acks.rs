@@ -175,8 +175,11 @@ impl Connection {
             return;
         }
         let unacked = self.receiver.next - self.acks.acked;
-        let window_moves = || self.receiver.unread() == 0 || self.receiver.offers_as_much();
-        if (unacked > self.acks.peer_mss && window_moves()) || self.acks.at_once() || self.receiver.has_holes() {
+        let two_segments = unacked > self.acks.peer_mss;
+        if (two_segments && (self.receiver.unread() == 0 || self.receiver.offers_as_much()))
+            || self.acks.at_once()
+            || self.receiver.has_holes()
+        {
             self.acks.now = true;
             return;
         }

@@ -125,9 +125,16 @@ impl Connection {
     pub(super) fn check_send_room(&mut self) {
         let unsent = self.written().saturating_sub(self.next);
         let room = u64::from(self.window.cwnd.saturating_sub(self.board.in_flight())) * u64::from(self.mss);
-        if unsent < room || self.buffer.len() <= self.send_buffer.limit / 3 * 2 {
+        let enough = self.send_buffer.limit / 3 * 2;
+        if unsent < room || (self.buffer.len() <= enough && self.least_send_memory() <= enough) {
             self.make_send_room(unsent.min(room), unsent < room);
         }
+    }
+
+    /// What [`Connection::send_memory`] comes to at least, whatever leaves.
+    fn least_send_memory(&mut self) -> u64 {
+        let units = self.board.packets_out() / self.burst();
+        self.buffer.len() + UNIT * u64::from(units)
     }
 
     #[inline(never)]
