@@ -39,7 +39,11 @@ impl World {
         let wake = if quiet { connection.next_wake(self.now) } else { None };
         self.packets.recycle(packet);
         if !quiet {
-            self.tcp_drain(id);
+            if OWN {
+                self.tcp_drain_here(id);
+            } else {
+                self.tcp_drain(id);
+            }
         } else if let Some(at) = wake {
             self.schedule(node, at, Event::Connection(id));
         }
