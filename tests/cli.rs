@@ -139,6 +139,35 @@ fn run_writes_results_that_plot_reads() {
     stdout(&["plot", "time", &out, "--traffic", "pages"]);
 }
 
+#[test]
+fn a_check_shows_a_few_of_many_and_stays_within_its_columns() {
+    let dir = Dir::new("many");
+    let many = r#"Scenario(run_for: "1s", nodes: {
+        "u": Host(count: 300), "r": Router(), "e": Server(count: 300), "f": Anycast(members: ["e"]),
+        "dns": Resolver(), "ns": Authority(),
+    }, links: [
+        (between: ("u", "r"), delay: "1ms"), (between: ("e", "r"), delay: "1ms"),
+        (between: ("dns", "r"), delay: "1ms"), (between: ("ns", "r"), delay: "1ms"),
+    ], zones: { "a.example": (A: ["e"]), "b.example": (A: ["f"]) },
+    traffic: {
+        "a": Http(from: "u", to: "http://a.example/", arrivals: Every("100ms")),
+        "b": Http(from: "u", to: "http://b.example/", arrivals: Every("100ms")),
+    })"#;
+    let file = dir.file("many.ron", many);
+    let few = stdout(&["check", "-q", &file]);
+    assert!(few.lines().count() < 120 && few.lines().all(|line| line.chars().count() <= 160), "{few}");
+    assert!(few.contains("more like these: --all shows them") && few.contains(" and 292 more"), "{few}");
+    let all = stdout(&["check", "-q", "--all", &file]);
+    assert!(all.lines().count() > 4 * 300 && all.contains("u/300") && all.contains("e/300"), "all of them");
+    for entry in std::fs::read_dir("scenarios").unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "ron") {
+            let text = stdout(&["check", "-q", path.to_str().unwrap()]);
+            assert!(text.lines().all(|line| line.chars().count() <= 160), "{}:\n{text}", path.display());
+        }
+    }
+}
+
 /// What a user waited for is drawn: the connection that died under him, and what was asked behind the machine that answered.
 #[test]
 fn explain_draws_dead_connections_purges_and_registries() {

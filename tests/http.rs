@@ -138,13 +138,15 @@ fn cookies_keep_to_their_age_and_path() {
     assert_eq!(sessions(r#"path: "/cart""#, ""), Some((1, 2, 0)));
     assert_eq!(sessions(r#"path: "/cart", max_age: "2s""#, ""), Some((2, 1, 0)));
     assert_eq!(sessions(r#"path: "/cart", idle: "1500ms""#, ""), Some((2, 1, 1)), "the user has it still");
-    assert_eq!(sessions(r#"path: "/cart""#, "cookies: false"), Some((3, 0, 0)));
+    let beside = r#"cookies: false), "kept": Http(from: "user", to: "http://shop/cart/", arrivals: At(["0s"])"#;
+    assert_eq!(sessions(r#"path: "/cart""#, beside), Some((3, 0, 0)), "the other keeps its own");
     assert_eq!(
         sessions(r#"path: "/cart""#, r#"cookies: { "cart": "guessed" }"#),
         Some((1, 2, 1)),
         "nobody guesses one"
     );
-    assert_eq!(sessions(r#"path: "/other""#, ""), None, "no session for this path");
+    let elsewhere = r#"timeout: "9s"), "kept": Http(from: "user", to: "http://shop/other/", arrivals: At(["0s"])"#;
+    assert_eq!(sessions(r#"path: "/other""#, elsewhere), None, "no session for this path");
 }
 
 #[test]

@@ -76,6 +76,7 @@ fn run(mask: Mask, loss: f64) -> (World, Traffic, Cases, Sequence) {
         tries_again: false,
         pays: false,
         sessions: false,
+        called: false,
     }]);
     let mut cases = Cases::new(0);
     let to = Time::ZERO + Span::from_millis(99);

@@ -5,8 +5,10 @@
 #![expect(clippy::disallowed_methods, reason = "tests read and write files")]
 
 use lightlag::observe::Traffic;
+use lightlag::report::Style;
 use lightlag::report::json::{from_json, to_json};
 use lightlag::report::snapshot::snapshot;
+use lightlag::report::text::{Options, summary};
 use lightlag::run::outcome::Performance;
 use lightlag::run::{Outcome, Simulation};
 use lightlag::scenario::build::lay_out;
@@ -40,6 +42,10 @@ fn laws(outcome: &Outcome, traffic: &[Traffic]) {
             outcome.scenario, expectation.text, expectation.measured
         );
     }
+    let options = Options { style: Style::Plain, file: Some("scenarios/it.ron"), out: None, seed: None, warned: true };
+    let shown = summary(outcome, options);
+    assert!(shown.lines().count() <= 50, "a summary fits a screen:\n{shown}");
+    assert!(shown.lines().all(|line| line.chars().count() <= 160), "and its width:\n{shown}");
     let packets = &outcome.packets;
     let dropped: u64 = packets.dropped.values().sum();
     assert_eq!(packets.sent + packets.duplicated, packets.delivered + dropped + packets.in_flight, "conservation");

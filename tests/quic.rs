@@ -95,6 +95,7 @@ fn every_nanosecond_of_an_object_is_accounted_for() {
             tries_again: false,
             pays: false,
             sessions: false,
+            called: false,
         };
         let mut metrics = Metrics::new([plan]);
         records.iter().for_each(|record| metrics.record(record));

@@ -54,6 +54,7 @@ fn traffic(names: [&str; 2], lose: u64) -> Vec<Traffic> {
                 tries_again: false,
                 pays: false,
                 sessions: false,
+                called: false,
             };
             let mut metrics = Metrics::new([plan]);
             messages(lose, *name == "tcp").iter().for_each(|record| metrics.record(record));
@@ -254,6 +255,7 @@ fn plot_says_what_it_cannot_draw() {
 fn the_summary_sets_udp_and_tcp_side_by_side() {
     let traffic = traffic(["udp", "tcp"], 50);
     let outcome = outcome(&traffic, 50).without_performance();
-    let options = Options { style: Style::Plain, file: Some("scenarios/tcp-vs-udp.ron"), out: None, seed: None };
+    let options =
+        Options { style: Style::Plain, file: Some("scenarios/tcp-vs-udp.ron"), out: None, seed: None, warned: false };
     insta::assert_snapshot!(summary(&outcome, options));
 }

@@ -61,6 +61,10 @@ impl fmt::Display for BitRate {
 pub struct Serialiser {
     bps: NonZeroU64,
     remainder: u64,
+    /// The size divided last, in bytes, and what it came to: packets of one size follow each other.
+    bytes: u32,
+    whole: u64,
+    rest: u64,
 }
 
 impl Serialiser {
@@ -68,7 +72,7 @@ impl Serialiser {
     #[must_use]
     pub const fn new(rate: BitRate) -> Self {
         let bps = NonZeroU64::new(rate.0).expect("a rate is never zero");
-        Self { bps, remainder: 0 }
+        Self { bps, remainder: 0, bytes: 0, whole: 0, rest: 0 }
     }
 
     /// The rate.
@@ -82,11 +86,25 @@ impl Serialiser {
     #[inline]
     pub fn occupy(&mut self, bytes: u32) -> Span {
         debug_assert!(bytes <= 1 << 20);
-        // 2^20 bytes * 8 * 10^9 + 10^14 stays below 2^63.
-        let work = u64::from(bytes) * 8_000_000_000 + self.remainder;
-        let nanos = work / self.bps;
-        self.remainder = work - nanos * self.bps.get();
-        Span::from_nanos(nanos)
+        if bytes != self.bytes {
+            self.divide(bytes);
+        }
+        // Two remainders come to less than two nanoseconds.
+        self.remainder += self.rest;
+        if self.remainder < self.bps.get() {
+            return Span::from_nanos(self.whole);
+        }
+        self.remainder -= self.bps.get();
+        Span::from_nanos(self.whole + 1)
+    }
+
+    #[inline(never)]
+    fn divide(&mut self, bytes: u32) {
+        // 2^20 bytes * 8 * 10^9 stays below 2^63.
+        let work = u64::from(bytes) * 8_000_000_000;
+        self.bytes = bytes;
+        self.whole = work / self.bps;
+        self.rest = work - self.whole * self.bps.get();
     }
 
     /// Forget the remainder: the line has been idle.

@@ -53,6 +53,9 @@ pub(crate) enum Command {
 pub(crate) struct Check {
     /// The scenario
     pub(crate) file: PathBuf,
+    /// Show every member of large groups, not only the first few
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 #[derive(Debug, Args)]

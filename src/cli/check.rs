@@ -7,7 +7,7 @@ use super::serving;
 use crate::base::{Bytes, Ratio, Span, Time};
 use crate::link;
 use crate::report::Style;
-use crate::report::table::{Align, Cell, Table, counted, grouped};
+use crate::report::table::{Align, Cell, Table, WIDTH, counted, fold, grouped, listed};
 use crate::scenario::build;
 use crate::scenario::plan::{self, Data, Length, Node, NodeKind, Origin, Plan, TrafficKind};
 use crate::service::Limit;
@@ -19,18 +19,22 @@ use std::fmt::Write as _;
 
 /// Pairs of one traffic shown; of more, the rest is counted.
 const PAIRS: usize = 12;
+/// Names of a list shown, as of targets; of more, the rest is counted.
+const NAMES: usize = 8;
+/// Groups of more machines, or links, are shown up to this; of more, the rest is counted.
+const MEMBERS: usize = 12;
 /// Hops looked for on one way before it counts as a loop.
 const FARTHEST: usize = 64;
 
 /// Checks a scenario and prints what it resolves to.
 pub(crate) fn run(args: &Check, terminal: &Terminal) -> Result<Status, Failure> {
     let loaded = load(&args.file, terminal)?;
-    Terminal::print(&describe(&loaded, terminal.out))?;
+    Terminal::print(&describe(&loaded, args.all, terminal.out))?;
     Ok(Status::Fine)
 }
 
-/// The whole plan as tables.
-fn describe(loaded: &Loaded, style: Style) -> String {
+/// The plan as tables: `all` members of groups, or the first few.
+fn describe(loaded: &Loaded, all: bool, style: Style) -> String {
     let plan = &loaded.plan;
     let mut text = format!(
         "{} {}\nseed {}   runs for {}   {}, {}, {} of traffic\n",
@@ -42,8 +46,10 @@ fn describe(loaded: &Loaded, style: Style) -> String {
         counted(plan.links.len() as u64, "link", "links"),
         counted(plan.traffic.len() as u64, "kind", "kinds"),
     );
-    let shared = super::anycast::table(loaded);
-    for part in [nodes(loaded), balancers(&loaded.plan), shared, links(loaded), zones(loaded), faults(loaded)] {
+    let shared = super::anycast::table(loaded, all);
+    for part in
+        [nodes(loaded, all), balancers(&loaded.plan), shared, links(loaded, all), zones(loaded, all), faults(loaded)]
+    {
         if !part.is_empty() {
             let _ = write!(text, "\n{}", part.render(style));
         }
@@ -51,17 +57,37 @@ fn describe(loaded: &Loaded, style: Style) -> String {
     for &index in &plan.written.traffic {
         traffic(&mut text, loaded, &plan.traffic[index as usize], style);
     }
-    text
+    fold(&text, WIDTH)
+}
+
+/// Of each run of the same declaration the first few, or `all`; and how many of it are left out behind which.
+fn some<D: PartialEq>(written: &[u32], all: bool, declared: impl Fn(u32) -> D) -> Vec<(u32, usize)> {
+    let runs = written.chunk_by(|&one, &next| declared(one) == declared(next));
+    let shown = runs.flat_map(|run| {
+        let most = if all || run.len() <= MEMBERS { run.len() } else { NAMES };
+        let left = run.len() - most;
+        let last = most - 1;
+        run[..most].iter().enumerate().map(move |(at, &index)| (index, if at == last { left } else { 0 }))
+    });
+    shown.collect()
+}
+
+/// The row that stands for those which are left out.
+fn left_out(table: &mut Table, left: usize) {
+    if left > 0 {
+        let more = Cell::painted(format!("+ {}", grouped(left as u64)), Style::dim);
+        table.row([more, Cell::painted("more like these: --all shows them", Style::dim)]);
+    }
 }
 
 fn left(names: &[&str]) -> Table {
     Table::new(names.iter().map(|&name| (name, Align::Left)))
 }
 
-fn nodes(loaded: &Loaded) -> Table {
+fn nodes(loaded: &Loaded, all: bool) -> Table {
     let plan = &loaded.plan;
     let mut table = left(&["node", "is", "address", "at", "access", "tcp", "asks"]);
-    for &index in &plan.written.nodes {
+    for (index, left) in some(&plan.written.nodes, all, |index| plan.nodes[index as usize].declared) {
         let node = &plan.nodes[index as usize];
         let asks: Vec<&str> = node.resolvers.iter().map(|&node| plan.nodes[node as usize].name.as_str()).collect();
         table.row([
@@ -71,8 +97,9 @@ fn nodes(loaded: &Loaded) -> Table {
             node.place.as_ref().map_or_else(|| "-".into(), |place| place.name.to_string()).into(),
             node.access.unwrap_or("-").into(),
             tcp(node).into(),
-            asks.join(", ").into(),
+            listed(asks.into_iter(), NAMES).into(),
         ]);
+        left_out(&mut table, left);
     }
     table
 }
@@ -117,9 +144,9 @@ fn kind(plan: &Plan, node: &Node) -> String {
             format!("Cluster, {} nodes, {masters}", node.members.len())
         }
         NodeKind::Anycast(anycast) => {
-            let members: Vec<&str> = anycast.members.iter().map(|&node| &*plan.nodes[node as usize].name).collect();
+            let members = anycast.members.iter().map(|&node| &*plan.nodes[node as usize].name);
             let check = anycast.check.as_ref().map_or_else(String::new, |check| format!(", withdrawn by {check}"));
-            format!("Anycast, announced by {}{check}", members.join(", "))
+            format!("Anycast, announced by {}{check}", listed(members, NAMES))
         }
         other => other.name().into(),
     }
@@ -157,7 +184,7 @@ fn balancers(plan: &plan::Plan) -> Table {
                 if first { node.name.as_str().into() } else { Cell::default() },
                 if first { balancer.layer.to_string().into() } else { Cell::default() },
                 settings.name.as_str().into(),
-                to.join(", ").into(),
+                listed(to.iter().map(String::as_str), NAMES).into(),
                 settings.algorithm.to_string().into(),
                 settings.check.as_ref().map_or_else(|| "-".into(), ToString::to_string).into(),
                 settings.outliers.as_ref().map_or_else(|| "-".into(), ToString::to_string).into(),
@@ -181,10 +208,10 @@ fn tcp(node: &plan::Node) -> String {
     format!("{profile}, {}", node.tcp.congestion)
 }
 
-fn links(loaded: &Loaded) -> Table {
+fn links(loaded: &Loaded, all: bool) -> Table {
     let plan = &loaded.plan;
     let mut table = left(&["link", "direction", "rate", "delay", "from", "mtu", "queue", "troubles"]);
-    for &index in &plan.written.links {
+    for (index, left) in some(&plan.written.links, all, |index| plan.links[index as usize].declared) {
         let link = &plan.links[index as usize];
         let name = |node: u32| plan.nodes[node as usize].name.as_str();
         let same = link.directions[0] == link.directions[1];
@@ -202,6 +229,7 @@ fn links(loaded: &Loaded) -> Table {
                 troubles(config).into(),
             ]);
         }
+        left_out(&mut table, left);
     }
     table
 }
@@ -255,13 +283,14 @@ fn troubles(config: &link::Config) -> String {
     if parts.is_empty() { "none".into() } else { parts.join(", ") }
 }
 
-fn zones(loaded: &Loaded) -> Table {
+fn zones(loaded: &Loaded, all: bool) -> Table {
     let plan = &loaded.plan;
     let mut table = left(&["zone", "name", "stands for", "ttl", "known by", "given", "checked"]);
     for zone in &plan.zones {
         let name = |node: u32| plan.nodes[node as usize].name.as_str();
         let authorities: Vec<&str> = zone.authorities.iter().map(|&node| name(node)).collect();
-        for record in &zone.records {
+        let most = if all || zone.records.len() <= MEMBERS { zone.records.len() } else { NAMES };
+        for record in &zone.records[..most] {
             let data = match &record.data {
                 Data::A(node) => format!("{} ({})", name(*node), loaded.network.address(*node)),
                 Data::Cname(other) => other.clone(),
@@ -271,11 +300,12 @@ fn zones(loaded: &Loaded) -> Table {
                 record.name.as_str().into(),
                 data.into(),
                 format!("{} s", record.ttl).into(),
-                authorities.join(", ").into(),
+                listed(authorities.iter().copied(), NAMES).into(),
                 given(&zone.answers, record).into(),
                 zone.check.as_ref().map_or_else(|| "-".into(), ToString::to_string).into(),
             ]);
         }
+        left_out(&mut table, zone.records.len() - most);
         for below in zone.delegates.iter().map(|&below| &plan.zones[below as usize]) {
             let servers = below.authorities.iter().map(|&node| {
                 let address = loaded.network.address(node);
@@ -311,16 +341,17 @@ fn given(answers: &plan::Answers, record: &plan::Record) -> String {
 /// One traffic: what it is, then every pair that talks, with its way and what physics allows.
 fn traffic(text: &mut String, loaded: &Loaded, traffic: &plan::Traffic, style: Style) {
     let _ = writeln!(text, "\n{} {}", style.bold(&traffic.name), words(traffic));
-    let mut pairs = traffic.pairs();
-    pairs.dedup();
+    let mut last = None;
+    let mut pairs = traffic.pairs().filter(|&pair| last.replace(pair) != Some(pair));
     let mut table =
         left(&["between", "distance", "light, round trip", "path, round trip", "stretch", "way"]).indented(2);
-    for &(from, to) in pairs.iter().take(PAIRS) {
+    for (from, to) in pairs.by_ref().take(PAIRS) {
         table.row(pair(loaded, from, to));
     }
     text.push_str(&table.render(style));
-    if pairs.len() > PAIRS {
-        let _ = writeln!(text, "  and {} more", counted((pairs.len() - PAIRS) as u64, "pair", "pairs"));
+    let left = pairs.count() as u64;
+    if left > 0 {
+        let _ = writeln!(text, "  and {} more", counted(left, "pair", "pairs"));
     }
 }
 

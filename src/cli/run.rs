@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Run, terminal: &Terminal) -> Result<Status, Failure> {
     let printed = match args.format {
         Format::Text => text::summary(
             &outcome,
-            Options { style: terminal.out, file: Some(&file), out: out.as_deref(), seed: args.seed },
+            Options { style: terminal.out, file: Some(&file), out: out.as_deref(), seed: args.seed, warned: true },
         ),
         Format::Json => json::to_json(&outcome),
         Format::Ron => json::to_ron(&outcome),

@@ -1,7 +1,7 @@
 //! Servers and what askers do about failures, in the words of `check`.
 
 use crate::base::{Bytes, Span};
-use crate::report::table::counted;
+use crate::report::table::{counted, listed};
 use crate::scenario::plan::{EdgeNode, Http, Plan};
 use crate::service::cdn::{Coalesce, Failed};
 use crate::service::client::backoff::{Backoff, Growth};
@@ -11,6 +11,9 @@ use crate::service::client::{After, Policy, budget};
 use crate::service::server::shedding::Limit;
 use crate::service::server::{Config, Overflow};
 use std::fmt::Write as _;
+
+/// Names of those whom an edge asks that are shown; of more, the rest is counted.
+const NAMES: usize = 4;
 
 /// A server in a few words.
 pub(crate) fn server(config: &Config) -> String {
@@ -56,9 +59,8 @@ pub(crate) fn server(config: &Config) -> String {
 /// An edge in a few words.
 pub(crate) fn edge(plan: &Plan, edge: &EdgeNode) -> String {
     let settings = &edge.settings;
-    let to: Vec<&str> =
-        edge.upstream.targets.iter().map(|target| plan.nodes[target.node as usize].name.as_str()).collect();
-    let mut parts = vec![format!("Edge before {}", to.join(", "))];
+    let to = edge.upstream.targets.iter().map(|target| plan.nodes[target.node as usize].name.as_str());
+    let mut parts = vec![format!("Edge before {}", listed(to, NAMES))];
     parts.push(format!("{} by {}", Bytes(settings.capacity), settings.eviction.name()));
     parts.extend(settings.ttl.map(|ttl| format!("fresh for {ttl} if nothing is said")));
     parts.extend(settings.negative.not_found.map(|span| format!("404 for {span}")));

@@ -30,6 +30,10 @@ pub(super) enum What {
         fd: i64,
         nonblocking: bool,
     },
+    /// `connect` to no address: the connection is thrown away.
+    Disconnect {
+        fd: i64,
+    },
     Connect {
         fd: i64,
     },
@@ -92,6 +96,8 @@ pub(super) enum Setting {
     UserTimeout(u64),
     /// Whether closing resets.
     Linger(bool),
+    /// How many connections that were opened fast may wait for the end of their handshakes.
+    FastOpen(u64),
 }
 
 /// A socket option that can be read.
@@ -240,6 +246,7 @@ impl Args<'_> {
             "listen" => What::Listen { fd: self.number(0)?, backlog: self.number(1)? },
             "accept" => What::Accept { fd: self.number(0)?, nonblocking: false },
             "accept4" => What::Accept { fd: self.number(0)?, nonblocking: self.has(3, "SOCK_NONBLOCK") },
+            "connect" if self.has(1, "AF_UNSPEC") => What::Disconnect { fd: self.number(0)? },
             "connect" => What::Connect { fd: self.number(0)? },
             "read" | "recv" => {
                 self.only_flags(3, &["MSG_PEEK", "MSG_DONTWAIT"])?;
@@ -395,6 +402,7 @@ impl Args<'_> {
                 Some(Arg::Text(text)) => Setting::Congestion(controller(text, &self.start)?),
                 _ => return Err(self.start.unsupported("TCP_CONGESTION without a name")),
             },
+            "TCP_FASTOPEN" => Setting::FastOpen(count()?),
             "SO_LINGER" => self.linger()?,
             other => return Err(self.start.unsupported(format!("the socket option {other}"))),
         };

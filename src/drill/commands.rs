@@ -17,8 +17,13 @@ pub(super) enum Setting {
     Congestion(Algorithm),
     RestartAfterIdle(bool),
     TailLossProbe(bool),
-    ReceiveBuffer(u64),
-    SendBuffer(u64),
+    /// At first, and how far it may grow, in bytes.
+    ReceiveBuffer(u64, u64),
+    SendBuffer(u64, u64),
+    /// Segments that leave together at least.
+    LeastBurst(u32),
+    /// The bits of `tcp_fastopen`.
+    FastOpen(u64),
     /// So many connections are in a state, with its name in `sockstat` of FreeBSD.
     Count(String, usize),
     /// `fq` lets each flow's segments go at the rate that its socket asks for.
@@ -31,7 +36,10 @@ impl Setting {
         match *self {
             Self::LinuxDefaults => {
                 config.restart_after_idle = Some(false);
+                config.first_receive_buffer = 540_000;
                 config.receive_buffer = 15_728_640;
+                config.first_send_buffer = 256 << 10;
+                config.send_buffer = 4 << 20;
             }
             Self::Timestamps(on) => config.timestamps = on,
             Self::Scaling(on) => config.window_scaling = on,
@@ -40,10 +48,17 @@ impl Setting {
             Self::Congestion(ref algorithm) => config.congestion = algorithm.clone(),
             Self::RestartAfterIdle(on) => config.restart_after_idle = Some(on),
             Self::TailLossProbe(on) => config.tail_loss_probe = on,
-            Self::ReceiveBuffer(bytes) => config.receive_buffer = bytes,
-            Self::SendBuffer(bytes) => config.send_buffer = bytes,
+            Self::ReceiveBuffer(first, most) => {
+                config.first_receive_buffer = first;
+                config.receive_buffer = most;
+            }
+            Self::SendBuffer(first, most) => {
+                config.first_send_buffer = first;
+                config.send_buffer = most;
+            }
+            Self::LeastBurst(segments) => config.least_burst = segments,
             Self::Pacing(on) => config.pacing = on,
-            Self::Count(..) => {}
+            Self::Count(..) | Self::FastOpen(_) => {}
         }
     }
 }
@@ -153,8 +168,11 @@ fn sysctl(key: &str, value: &str, at: &Cursor<'_>) -> Result<Option<Setting>, Pr
     let refused = || at.unsupported(format!("the setting {key}={value}"));
     let name = key.trim_start_matches("/proc/sys/").replace('/', ".");
     let number = || value.trim().parse::<u64>().map_err(|_| refused());
-    // "min default max": the last is how far the buffer may grow.
-    let largest = || value.split_whitespace().nth(2).and_then(bytes).ok_or_else(refused);
+    // "min default max": what a buffer has at first, and how far it may grow.
+    let sizes = || {
+        let size = |index| value.split_whitespace().nth(index).and_then(bytes).ok_or_else(refused);
+        Ok::<_, Problem>((size(1)?, size(2)?))
+    };
     if name.starts_with("kern.ipc.") {
         return Ok(None);
     }
@@ -173,8 +191,17 @@ fn sysctl(key: &str, value: &str, at: &Cursor<'_>) -> Result<Option<Setting>, Pr
         "tcp_congestion_control" => Setting::Congestion(controller(value, at)?),
         "tcp_slow_start_after_idle" => Setting::RestartAfterIdle(number()? != 0),
         "tcp_early_retrans" => Setting::TailLossProbe(number()? >= 3),
-        "tcp_rmem" => Setting::ReceiveBuffer(largest()?),
-        "tcp_wmem" => Setting::SendBuffer(largest()?),
+        "tcp_rmem" => sizes().map(|(first, most)| Setting::ReceiveBuffer(first, most))?,
+        "tcp_wmem" => sizes().map(|(first, most)| Setting::SendBuffer(first, most))?,
+        "tcp_min_tso_segs" => match u32::try_from(number()?) {
+            Ok(segments @ 1..) => Setting::LeastBurst(segments),
+            _ => return Err(refused()),
+        },
+        // Client, server, no cookie needed, all listening sockets.
+        "tcp_fastopen" => match hexadecimal(value.trim()) {
+            Some(bits) if bits & !0x603 == 0 => Setting::FastOpen(bits),
+            _ => return Err(refused()),
+        },
         // Its first bit, RACK, does nothing any more: Linux has had no other detection of losses by SACK since 6.17.
         "tcp_recovery" if number()? <= 1 => return Ok(None),
         "tcp_ecn" => match number()? {
@@ -190,7 +217,6 @@ fn sysctl(key: &str, value: &str, at: &Cursor<'_>) -> Result<Option<Setting>, Pr
         "tcp_reordering" if number()? == 3 => return Ok(None),
         "tcp_notsent_lowat" if number()? >= 1 << 31 => return Ok(None),
         "tcp_tso_win_divisor"
-        | "tcp_min_tso_segs"
         | "tcp_fack"
         | "tcp_frto"
         | "tcp_pacing_ss_ratio"
@@ -199,6 +225,14 @@ fn sysctl(key: &str, value: &str, at: &Cursor<'_>) -> Result<Option<Setting>, Pr
         _ => return Err(refused()),
     };
     Ok(Some(setting))
+}
+
+/// A number, in hexadecimal digits behind `0x`.
+fn hexadecimal(text: &str) -> Option<u64> {
+    match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    }
 }
 
 /// A number, or a product of numbers as a shell computes it: `$((15*1024*1024))`.

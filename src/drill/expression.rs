@@ -86,6 +86,7 @@ const CONSTANTS: &[(&str, i64)] = &[
     ("TCPI_OPT_SACK", 2),
     ("TCPI_OPT_WSCALE", 4),
     ("TCPI_OPT_ECN", 8),
+    ("TCPI_OPT_SYN_DATA", 32),
     ("True", 1),
     ("False", 0),
 ];
@@ -126,7 +127,7 @@ const FIELDS: &[(&str, Field)] = &[
     ("tcpi_reordering", |info| info.reordering.into()),
     ("tcpi_options", |info| {
         let (timestamps, sack, scaling) = info.options;
-        i64::from(timestamps) | i64::from(sack) << 1 | i64::from(scaling) << 2
+        i64::from(timestamps) | i64::from(sack) << 1 | i64::from(scaling) << 2 | i64::from(info.syn_data) << 5
     }),
 ];
 

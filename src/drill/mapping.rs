@@ -66,7 +66,7 @@ impl Mapping {
             window_scale: scripted.window_scale,
             sack_permitted: scripted.sack_permitted,
             timestamps: scripted.timestamps.map(|(value, echo)| (value, self.echo(echo))),
-            fast_open: wire::FastOpen::Absent,
+            fast_open: scripted.fast_open,
             sack: SackBlocks::none(),
         };
         for &(left, right) in &scripted.sack {
@@ -105,6 +105,7 @@ impl Mapping {
                 sack_permitted: options.sack_permitted,
                 timestamps: options.timestamps.map(|(value, echo)| (stamp(value), echo)),
                 sack: options.sack.as_slice().iter().map(|&(left, right)| (relative(left), relative(right))).collect(),
+                fast_open: options.fast_open,
             }),
         }
     }

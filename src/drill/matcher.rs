@@ -4,7 +4,7 @@ use super::Strictness;
 use super::mapping::Mapping;
 use super::packets::{Options, Packet};
 use super::stack::Emitted;
-use crate::wire::Flags;
+use crate::wire::{FastOpen, Flags};
 
 /// What is compared and what is known so far.
 pub(super) struct Matcher<'a> {
@@ -97,6 +97,14 @@ impl Matcher<'_> {
             return Err(format!("the window scale is {:?}, not {:?}", actual.window_scale, wanted.window_scale));
         }
         same("the timestamp", wanted.timestamps.is_some(), actual.timestamps.is_some())?;
+        if wanted.fast_open != actual.fast_open {
+            let words = |option: FastOpen| match option {
+                FastOpen::Absent => "absent".into(),
+                other => super::report::fast_open(other),
+            };
+            let (actual, wanted) = (words(actual.fast_open), words(wanted.fast_open));
+            return Err(format!("the Fast Open option is {actual}, not {wanted}"));
+        }
         if wanted.sack != actual.sack {
             let words = |blocks: &[(u32, u32)]| {
                 let all: Vec<String> = blocks.iter().map(|(left, right)| format!("{left}:{right}")).collect();

@@ -2,7 +2,8 @@
 
 use super::cursor::Cursor;
 use super::script::Problem;
-use crate::wire::{Ecn, Flags};
+use super::stack::COOKIE;
+use crate::wire::{Ecn, FastOpen, Flags};
 
 /// A packet as a script writes it: numbers relative to initial sequence numbers that the script does not know.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -27,6 +28,7 @@ pub(super) struct Options {
     pub(super) sack_permitted: bool,
     pub(super) timestamps: Option<(u32, u32)>,
     pub(super) sack: Vec<(u32, u32)>,
+    pub(super) fast_open: FastOpen,
 }
 
 /// Reads a packet behind its direction.
@@ -138,12 +140,29 @@ fn options(cursor: &mut Cursor<'_>) -> Result<Option<Options>, Problem> {
                 }
                 options.timestamps = Some((value, cursor.number32()?));
             }
+            "FO" => options.fast_open = fast_open(cursor)?,
             other => return Err(start.unsupported(format!("the TCP option `{other}`"))),
         }
         if !cursor.eat(",") {
             cursor.need(">")?;
             return Ok(Some(options));
         }
+    }
+}
+
+/// `FO` asks for a cookie, `FO TFO_COOKIE` shows ours, `FO 0123456789abcdef` another one.
+fn fast_open(cursor: &mut Cursor<'_>) -> Result<FastOpen, Problem> {
+    cursor.at_end();
+    let start = *cursor;
+    let digits = cursor.take_while(|c| c.is_ascii_alphanumeric() || c == '_');
+    match digits {
+        "" => Ok(FastOpen::Request),
+        "TFO_COOKIE" => Ok(FastOpen::Cookie(COOKIE)),
+        _ if digits.len() == 16 => match u64::from_str_radix(digits, 16) {
+            Ok(cookie) => Ok(FastOpen::Cookie(cookie.to_be_bytes())),
+            Err(_) => Err(start.expected("a cookie in hexadecimal digits")),
+        },
+        _ => Err(start.unsupported("a cookie that has not eight bytes")),
     }
 }
 

@@ -37,6 +37,8 @@ struct Waiting {
     handle: Handle,
     /// Bytes written so far.
     written: u64,
+    /// A write has found no room: it waits to be told that there is some.
+    tried: bool,
     /// When it is to return; a script that counts from the event before may mean the start of the script.
     until: [Time; 2],
     tolerance: Span,
@@ -290,6 +292,11 @@ impl Play<'_> {
                 return fail(format!("{count} connections are in {state}, not {wanted}"));
             }
         }
+        match setting {
+            Command::FastOpen(bits) => self.stack.fast_open = *bits,
+            Command::LinuxDefaults => self.stack.fast_open = 3,
+            _ => {}
+        }
         setting.apply(&mut self.stack.config);
         Ok(())
     }
@@ -339,7 +346,13 @@ impl Play<'_> {
     fn settle(&mut self) -> Result<(), Stop> {
         let Some(mut waiting) = self.waiting.take() else { return Ok(()) };
         let line = Some(waiting.line);
-        match self.attempt(&waiting.call.what, waiting.handle, &mut waiting.written, true) {
+        let full = std::mem::replace(&mut waiting.tried, true) && self.stack.is_full(waiting.handle);
+        let outcome = if full {
+            Now::Waits
+        } else {
+            self.attempt(&waiting.call.what, waiting.handle, &mut waiting.written, true)
+        };
+        match outcome {
             Now::Waits => {
                 let latest = waiting.until[0].max(waiting.until[1]).saturating_add(waiting.tolerance);
                 if self.now > latest {
@@ -373,6 +386,7 @@ impl Play<'_> {
             }
             What::Bind { fd } => self.file(fd).map(|_| Now::Done(0)),
             What::Listen { fd, backlog } => self.file(fd).map(|handle| self.stack.listen(handle, backlog)),
+            What::Disconnect { fd } => self.file(fd).map(|handle| self.stack.disconnect(handle, self.now)),
             What::Shutdown { fd, read, write } => {
                 self.file(fd).map(|handle| self.stack.shutdown(handle, read, write, self.now))
             }
@@ -430,7 +444,15 @@ impl Play<'_> {
             let base = if relative { self.previous } else { Time::ZERO };
             let until = [base.saturating_add(until), Time::ZERO + until];
             let tolerance = self.tolerance(until[0]);
-            self.waiting = Some(Waiting { line: event.line, call: call.clone(), handle, written: 0, until, tolerance });
+            self.waiting = Some(Waiting {
+                line: event.line,
+                call: call.clone(),
+                handle,
+                written: 0,
+                tried: false,
+                until,
+                tolerance,
+            });
             return self.settle();
         }
         let begun = self.stack.has_connection(handle);
@@ -517,6 +539,7 @@ impl Play<'_> {
             Setting::Ignored => {}
             Setting::SendBuffer(bytes) => {
                 config.send_buffer = bytes.saturating_mul(2);
+                config.first_send_buffer = config.send_buffer;
                 self.stack.with_machine(handle, now, |machine| machine.set_send_buffer(bytes.saturating_mul(2)));
             }
             Setting::NoDelay(on) => {
@@ -530,8 +553,12 @@ impl Play<'_> {
                 self.stack.with_machine(handle, now, |machine| machine.set_user_timeout(timeout));
             }
             Setting::Linger(on) => self.stack.set_resets(handle, on),
+            Setting::FastOpen(most) => self.stack.set_fast_open(handle, most),
             _ if begun => return Err(Stop::Unsupported("this socket option on a connection that has begun".into())),
-            Setting::ReceiveBuffer(bytes) => config.receive_buffer = bytes,
+            Setting::ReceiveBuffer(bytes) => {
+                config.first_receive_buffer = bytes.saturating_mul(2);
+                config.receive_buffer = bytes;
+            }
             Setting::MaxSegment(mss) => config.mtu = config.mtu.min(mss + 40),
             Setting::Congestion(algorithm) => config.congestion = algorithm,
         }

@@ -3,8 +3,9 @@
 use super::mapping::Mapping;
 use super::packets::Packet;
 use super::script::Problem;
+use super::stack::COOKIE;
 use crate::base::Time;
-use crate::wire::Segment;
+use crate::wire::{FastOpen, Segment};
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -94,10 +95,21 @@ pub(super) fn words(packet: &Packet) -> String {
         let blocks: Vec<String> = options.sack.iter().map(|(left, right)| format!("{left}:{right}")).collect();
         all.push(format!("sack {}", blocks.join(" ")));
     }
+    all.extend((options.fast_open != FastOpen::Absent).then(|| fast_open(options.fast_open)));
     if !all.is_empty() {
         let _ = write!(text, " <{}>", all.join(","));
     }
     text
+}
+
+/// The Fast Open option in the words of a script.
+pub(super) fn fast_open(option: FastOpen) -> String {
+    match option {
+        FastOpen::Absent => String::new(),
+        FastOpen::Request => "FO".into(),
+        FastOpen::Cookie(COOKIE) => "FO TFO_COOKIE".into(),
+        FastOpen::Cookie(cookie) => format!("FO {:016x}", u64::from_be_bytes(cookie)),
+    }
 }
 
 /// A segment of ours in the words of a script.

@@ -5,7 +5,7 @@
 
 use crate::base::{Span, Time};
 use crate::transport::tcp::{self, Config, Connection, Event, Info, Reason, State, Wake};
-use crate::wire::{Ecn, Flags, Payload, Segment, Seq, Transit};
+use crate::wire::{Cookie, Ecn, FastOpen, Flags, Payload, Segment, Seq, Transit};
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 
@@ -15,6 +15,9 @@ const REMOTE: (Ipv4Addr, u16) = (Ipv4Addr::new(198, 51, 100, 1), 40_000);
 
 /// Our initial sequence numbers lie shortly before the wrap, so that a script of some length crosses it.
 const FIRST_ISS: Seq = Seq(0xffff_f000);
+
+/// The cookie that we give (RFC 7413), in scripts `TFO_COOKIE`.
+pub(super) const COOKIE: Cookie = [0xc0, 0x0c, 0x1e, 0x5a, 0x7e, 0x57, 0xed, 0x01];
 
 /// A socket.
 pub(super) type Handle = usize;
@@ -90,6 +93,8 @@ struct Socket {
     resets: bool,
     /// The program reads no more.
     deaf: bool,
+    /// How many connections that were opened fast may wait for the end of their handshakes.
+    fast: usize,
     kind: Kind,
 }
 
@@ -103,6 +108,8 @@ struct Peer {
     /// Not yet returned by accept: the socket that listens.
     listener: Option<Handle>,
     error: Option<Errno>,
+    /// A write was cut short, and there has been no word of room since.
+    full: bool,
     /// The state before the last segment or deadline.
     before: State,
 }
@@ -112,6 +119,8 @@ struct Peer {
 pub(super) struct Stack {
     /// Settings of sockets that open later.
     pub(super) config: Config,
+    /// What Fast Open does: the bits of `tcp_fastopen`.
+    pub(super) fast_open: u64,
     /// What has been sent and not yet been looked at.
     pub(super) out: VecDeque<Emitted>,
     sockets: Vec<Socket>,
@@ -122,7 +131,7 @@ pub(super) struct Stack {
 
 impl Stack {
     pub(super) fn new(config: Config) -> Self {
-        Self { config, out: VecDeque::new(), sockets: Vec::new(), peers: Vec::new(), listens_anew: false }
+        Self { config, fast_open: 1, out: VecDeque::new(), sockets: Vec::new(), peers: Vec::new(), listens_anew: false }
     }
 
     /// The earliest instant at which a machine wants to be woken.
@@ -170,7 +179,8 @@ impl Stack {
             let Some(event) = peer.machine.poll_event() else { break };
             match event {
                 Event::Connected => peer.connected = true,
-                Event::Readable | Event::Writable => {}
+                Event::Readable => {}
+                Event::Writable => peer.full = false,
                 Event::Closed(reason) => peer.error = peer.error.or(error_of(reason, peer.before)),
             }
         }
@@ -212,7 +222,30 @@ impl Stack {
         }
         let mut machine = Connection::accept(&socket.config, LOCAL, REMOTE, self.next_iss(), syn, now);
         machine.note_syn_ecn(ecn, syn);
+        self.accept_fast(&mut machine, listener, syn, now);
         self.add(machine, Some(listener), now);
+    }
+
+    /// Opens a connection fast if that is allowed (Linux `tcp_try_fastopen`).
+    fn accept_fast(&self, machine: &mut Connection, listener: Handle, syn: &Segment, now: Time) {
+        const SERVER: u64 = 0x2;
+        const WITHOUT_COOKIE: u64 = 0x200;
+        const EVERY_LISTENER: u64 = 0x400;
+        let socket = &self.sockets[listener];
+        let most = match socket.kind {
+            Kind::Listening { backlog } if socket.fast == 0 && self.fast_open & EVERY_LISTENER > 0 => backlog,
+            _ => socket.fast,
+        };
+        let waiting = |peer: &&Peer| peer.connected && peer.machine.state() == State::SynReceived;
+        let full = self.peers.iter().filter(|peer| peer.listener == Some(listener)).filter(waiting).count() >= most;
+        if self.fast_open & SERVER == 0 || full {
+            return;
+        }
+        let mut syn = syn.clone();
+        if self.fast_open & WITHOUT_COOKIE > 0 && !syn.payload.is_empty() {
+            syn.options.fast_open = FastOpen::Cookie(COOKIE);
+        }
+        machine.accept_fast(COOKIE, &syn, &Transit::default(), now);
     }
 
     fn next_iss(&self) -> Seq {
@@ -225,7 +258,7 @@ impl Stack {
             // The script looks at the newest connection only.
             self.out.clear();
         }
-        self.peers.push(Peer { machine, connected: false, told: false, listener, error: None, before });
+        self.peers.push(Peer { machine, connected: false, told: false, listener, error: None, full: false, before });
         let index = self.peers.len() - 1;
         self.drain(index, now);
         index
@@ -233,7 +266,7 @@ impl Stack {
 
     pub(super) fn socket(&mut self, nonblocking: bool) -> Handle {
         let config = self.config.clone();
-        self.sockets.push(Socket { config, nonblocking, resets: false, deaf: false, kind: Kind::Fresh });
+        self.sockets.push(Socket { config, nonblocking, resets: false, deaf: false, fast: 0, kind: Kind::Fresh });
         self.sockets.len() - 1
     }
 
@@ -256,6 +289,10 @@ impl Stack {
 
     pub(super) fn set_resets(&mut self, handle: Handle, on: bool) {
         self.sockets[handle].resets = on;
+    }
+
+    pub(super) fn set_fast_open(&mut self, handle: Handle, most: u64) {
+        self.sockets[handle].fast = usize::try_from(most).unwrap_or(usize::MAX);
     }
 
     /// The machine of a connected socket.
@@ -301,7 +338,7 @@ impl Stack {
         self.peers[index].listener = None;
         let config = self.sockets[handle].config.clone();
         let resets = self.sockets[handle].resets;
-        self.sockets.push(Socket { config, nonblocking, resets, deaf: false, kind: Kind::Connection(index) });
+        self.sockets.push(Socket { config, nonblocking, resets, deaf: false, fast: 0, kind: Kind::Connection(index) });
         Ok(self.sockets.len() - 1)
     }
 
@@ -328,6 +365,27 @@ impl Stack {
                 }
             }
             _ => Now::Failed(Errno::Invalid),
+        }
+    }
+
+    /// Throws the connection away; the socket may connect again (Linux `tcp_disconnect`).
+    pub(super) fn disconnect(&mut self, handle: Handle, now: Time) -> Now {
+        if let Kind::Connection(index) = self.sockets[handle].kind {
+            self.peers[index].machine.abort(now);
+            self.drain(index, now);
+            self.sockets[handle].kind = Kind::Fresh;
+        }
+        Now::Done(0)
+    }
+
+    /// Whether a write would have to wait to be told that there is room.
+    pub(super) fn is_full(&self, handle: Handle) -> bool {
+        match self.sockets[handle].kind {
+            Kind::Connection(index) => {
+                let peer = &self.peers[index];
+                peer.full && peer.error.is_none() && !peer.machine.is_closed()
+            }
+            _ => false,
         }
     }
 
@@ -378,6 +436,7 @@ impl Stack {
             return Now::Waits;
         }
         let rest = peer.machine.write(Payload::filler(len), now).len();
+        peer.full = rest > 0;
         if more {
             peer.machine.expect_more();
         }

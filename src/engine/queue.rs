@@ -78,13 +78,14 @@ impl<E> Ord for Entry<E> {
 /// A priority queue of events of type `E`, earliest key first.
 pub struct Queue<E> {
     heap: Heap<Entry<E>>,
-    /// When the earliest event happens: asked for much more often than it changes.
+    /// When the earliest event happens, or the horizon if that is before it: asked for much more often than it changes.
     next: Time,
+    horizon: Time,
 }
 
 impl<E: Copy> Default for Queue<E> {
     fn default() -> Self {
-        Self { heap: Heap::default(), next: Time::NEVER }
+        Self { heap: Heap::default(), next: Time::NEVER, horizon: Time::NEVER }
     }
 }
 
@@ -107,11 +108,22 @@ impl<E: Copy> Queue<E> {
         self.heap.is_empty()
     }
 
-    /// When the earliest event happens; [`Time::NEVER`] if there is none.
+    /// When the earliest event happens, or the horizon if there is none before it.
     #[must_use]
     #[inline]
     pub const fn next_time(&self) -> Time {
         self.next
+    }
+
+    /// No event from this instant on is looked at.
+    pub fn set_horizon(&mut self, horizon: Time) {
+        self.horizon = horizon;
+        self.look();
+    }
+
+    #[inline]
+    fn look(&mut self) {
+        self.next = self.heap.first().map_or(self.horizon, |entry| entry.0.time().min(self.horizon));
     }
 
     /// Adds an event.
@@ -121,11 +133,14 @@ impl<E: Copy> Queue<E> {
         self.heap.push(Entry(key, event));
     }
 
-    /// Removes and returns the earliest event.
+    /// Removes and returns the earliest event, if there is one before the horizon.
     #[inline]
     pub fn pop(&mut self) -> Option<(Key, E)> {
+        if self.next == self.horizon {
+            return None;
+        }
         let entry = self.heap.pop()?;
-        self.next = self.heap.first().map_or(Time::NEVER, |entry| entry.0.time());
+        self.look();
         Some((entry.0, entry.1))
     }
 }
@@ -147,6 +162,11 @@ mod tests {
         for (index, key) in ordered.into_iter().enumerate() {
             assert_eq!(queue.pop(), Some((key, index)));
         }
+        queue.push(ordered[3], 7);
+        queue.set_horizon(Time::from_nanos(2));
+        assert_eq!((queue.next_time(), queue.pop()), (Time::from_nanos(2), None));
+        queue.set_horizon(Time::from_nanos(3));
+        assert_eq!((queue.next_time(), queue.pop()), (Time::from_nanos(2), Some((ordered[3], 7))));
         assert_eq!(key(7, 3, 9).time(), Time::from_nanos(7));
         assert_eq!(key(7, 3, 9).origin(), 3 << 32 | 9);
     }

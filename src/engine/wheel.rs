@@ -131,15 +131,26 @@ impl Wheel {
     }
 
     /// The lane is to come up at `time`, which has not passed, and not when it was to come up before, if it was.
+    #[inline(never)]
+    pub fn set(&mut self, lane: u32, time: Time) {
+        if self.lanes[lane as usize].time == Time::NEVER {
+            self.set_idle(lane, time);
+        } else {
+            self.set_among(lane, time);
+        }
+    }
+
+    /// As [`Wheel::set`] for a lane that waits for nothing: the usual case.
     #[expect(clippy::cast_possible_truncation, reason = "slots and words are few")]
     #[expect(clippy::inline_always, reason = "once for every event of a link")]
     #[inline(always)]
-    pub fn set(&mut self, lane: u32, time: Time) {
+    pub fn set_idle(&mut self, lane: u32, time: Time) {
         let Some(waiting) = self.lanes.get_mut(lane as usize) else { return };
+        debug_assert_eq!(waiting.time, Time::NEVER, "a lane waits once");
         let tick = time.as_nanos() >> self.shift;
         let slot = slot_of(tick);
-        // The usual case: a lane that waits for nothing. Ticks wrap, so that one that has passed is far away.
-        if waiting.time != Time::NEVER || tick.wrapping_sub(self.base) >= SLOTS as u64 {
+        // Ticks wrap, so that one that has passed is far away.
+        if tick.wrapping_sub(self.base) >= SLOTS as u64 {
             return self.set_among(lane, time);
         }
         *waiting = Waiting { time, next: NONE, slot: slot as u32 };
@@ -157,12 +168,6 @@ impl Wheel {
             self.lanes[lane as usize].time = Time::NEVER;
             self.set_among(lane, time);
         }
-    }
-
-    /// As [`Wheel::set`], for where it is not asked for all the time.
-    #[inline(never)]
-    pub fn set_later(&mut self, lane: u32, time: Time) {
-        self.set(lane, time);
     }
 
     /// As [`Wheel::set`], whatever the lane has waited for and whoever waits beside it.

@@ -63,6 +63,8 @@ pub struct Plan {
     pub pays: bool,
     /// Whether servers keep sessions for those who make them.
     pub sessions: bool,
+    /// Whether servers make them for those whom they answer.
+    pub called: bool,
 }
 
 /// How many there were.

@@ -220,6 +220,7 @@ fn metrics(kind: Kind) -> Metrics {
         tries_again: false,
         pays: false,
         sessions: false,
+        called: false,
     }])
 }
 

@@ -40,6 +40,7 @@ pub(crate) fn pages() -> TrafficOutcome {
         [REQUEST.as_slice(), &[("request_recovery", 1_000_000_000), ("response_reorder_wait", 61_000_000)]].concat();
     TrafficOutcome {
         kind: TrafficKind::Requests,
+        called: false,
         counts: Counts {
             started: 1_500,
             ok: 1_493,
@@ -289,6 +290,7 @@ pub(crate) fn route() -> TrafficOutcome {
     };
     TrafficOutcome {
         kind: TrafficKind::Route,
+        called: false,
         counts: Counts { started: 9, ok: 6, failed: 3, failed_by: named(&[("timeout", 3)]), ..Counts::default() },
         ok_share: Share::of(6, 9),
         latency_ns: Some(latency(8_000_000)),

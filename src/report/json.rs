@@ -116,6 +116,7 @@ mod tests {
             finished: true,
         });
         bulk.resilience = Some(fixture::resilience());
+        bulk.called = true;
         bulk.payments = Some(crate::run::outcome::PaymentsOutcome::default());
         bulk.sessions = Some(crate::run::outcome::SessionsOutcome::default());
         let mut outcome = fixture::outcome([("pages", fixture::pages()), ("way", fixture::route()), ("bulk", bulk)]);

@@ -1,30 +1,25 @@
 //! The summary on the terminal: the verdict first, one screen, and what to do next last.
 
 mod anycast;
+mod budget;
+mod detail;
 mod edges;
+mod families;
+mod links;
 mod registry;
 mod stores;
+mod traffic;
 
+use self::detail::{Budgets, Detail, LEVELS, Section};
 use super::style::Style;
-use super::table::{Align, Cell, Table, counted, grouped};
+use super::table::{Align, Cell, Table, WIDTH, counted, fold};
 use super::timeline::timeline;
-use crate::base::{BitRate, Bytes, Span};
-use crate::run::outcome::{
-    DirectionOutcome, Latency, LinkOutcome, Outcome, PaymentsOutcome, Resilience, Share, TrafficKind, TrafficOutcome,
-};
-use indexmap::IndexMap;
+use crate::base::Span;
+use crate::run::outcome::{Outcome, TrafficKind};
 use std::fmt::Write as _;
 
-/// Traffic whose budget is shown; of more there is only the table.
-const BUDGETS: usize = 3;
-/// Servers that turned requests away shown.
-const SERVERS: usize = 3;
-/// Link directions shown.
-const DIRECTIONS: usize = 6;
-/// Notices shown; of more, the rest is counted.
-const JUDGEMENTS: usize = 4;
-/// Columns of the longest bar.
-const BAR: usize = 32;
+/// Lines that a summary may have: what a screen shows.
+const LINES: usize = 50;
 
 /// How to show a summary.
 #[derive(Clone, Copy, Debug)]
@@ -37,42 +32,81 @@ pub struct Options<'a> {
     pub out: Option<&'a str>,
     /// The seed that the user asked for instead of the scenario's: commands that are suggested ask for it too.
     pub seed: Option<u64>,
+    /// Warnings have been told elsewhere, or nobody wants them: only the outcome's files repeat them.
+    pub warned: bool,
 }
 
-/// The summary.
+/// The summary, in as much detail as fits a screen.
 #[must_use]
 pub fn summary(outcome: &Outcome, options: Options<'_>) -> String {
-    let style = options.style;
-    let mut text = verdict(outcome, style);
-    section(&mut text, &expectations(outcome, style));
-    section(&mut text, &traffic(outcome, style));
-    section(&mut text, &(failures(outcome, style) + &servers(outcome)));
-    let budgets: Vec<_> = outcome.traffic.iter().filter(|(_, traffic)| has_budget(traffic)).collect();
-    if budgets.len() <= BUDGETS {
-        for (name, traffic) in budgets {
-            section(&mut text, &budget(name, traffic, style));
+    let mut sections = Vec::new();
+    for detail in &LEVELS {
+        sections = composed(outcome, options, detail);
+        if lines(&sections) <= LINES {
+            return joined(&sections);
         }
     }
-    for (name, traffic) in &outcome.traffic {
-        section(&mut text, &route(name, traffic, style));
+    let mut left_out = Vec::new();
+    for section in Section::DISPENSABLE {
+        if lines(&sections) + 2 <= LINES {
+            break;
+        }
+        if let Some(place) = sections.iter().position(|(other, _)| *other == section) {
+            sections.remove(place);
+            left_out.push(section.name());
+        }
     }
-    section(&mut text, &timeline(&outcome.timeline, style));
-    section(&mut text, &anycast::anycast(outcome, style));
-    section(&mut text, &registry::stays(outcome, style));
-    section(&mut text, &judgements(outcome, style));
-    section(&mut text, &stores::stores(outcome, style));
-    section(&mut text, &edges::edges(outcome, style));
-    section(&mut text, &links(outcome, style));
-    section(&mut text, &warnings(outcome, style));
-    section(&mut text, &next(outcome, options));
-    text
+    let note = format!("no room for {}: --format json shows all", left_out.join(", "));
+    let end = sections.iter().position(|(section, _)| *section == Section::Next).unwrap_or(sections.len());
+    sections.insert(end, (Section::LeftOut, format!("{}\n", options.style.dim(&note))));
+    joined(&sections)
 }
 
-fn section(text: &mut String, section: &str) {
-    if !section.is_empty() {
-        text.push('\n');
-        text.push_str(section);
+/// The sections that say anything, in their order.
+fn composed(outcome: &Outcome, options: Options<'_>, detail: &Detail) -> Vec<(Section, String)> {
+    let style = options.style;
+    let failures = traffic::failures(outcome, detail, style) + &traffic::servers(outcome, detail);
+    let sections = [
+        (Section::Verdict, verdict(outcome, style)),
+        (Section::Expectations, expectations(outcome, detail, style)),
+        (Section::Traffic, traffic::traffic(outcome, detail, style)),
+        (Section::Failures, failures),
+        (Section::Budgets, budgets(outcome, detail, style)),
+        (Section::Routes, budget::routes(outcome, detail, style)),
+        (Section::Timeline, timeline(&outcome.timeline, detail.strikes, style)),
+        (Section::Anycast, anycast::anycast(outcome, detail, style)),
+        (Section::Registries, registry::stays(outcome, detail, style)),
+        (Section::Judgements, judgements(outcome, detail, style)),
+        (Section::Stores, stores::stores(outcome, detail, style)),
+        (Section::Edges, edges::edges(outcome, detail, style)),
+        (Section::Links, links::links(outcome, detail, style)),
+        (Section::Warnings, if options.warned { String::new() } else { warnings(outcome, detail, style) }),
+        (Section::Next, next(outcome, options)),
+    ];
+    let said = sections.into_iter().filter(|(_, text)| !text.is_empty());
+    said.map(|(section, text)| (section, fold(&text, WIDTH))).collect()
+}
+
+/// How many lines the sections and the empty lines between them are.
+fn lines(sections: &[(Section, String)]) -> usize {
+    sections.iter().map(|(_, text)| text.lines().count() + 1).sum::<usize>().saturating_sub(1)
+}
+
+fn joined(sections: &[(Section, String)]) -> String {
+    sections.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join("\n")
+}
+
+/// `n` more that are not shown.
+fn more(style: Style, n: usize, one: &str, many: &str) -> String {
+    if n == 0 {
+        return String::new();
     }
+    let more = counted(n as u64, &format!("more {one}"), &format!("more {many}"));
+    format!("{}\n", style.dim(&format!("{more}: --format json shows all")))
+}
+
+fn span(nanos: u64) -> String {
+    Span::from_nanos(nanos).to_string()
 }
 
 fn verdict(outcome: &Outcome, style: Style) -> String {
@@ -94,12 +128,12 @@ fn verdict(outcome: &Outcome, style: Style) -> String {
     format!("{name} {verdict}\nseed {seed}   {simulated} simulated{cost}   digest {digest} {repeat}\n")
 }
 
-fn expectations(outcome: &Outcome, style: Style) -> String {
+fn expectations(outcome: &Outcome, detail: &Detail, style: Style) -> String {
     let mut table = Table::new([("", Align::Left), ("expected", Align::Left), ("measured", Align::Left)]);
     // Those that failed first: they are what the reader came for.
     let mut expectations: Vec<_> = outcome.expect.iter().collect();
     expectations.sort_by_key(|expectation| expectation.ok);
-    for expectation in expectations {
+    for expectation in expectations.iter().take(detail.expectations) {
         let (mark, measured) = if expectation.ok {
             (Cell::painted("ok", Style::good), expectation.measured.as_str().into())
         } else {
@@ -107,351 +141,54 @@ fn expectations(outcome: &Outcome, style: Style) -> String {
         };
         table.row([mark, expectation.text.as_str().into(), measured]);
     }
-    if table.is_empty() { String::new() } else { table.render(style) }
-}
-
-fn span(nanos: u64) -> String {
-    Span::from_nanos(nanos).to_string()
-}
-
-fn percentile(nanos: Option<u64>) -> Cell {
-    nanos.map_or_else(|| Cell::painted("too few", Style::dim), |nanos| span(nanos).into())
-}
-
-fn rate(bps: u64) -> String {
-    BitRate::from_bps(bps).map_or_else(|| "-".into(), |rate| rate.to_string())
-}
-
-/// One line for each traffic. Percentiles are left out where none can be stated of any traffic.
-fn traffic(outcome: &Outcome, style: Style) -> String {
-    let mut latencies = outcome.traffic.values().filter_map(|traffic| traffic.latency_ns);
-    let percentiles = latencies.any(|latency| latency.p50.is_some());
-    let columns = if percentiles { ["p50", "p90", "p99", "p99.9", "max"].as_slice() } else { &["min", "mean", "max"] };
-    let head = ["traffic", "", "ok", ""].into_iter().zip([Align::Left, Align::Right, Align::Right, Align::Right]);
-    let carries = |kind| !matches!(kind, TrafficKind::Echoes | TrafficKind::Route);
-    let goodput = if outcome.traffic.values().any(|traffic| carries(traffic.kind)) { "goodput" } else { "" };
-    let head = head.chain(columns.iter().map(|&name| (name, Align::Right))).chain([(goodput, Align::Right)]);
-    let mut table = Table::new(head);
-    for (name, traffic) in &outcome.traffic {
-        let mut row: Vec<Cell> = vec![
-            Cell::painted(name.as_str(), Style::bold),
-            counted(traffic.counts.started, unit(traffic.kind).0, unit(traffic.kind).1).into(),
-            grouped(traffic.counts.ok).into(),
-            traffic.ok_share.map_or_else(Cell::default, |share| ok_share(share, traffic.kind)),
-        ];
-        match traffic.latency_ns {
-            Some(latency) if percentiles => row.extend(percentile_cells(&latency)),
-            Some(latency) => row.extend([latency.min, latency.mean, latency.max].map(|nanos| span(nanos).into())),
-            None => row.extend(columns.iter().map(|_| Cell::from("-"))),
-        }
-        row.push(if carries(traffic.kind) { rate(traffic.goodput_bps).into() } else { Cell::default() });
-        table.row(row);
-    }
-    if table.is_empty() { String::new() } else { table.render(style) }
-}
-
-fn ok_share(share: Share, kind: TrafficKind) -> Cell {
-    let text = share.to_string();
-    // A lost datagram or an unanswered probe is life; a failed request is not.
-    let alarming = share.ppm() < 1_000_000 && kind == TrafficKind::Requests;
-    if alarming { Cell::painted(text, Style::warn) } else { text.into() }
-}
-
-fn percentile_cells(latency: &Latency) -> [Cell; 5] {
-    let Latency { p50, p90, p99, p99_9, max, .. } = *latency;
-    [percentile(p50), percentile(p90), percentile(p99), percentile(p99_9), span(max).into()]
-}
-
-const fn unit(kind: TrafficKind) -> (&'static str, &'static str) {
-    match kind {
-        TrafficKind::Requests => ("request", "requests"),
-        TrafficKind::Messages => ("message", "messages"),
-        TrafficKind::Echoes => ("echo", "echoes"),
-        TrafficKind::Route => ("probe", "probes"),
-        TrafficKind::Bulk => ("transfer", "transfers"),
-    }
-}
-
-/// One line for each traffic of which not all ended well.
-fn failures(outcome: &Outcome, style: Style) -> String {
-    let mut text = String::new();
-    // A hop that keeps silent is shown with the route.
-    for (name, traffic) in outcome.traffic.iter().filter(|(_, traffic)| traffic.kind != TrafficKind::Route) {
-        let counts = &traffic.counts;
-        let mut parts = Vec::new();
-        if counts.failed > 0 {
-            let by: Vec<String> =
-                counts.failed_by.iter().map(|(why, n)| format!("{} {}", grouped(*n), why.replace('_', " "))).collect();
-            parts.push(style.warn(&format!("{} failed", grouped(counts.failed))) + &format!(" ({})", by.join(", ")));
-        }
-        if let Some(resilience) = &traffic.resilience {
-            parts.extend(efforts(resilience));
-        }
-        if let Some(paid) = &traffic.payments {
-            parts.push(money(paid, style));
-        }
-        if let Some(sessions) = &traffic.sessions {
-            let lost = format!("{} lost", grouped(sessions.lost));
-            let lost = if sessions.lost > 0 { style.bad(&lost) } else { lost };
-            parts.push(format!("{lost} of {}", counted(sessions.begun, "session", "sessions")));
-        }
-        if counts.unfinished > 0 {
-            let what = match traffic.kind {
-                TrafficKind::Messages => "never arrived",
-                TrafficKind::Bulk => "went on when the run ended",
-                _ => "had no answer when the run ended",
-            };
-            parts.push(format!("{} {what}", grouped(counts.unfinished)));
-        }
-        if counts.duplicates > 0 {
-            parts.push(format!("{} arrived more than once", grouped(counts.duplicates)));
-        }
-        if !parts.is_empty() {
-            let _ = writeln!(text, "{name}: {}", parts.join(", "));
-        }
-    }
-    text
-}
-
-/// What was taken, and what should have been.
-fn money(paid: &PaymentsOutcome, style: Style) -> String {
-    let amount = |cents: u64| format!("{}.{:02}", grouped(cents / 100), cents % 100);
-    let taken = format!("charged {} of {} owed", amount(paid.charged_cents), amount(paid.owed_cents));
-    if paid.charged_again == 0 {
-        return taken;
-    }
-    style.bad(&format!("{taken}, {} again", counted(paid.charged_again, "payment", "payments")))
-}
-
-/// What retries, hedges and breakers did.
-fn efforts(resilience: &Resilience) -> Vec<String> {
-    let mut parts = Vec::new();
-    if resilience.retries > 0 {
-        let saved = grouped(resilience.saved_by_retry);
-        parts.push(format!("{} ({saved} of use)", counted(resilience.retries, "retry", "retries")));
-    }
-    if resilience.hedges > 0 {
-        let saved = grouped(resilience.saved_by_hedge);
-        parts.push(format!("{} ({saved} of use)", counted(resilience.hedges, "hedge", "hedges")));
-    }
-    let opened = || resilience.breaker.iter().filter(|change| change.state == "open");
-    if let Some(first) = opened().next() {
-        let times = counted(opened().count() as u64, "time", "times");
-        parts.push(format!("breaker opened {times}, first at {}", span(first.at_ns)));
-    }
-    parts
-}
-
-/// One line for each server that turned requests away.
-fn servers(outcome: &Outcome) -> String {
-    let mut text = String::new();
-    let turned = outcome.servers.iter().filter(|(_, server)| !server.turned_away.is_empty());
-    let all = turned.clone().count();
-    for (name, server) in turned.take(SERVERS) {
-        let by: Vec<String> =
-            server.turned_away.iter().map(|(why, n)| format!("{} {}", grouped(*n), why.replace('_', " "))).collect();
-        let _ = writeln!(text, "{name}: {} answered, turned away {}", grouped(server.answered), by.join(", "));
-    }
-    if all > SERVERS {
-        let _ =
-            writeln!(text, "and {} more turned requests away", counted((all - SERVERS) as u64, "server", "servers"));
-    }
-    text
-}
-
-/// Whether a traffic has a budget worth showing: transfers for so long have one phase only.
-fn has_budget(traffic: &TrafficOutcome) -> bool {
-    traffic.median.is_some() && traffic.phases_ns.len() > 1
-}
-
-/// What a phase is called on the screen; both directions of a request count together.
-fn category(phase: &str) -> &'static str {
-    match phase.strip_prefix("request_").or_else(|| phase.strip_prefix("response_")).unwrap_or(phase) {
-        "held" => "bulkhead",
-        "backoff" => "backoff",
-        "earlier_tries" => "earlier tries",
-        "dead_connection" => "dead connection",
-        "read_first" => "reading first",
-        "dns" => "name lookup",
-        "connect" => "connecting",
-        "wait" | "sender_wait" => "sender wait",
-        "recovery" => "loss recovery",
-        "serialisation" => "serialisation",
-        "queueing" => "queueing",
-        "propagation" => "propagation",
-        "reorder_wait" => "reorder wait",
-        "server_queue" => "server queue",
-        "server_calls" => "server's calls",
-        "server_core_wait" => "shared cores",
-        "server_work" => "server work",
-        "read_wait" => "reader wait",
-        "turnaround" => "turnaround",
-        "unanswered" => "unanswered",
-        "unobserved" => "unobserved",
-        _ => "other",
-    }
-}
-
-/// Totals by category, in the order in which categories first occur.
-fn categories(phases: &IndexMap<String, u64>) -> IndexMap<&'static str, u64> {
-    let mut totals = IndexMap::new();
-    for (phase, nanos) in phases {
-        *totals.entry(category(phase)).or_insert(0) += nanos;
-    }
-    totals
-}
-
-/// Where the time goes, for the median and for the slowest hundredth.
-fn budget(name: &str, traffic: &TrafficOutcome, style: Style) -> String {
-    let (Some(median), Some(slowest)) = (&traffic.median, &traffic.slowest) else { return String::new() };
-    let mut typical = categories(&median.phases_ns);
-    let slow = categories(&slowest.phases_ns);
-    slow.keys().for_each(|&category| {
-        typical.entry(category).or_insert(0);
-    });
-    let several = traffic.latency_ns.is_some_and(|latency| latency.count > 1);
-    let mean_slow = |category: &str| slow.get(category).map_or(0, |total| total / slowest.count.max(1));
-    let unit = unit(traffic.kind).0;
-    let mut text = format!("{} where the {}{unit}'s time goes", style.bold(name), if several { "median " } else { "" });
-    if let Some(floor) = traffic.light_floor_ns.filter(|&floor| floor > 0) {
-        let way = if traffic.kind == TrafficKind::Messages { "one way" } else { "round trip" };
-        let _ = write!(text, "   {}", style.dim(&format!("light in fiber: {} {way}", span(floor))));
-    }
-    text.push('\n');
-    let slow_name = match slowest.count {
-        1 => format!("slowest (#{})", slowest.number),
-        n => format!("slowest 1% (mean of {})", grouped(n)),
-    };
-    let slow_name = if several { slow_name } else { String::new() };
-    let mut table = Table::new([
-        (String::new(), Align::Left),
-        (String::new(), Align::Left),
-        (if several { format!("median (#{})", median.number) } else { String::new() }, Align::Right),
-        (slow_name, Align::Right),
-    ])
-    .indented(2);
-    let longest = typical.values().copied().max().unwrap_or(0).max(1);
-    let shown = |(category, nanos): &(&&str, &u64)| {
-        // A thousandth of the whole is the least that anyone would act on.
-        **nanos * 1000 >= median.latency_ns.max(1)
-            || several && mean_slow(category) * slowest.count * 1000 >= slowest.latency_ns.max(1)
-    };
-    let mut rest = 0;
-    for (category, nanos) in &typical {
-        if !shown(&(category, nanos)) {
-            rest += nanos;
-            continue;
-        }
-        let width = usize::try_from(u128::from(*nanos) * BAR as u128 / u128::from(longest)).unwrap_or(BAR);
-        let bar = if width == 0 && *nanos > 0 { ".".into() } else { "#".repeat(width) };
-        let slow = if several { span(mean_slow(category)) } else { String::new() };
-        table.row([(*category).into(), Cell::painted(bar, Style::bar), span(*nanos).into(), slow.into()]);
-    }
-    if rest > 0 {
-        table.row(["all else".into(), Cell::painted(".", Style::bar), span(rest).into()]);
-    }
-    let slow = if several { span(slowest.latency_ns / slowest.count.max(1)) } else { String::new() };
-    table.row([
-        Cell::painted("total", Style::bold),
-        Cell::default(),
-        Cell::painted(span(median.latency_ns), Style::bold),
-        Cell::painted(slow, Style::bold),
-    ]);
-    text + &table.render(style)
-}
-
-/// The hops of a traceroute.
-fn route(name: &str, traffic: &TrafficOutcome, style: Style) -> String {
-    let columns = ["hop", "address", "answered", "min", "mean", "max"];
-    let aligned = [Align::Right, Align::Left, Align::Right, Align::Right, Align::Right, Align::Right];
-    let mut table = Table::new(columns.into_iter().zip(aligned)).indented(2);
-    for hop in &traffic.hops {
-        let address = if hop.answered_by.is_empty() { "*".into() } else { hop.answered_by.join(" ") };
-        let answered = hop.latency_ns.map_or(0, |latency| latency.count);
-        let mut row: Vec<Cell> =
-            vec![hop.ttl.to_string().into(), address.into(), format!("{answered} of {}", hop.sent).into()];
-        if let Some(latency) = hop.latency_ns {
-            row.extend([latency.min, latency.mean, latency.max].map(|nanos| span(nanos).into()));
-        }
-        table.row(row);
-    }
-    if table.is_empty() { String::new() } else { format!("{} route\n{}", style.bold(name), table.render(style)) }
-}
-
-/// The link directions that matter: those that dropped, then the busiest.
-fn links(outcome: &Outcome, style: Style) -> String {
-    let directions = |link: &LinkOutcome| {
-        [(link.a.clone(), link.b.clone(), link.a_to_b.clone()), (link.b.clone(), link.a.clone(), link.b_to_a.clone())]
-    };
-    let mut all: Vec<(String, String, DirectionOutcome)> = outcome.links.values().flat_map(directions).collect();
-    all.retain(|(.., direction)| direction.packets > 0 || !direction.drops.is_empty());
-    let total = all.len();
-    all.sort_by_key(|(.., direction)| {
-        std::cmp::Reverse((direction.drops.values().sum::<u64>() > 0, direction.utilisation))
-    });
-    all.truncate(DIRECTIONS);
-    let marking = all.iter().any(|(.., direction)| direction.marks > 0);
-    let mut columns = vec![("link", Align::Left), ("packets", Align::Right), ("bytes", Align::Right)];
-    columns.extend([("busy", Align::Right), ("queue mean", Align::Right), ("queue max", Align::Right)]);
-    if marking {
-        columns.push(("marked", Align::Right));
-    }
-    columns.push(("dropped", Align::Left));
-    let mut table = Table::new(columns);
-    for (from, to, direction) in &all {
-        let mut row: Vec<Cell> = vec![
-            format!("{from} > {to}").into(),
-            grouped(direction.packets).into(),
-            Bytes(direction.bytes).to_string().into(),
-            direction.utilisation.to_string().into(),
-            Bytes(direction.queue.mean_bytes).to_string().into(),
-            Bytes(direction.queue.max_bytes).to_string().into(),
-        ];
-        if marking {
-            row.push(grouped(direction.marks).into());
-        }
-        row.push(drops(&direction.drops).into());
-        table.row(row);
-    }
     if table.is_empty() {
         return String::new();
     }
-    let mut text = table.render(style);
-    if total > all.len() {
-        let more = counted((total - all.len()) as u64, "more direction", "more directions");
-        let _ = writeln!(text, "{}", style.dim(&format!("{more} of links: --format json shows all")));
-    }
-    for (node, dropped) in &outcome.node_drops {
-        let _ = writeln!(text, "dropped by {node}: {}", drops(dropped));
-    }
-    text
+    let left = &expectations[table.len()..];
+    let failed = left.iter().filter(|expectation| !expectation.ok).count();
+    let which = match failed {
+        0 => ("expectation, met", "expectations, all met".to_owned()),
+        _ => ("expectation, FAILED", format!("expectations, {failed} of them FAILED")),
+    };
+    table.render(style) + &more(style, left.len(), which.0, &which.1)
 }
 
-fn drops(drops: &IndexMap<String, u64>) -> String {
-    let parts: Vec<String> =
-        drops.iter().map(|(cause, n)| format!("{} {}", grouped(*n), cause.replace('_', " "))).collect();
-    parts.join(", ")
+/// Where the time of each traffic goes, or of all in one table.
+fn budgets(outcome: &Outcome, detail: &Detail, style: Style) -> String {
+    // What servers ask of others is in the budgets of those who asked them.
+    let all: Vec<_> = outcome
+        .traffic
+        .iter()
+        .filter(|(_, traffic)| budget::has_budget(traffic) && !traffic.called)
+        .map(|(name, traffic)| (name.as_str(), traffic))
+        .collect();
+    match detail.budgets {
+        Budgets::Each(most) if all.len() <= most => {
+            let each: Vec<String> = all.iter().map(|(name, traffic)| budget::budget(name, traffic, style)).collect();
+            each.join("\n")
+        }
+        Budgets::Each(_) | Budgets::Together => budget::together(&all, style),
+        Budgets::None => String::new(),
+    }
 }
 
 /// The first judgements.
-fn judgements(outcome: &Outcome, style: Style) -> String {
+fn judgements(outcome: &Outcome, detail: &Detail, style: Style) -> String {
     let mut text = String::new();
-    for entry in outcome.judgements.iter().take(JUDGEMENTS) {
-        let at = Span::from_nanos(entry.at_ns);
-        let _ = writeln!(text, "{at}  {}: {} {}", entry.who, entry.subject, entry.what);
+    for entry in outcome.judgements.iter().take(detail.judgements) {
+        let _ = writeln!(text, "{}  {}: {} {}", span(entry.at_ns), entry.who, entry.subject, entry.what);
     }
-    if outcome.judgements.len() > JUDGEMENTS {
-        let more = counted((outcome.judgements.len() - JUDGEMENTS) as u64, "more judgement", "more judgements");
-        let _ = writeln!(text, "{}", style.dim(&format!("{more}: --format json shows all")));
-    }
-    text
+    let left = outcome.judgements.len().saturating_sub(detail.judgements);
+    text + &more(style, left, "judgement", "judgements")
 }
 
-fn warnings(outcome: &Outcome, style: Style) -> String {
-    outcome.warnings.iter().fold(String::new(), |mut text, warning| {
+fn warnings(outcome: &Outcome, detail: &Detail, style: Style) -> String {
+    let shown = outcome.warnings.iter().take(detail.warnings);
+    let text = shown.fold(String::new(), |mut text, warning| {
         let _ = writeln!(text, "{} {warning}", style.warn("warning:"));
         text
-    })
+    });
+    text + &more(style, outcome.warnings.len().saturating_sub(detail.warnings), "warning", "warnings")
 }
 
 /// What the reader most likely wants to do next.
@@ -462,7 +199,7 @@ fn next(outcome: &Outcome, options: Options<'_>) -> String {
     let slowest = outcome
         .traffic
         .iter()
-        .filter(|(_, traffic)| has_budget(traffic) && traffic.kind != TrafficKind::Route)
+        .filter(|(_, traffic)| budget::has_budget(traffic) && !traffic.called && traffic.kind != TrafficKind::Route)
         .max_by_key(|(_, traffic)| traffic.latency_ns.map_or(0, |latency| latency.max));
     if let Some((name, _)) = slowest {
         let only = outcome.traffic.len() == 1;
@@ -496,7 +233,8 @@ mod tests {
     use super::*;
     use crate::report::fixture;
 
-    const PLAIN: Options<'_> = Options { style: Style::Plain, file: Some("shop.ron"), out: None, seed: None };
+    const PLAIN: Options<'_> =
+        Options { style: Style::Plain, file: Some("shop.ron"), out: None, seed: None, warned: false };
 
     #[test]
     fn the_summary_fits_a_screen() {
@@ -504,6 +242,29 @@ mod tests {
         assert!(text.lines().count() <= 40, "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 100 && line == line.trim_end()), "{text}");
         insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn nothing_is_too_much_for_a_screen() {
+        let names: Vec<String> = (0..40).map(|n| format!("traffic of kind {}-{n}", n / 4)).collect();
+        let mut outcome = fixture::outcome([("pages", fixture::pages()), ("way", fixture::route())]);
+        for (at, name) in names.iter().enumerate() {
+            let called = at % 3 == 0;
+            outcome.traffic.insert(name.clone(), crate::run::outcome::TrafficOutcome { called, ..fixture::pages() });
+            outcome.anycast.insert(name.clone(), fixture::anycast());
+            outcome.stores.insert(name.clone(), fixture::store());
+            outcome.registries.insert(name.clone(), vec![fixture::stay(); 3]);
+        }
+        fixture::cache(&mut outcome);
+        outcome.timeline = vec![fixture::strike(); 30];
+        let (expectation, warning) = (outcome.expect[0].clone(), outcome.warnings[0].clone());
+        outcome.expect = vec![expectation; 60];
+        outcome.expect[50].ok = false;
+        outcome.warnings = vec![warning.repeat(8); 9];
+        let text = summary(&outcome, PLAIN);
+        assert!(text.lines().count() <= LINES, "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        assert!(text.contains("FAILED  ") && text.contains("no room for") && text.contains("next: "), "{text}");
     }
 
     #[test]

@@ -6,16 +6,13 @@ use crate::base::Span;
 use crate::run::timeline::StrikeOutcome;
 use std::fmt::Write as _;
 
-/// Strikes shown; of more, the rest is counted.
-const STRIKES: usize = 6;
-
-/// The strikes in the order of time.
-pub(super) fn timeline(strikes: &[StrikeOutcome], style: Style) -> String {
+/// The first `most` strikes in the order of time; of more, the rest is counted.
+pub(super) fn timeline(strikes: &[StrikeOutcome], most: usize, style: Style) -> String {
     let right = Align::Right;
     let columns = [("at", right), ("fault", Align::Left), ("lasted", right), ("lost", right)];
     let more = [("first noticed", Align::Left), ("rerouted", right), ("failed", right), ("service back", right)];
     let mut table = Table::new(columns.into_iter().chain(more));
-    for strike in strikes.iter().take(STRIKES) {
+    for strike in strikes.iter().take(most) {
         let after = |at: u64| Span::from_nanos(at.saturating_sub(strike.struck_ns)).to_string();
         let or_dash = |at: Option<u64>| at.map_or_else(|| "-".to_owned(), after);
         let noticed = strike.noticed.first().map_or_else(
@@ -43,8 +40,8 @@ pub(super) fn timeline(strikes: &[StrikeOutcome], style: Style) -> String {
         return String::new();
     }
     let mut text = table.render(style);
-    if strikes.len() > STRIKES {
-        let more = counted((strikes.len() - STRIKES) as u64, "more strike", "more strikes");
+    if strikes.len() > most {
+        let more = counted((strikes.len() - most) as u64, "more strike", "more strikes");
         let _ = writeln!(text, "{}", style.dim(&format!("{more} of faults: --format json shows all")));
     }
     text
@@ -62,7 +59,7 @@ mod tests {
         never.noticed.clear();
         never.traffic.values_mut().for_each(|touched| touched.recovered_ns = None);
         let mut strikes = vec![fixture::strike(), never];
-        let text = timeline(&strikes, Style::Plain);
+        let text = timeline(&strikes, 6, Style::Plain);
         let lines: Vec<Vec<&str>> = text
             .lines()
             .map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect())
@@ -72,7 +69,7 @@ mod tests {
         assert_eq!(lines[1], first);
         assert_eq!(lines[2], ["10.0 s", "cut edge-origin", "to the end", "17", "by nobody", "-", "2", "never"]);
         strikes.resize(9, fixture::strike());
-        assert!(timeline(&strikes, Style::Plain).ends_with("3 more strikes of faults: --format json shows all\n"));
-        assert_eq!(timeline(&[], Style::Plain), "");
+        assert!(timeline(&strikes, 6, Style::Plain).ends_with("3 more strikes of faults: --format json shows all\n"));
+        assert_eq!(timeline(&[], 6, Style::Plain), "");
     }
 }

@@ -377,6 +377,7 @@ mod tests {
             tries_again: false,
             pays: false,
             sessions: false,
+            called: false,
         }]);
         for flow in 0..count {
             let began = Time::ZERO + Span::from_millis(100) * u64::from(flow);

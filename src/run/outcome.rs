@@ -197,6 +197,9 @@ pub enum TrafficKind {
 pub struct TrafficOutcome {
     /// What it consists of.
     pub kind: TrafficKind,
+    /// Whether servers asked it of others, for those whom they answered; left out where users asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub called: bool,
     /// How many.
     pub counts: Counts,
     /// Of those ended, how many ended well; of messages and transfers, of those started. `None` if there were none.

@@ -17,6 +17,7 @@ use crate::observe::{self, Kind, Metrics, Traffic};
 use crate::scenario::build::{self, Network};
 use crate::scenario::plan::{self, Bulk, NodeKind, Plan, TrafficKind};
 use crate::service::bulk::Amount;
+use crate::service::client::Arrivals;
 use crate::topo::Egress;
 use crate::trace::{Mask, PacketRecord, Record};
 use crate::world::World;
@@ -234,7 +235,7 @@ fn breaking(plan: &Plan, network: &Network) -> Vec<FaultPlan> {
     };
     let asks = |traffic: &plan::Traffic, on: &[Ipv4Addr]| {
         let machines = |to: &u32| plan.machines(to).iter().any(|&machine| on.contains(&network.address(machine)));
-        traffic.pairs().iter().any(|(_, to)| machines(to))
+        traffic.pairs().any(|(_, to)| machines(&to))
     };
     let known = |fault: &plan::Fault| {
         let nodes: Vec<u32> = fault.fault.effects.iter().filter_map(machine).collect();
@@ -295,7 +296,9 @@ pub fn observed(plan: &Plan) -> Vec<observe::Plan> {
             };
             let pays = matches!(&traffic.kind, TrafficKind::Http(http) if http.pays.is_some());
             let sessions = matches!(&traffic.kind, TrafficKind::Http(http) if plan.keeps_sessions(http));
-            observe::Plan { name: traffic.name.clone(), kind, light_floor, measure_from, tries_again, pays, sessions }
+            let called = matches!(&traffic.kind, TrafficKind::Http(http) if http.arrivals == Arrivals::Called);
+            let name = traffic.name.clone();
+            observe::Plan { name, kind, light_floor, measure_from, tries_again, pays, sessions, called }
         })
         .collect()
 }

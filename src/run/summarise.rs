@@ -153,6 +153,7 @@ pub fn of_traffic(traffic: &Traffic, names: &[&str]) -> TrafficOutcome {
     });
     let outcome = TrafficOutcome {
         kind: kind(traffic.plan.kind),
+        called: traffic.plan.called,
         counts: Counts {
             started: traffic.counts.started,
             ok: traffic.counts.ok,

@@ -87,6 +87,7 @@ fn tcp_config(tcp: &plan::Tcp) -> tcp::Config {
         user_timeout: tcp.user_timeout,
         fast_open: tcp.fast_open,
         keep_alive: tcp.keep_alive,
+        ..tcp::Config::default()
     }
 }
 
@@ -205,7 +206,7 @@ pub fn light_between(plan: &Plan, a: u32, b: u32) -> Option<Span> {
 /// The shortest time of light of all pairs of a traffic, one way; `None` if an end of one has no place.
 #[must_use]
 pub fn light_floor(plan: &Plan, traffic: &plan::Traffic) -> Option<Span> {
-    let mut floors = traffic.pairs().into_iter().map(|(from, to)| light_between(plan, from, to));
+    let mut floors = traffic.pairs().map(|(from, to)| light_between(plan, from, to));
     let first = floors.next()??;
     floors.try_fold(first, |least, floor| Some(least.min(floor?)))
 }

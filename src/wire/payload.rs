@@ -213,7 +213,8 @@ impl Payload {
     }
 
     /// Drops the first `n` bytes, or all if there are fewer.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
     pub fn advance(&mut self, n: u64) {
         match &mut self.first {
             Some(Chunk::Filler(have)) if n < *have => {

@@ -58,7 +58,7 @@ impl World {
         }
         let Some((id, next)) = end.link.take_plain() else { return self.link_event_unusual(direction) };
         if next != Time::NEVER {
-            self.arrivals.set(direction, next);
+            self.arrivals.set_idle(direction, next);
         }
         let (packet, size) = self.packets.sized_mut(id);
         let egress = if let Some(known) = end.ways.to(packet.dst) {
@@ -91,7 +91,7 @@ impl World {
             packet.ttl -= 1;
             match next.link.offer(id, size, packet, time) {
                 Offered::Behind => {}
-                Offered::First(arrival) => self.arrivals.set_later(egress.number(), arrival),
+                Offered::First(arrival) => self.arrivals.set(egress.number(), arrival),
                 Offered::Refused(cause) => self.refused(to, egress.number(), id, cause),
             }
             // No program learns of that.
@@ -282,7 +282,7 @@ impl World {
     fn offered(&mut self, node: u32, direction: u32, id: PacketId, offered: Offered) {
         match offered {
             Offered::Refused(cause) => return self.refused(node, direction, id, cause),
-            Offered::First(arrival) => self.arrivals.set_later(direction, arrival),
+            Offered::First(arrival) => self.arrivals.set(direction, arrival),
             Offered::Behind => {}
         }
         self.note(node, Some(direction), PacketEvent::Offered, id);
@@ -423,7 +423,7 @@ pub(super) fn set_out(
     match link.offer(id, size, packet, now) {
         Offered::Behind => SetOut::Sent,
         Offered::First(arrival) => {
-            arrivals.set_later(egress.number(), arrival);
+            arrivals.set(egress.number(), arrival);
             SetOut::Sent
         }
         Offered::Refused(cause) => SetOut::Refused(cause),

@@ -184,18 +184,14 @@ impl World {
         if self.answered || self.events == 0 {
             self.settle();
         }
-        let end = until.saturating_add(Span::from_nanos(1));
+        self.queue.set_horizon(until.saturating_add(Span::from_nanos(1)));
         let last = self.events + u64::from(budget);
         while self.events < last {
-            let timer = self.queue.next_time();
             // At equal times nodes come before links.
-            let due = self.arrivals.pop(timer.min(end));
+            let due = self.arrivals.pop(self.queue.next_time());
             if due.time != Time::NEVER {
                 self.link_event(due.lane, due.time);
                 continue;
-            }
-            if timer > until {
-                return false;
             }
             let Some((key, event)) = self.queue.pop() else { return false };
             self.node_event(key, event);

@@ -44,7 +44,9 @@ pub fn exchange_closed(congestion: &str, rtt: Span, size: u64, until: Span, clos
     let start = pair.now;
     let (mut connected, mut finished) = (f64::INFINITY, f64::INFINITY);
     let (mut asked, mut got, mut seen) = (0, 0, 0);
-    let mut answered = false;
+    let (mut answered, mut closing) = (false, false);
+    // What the server's send buffer has not taken yet.
+    let mut unsent = Payload::empty();
     let mut close_at = Time::NEVER;
     let end = start + until;
     while pair.step(end.min(close_at)) || close_at <= pair.now {
@@ -63,15 +65,21 @@ pub fn exchange_closed(congestion: &str, rtt: Span, size: u64, until: Span, clos
             asked += pair.end(SERVER).discard(u64::MAX, now);
             if asked == 100 {
                 answered = true;
-                drop(pair.end(SERVER).write(Payload::filler(size), now));
-                match close {
-                    Close::Written => pair.end(SERVER).close(now),
-                    Close::Never => {}
-                    Close::After(span) => {
-                        // write() sends what may be sent before it returns: FIN rides only on what has to wait.
-                        pair.settle();
-                        close_at = now + span;
-                    }
+                unsent = pair.end(SERVER).write(Payload::filler(size), now);
+            }
+        }
+        if !unsent.is_empty() && fresh.iter().any(|event| event.1 == SERVER && event.2 == Event::Writable) {
+            unsent = pair.end(SERVER).write(unsent, now);
+        }
+        if answered && !closing && unsent.is_empty() {
+            closing = true;
+            match close {
+                Close::Written => pair.end(SERVER).close(now),
+                Close::Never => {}
+                Close::After(span) => {
+                    // write() sends what may be sent before it returns: FIN rides only on what has to wait.
+                    pair.settle();
+                    close_at = now + span;
                 }
             }
         }

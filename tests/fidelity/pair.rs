@@ -22,6 +22,12 @@ pub struct Sent {
     pub seq: u32,
     /// Payload bytes.
     pub len: u32,
+    /// What it acknowledges, counted from the other end's first sequence number.
+    #[cfg(test)]
+    pub ack: u32,
+    /// Window field.
+    #[cfg(test)]
+    pub window: u16,
     /// Flags.
     pub flags: Flags,
     /// Whether its payload or SYN or FIN had been sent before.
@@ -178,7 +184,19 @@ impl Pair {
         let again = segment.seq_len() > 0 && seq < self.highest[from];
         self.highest[from] = self.highest[from].max(end);
         let (len, flags) = (segment.payload.len() as u32, segment.flags);
-        let mut sent = Sent { at: self.now, from, seq, len, flags, again, lost: false };
+        let mut sent = Sent {
+            at: self.now,
+            from,
+            seq,
+            len,
+            #[cfg(test)]
+            ack: segment.ack - Seq(ISS[1 - from]),
+            #[cfg(test)]
+            window: segment.window,
+            flags,
+            again,
+            lost: false,
+        };
         let waiting = self.busy[from].since(self.now);
         let full = waiting.as_nanos() / 80 + bytes > self.queue;
         if full {

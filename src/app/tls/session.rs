@@ -229,6 +229,11 @@ impl Session {
         rest
     }
 
+    /// Largest record that data goes in, in bytes of data.
+    pub(super) fn record(&self) -> u64 {
+        self.core.record.clamp(1, MAX_PLAINTEXT)
+    }
+
     /// Says that nothing more will be sent.
     pub fn close(&mut self) {
         if self.core.closed || self.core.failed.is_some() {

@@ -85,6 +85,8 @@ pub struct TlsStream {
     session: RefCell<Session>,
     /// Who takes records off the connection: one task at a time, and each for one record only.
     turn: Semaphore,
+    /// Who writes: a message's records stay together.
+    writing: Semaphore,
     incoming: RefCell<Incoming>,
     /// Data that waits to be read, by record.
     plain: RefCell<VecDeque<(Payload, Arrival)>>,
@@ -105,6 +107,7 @@ impl TlsStream {
             host: host.clone(),
             session: RefCell::new(session),
             turn: Semaphore::new(1),
+            writing: Semaphore::new(1),
             incoming: RefCell::default(),
             plain: RefCell::default(),
             records: Cell::new(0),
@@ -325,15 +328,23 @@ impl Stream for TlsStream {
 
     async fn write(&self, payload: Payload) -> Result<(), NetError> {
         let mut rest = payload;
+        // As OpenSSL does, each record is written by itself and leaves before the next is made. Writers take turns.
+        let _turn = self.writing.acquire().await;
         loop {
             if let Some(error) = self.failure() {
                 return Err(error);
             }
-            rest = self.session.borrow_mut().send(rest);
+            let record = rest.split_to(self.session.borrow().record());
+            let mut unsent = self.session.borrow_mut().send(record);
             self.flush().await?;
-            if rest.is_empty() {
-                return Ok(());
+            if unsent.is_empty() {
+                if rest.is_empty() {
+                    return Ok(());
+                }
+                continue;
             }
+            unsent.append(std::mem::take(&mut rest));
+            rest = unsent;
             // More than may be sent early: the handshake has to end first.
             self.advance().await?;
             if self.ended.get() {

@@ -1,15 +1,13 @@
 //! Anycast addresses in the summary: a line for each time in which a machine did not announce one.
 
 use super::super::style::Style;
-use super::super::table::{Align, Table, counted};
+use super::super::table::{Align, Table};
+use super::detail::Detail;
+use super::more;
 use crate::base::Span;
 use crate::run::outcome::Outcome;
-use std::fmt::Write as _;
 
-/// Withdrawals shown; of more, the rest is counted.
-const SHOWN: usize = 6;
-
-pub(super) fn anycast(outcome: &Outcome, style: Style) -> String {
+pub(super) fn anycast(outcome: &Outcome, detail: &Detail, style: Style) -> String {
     let right = Align::Right;
     let mut table = Table::new([
         ("anycast", Align::Left),
@@ -23,7 +21,7 @@ pub(super) fn anycast(outcome: &Outcome, style: Style) -> String {
     for (name, address) in &outcome.anycast {
         for (member, told) in &address.members {
             for withdrawal in &told.withdrawn {
-                if table.len() == SHOWN {
+                if table.len() == detail.withdrawals {
                     left += 1;
                     continue;
                 }
@@ -46,30 +44,26 @@ pub(super) fn anycast(outcome: &Outcome, style: Style) -> String {
     if table.is_empty() {
         return String::new();
     }
-    let mut text = table.render(style);
-    if left > 0 {
-        let more = counted(left, "more withdrawal", "more withdrawals");
-        let _ = writeln!(text, "{}", style.dim(&format!("{more}: --format json shows all")));
-    }
-    text
+    table.render(style) + &more(style, left, "withdrawal", "withdrawals")
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::detail::LEVELS;
     use super::*;
     use crate::report::fixture;
 
     #[test]
     fn a_withdrawal_is_a_line() {
         let mut outcome = fixture::outcome([("pages", fixture::pages())]);
-        assert_eq!(anycast(&outcome, Style::Plain), "");
+        assert_eq!(anycast(&outcome, &LEVELS[0], Style::Plain), "");
         outcome.anycast.insert("front".into(), fixture::anycast());
-        let text = anycast(&outcome, Style::Plain);
+        let text = anycast(&outcome, &LEVELS[0], Style::Plain);
         let cells: Vec<&str> =
             text.lines().nth(1).unwrap().split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
         assert_eq!(cells, ["front", "lb-ny", "10.0 s", "after 1.00 s", "after 20.0 s", "-"]);
         let withdrawn = &mut outcome.anycast["front"].members["lb-ny"].withdrawn;
         withdrawn.resize(9, withdrawn[0]);
-        assert!(anycast(&outcome, Style::Plain).ends_with("3 more withdrawals: --format json shows all\n"));
+        assert!(anycast(&outcome, &LEVELS[0], Style::Plain).ends_with("3 more withdrawals: --format json shows all\n"));
     }
 }

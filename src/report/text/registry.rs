@@ -1,15 +1,13 @@
 //! Registries in the summary: a line for each instance that was dropped or came late.
 
 use super::super::style::Style;
-use super::super::table::{Align, Table, counted, grouped};
+use super::super::table::{Align, Table, grouped};
+use super::detail::Detail;
+use super::more;
 use crate::base::Span;
 use crate::run::outcome::Outcome;
-use std::fmt::Write as _;
 
-/// Stays shown; of more, the rest is counted.
-const SHOWN: usize = 8;
-
-pub(super) fn stays(outcome: &Outcome, style: Style) -> String {
+pub(super) fn stays(outcome: &Outcome, detail: &Detail, style: Style) -> String {
     let right = Align::Right;
     let mut table = Table::new([
         ("registry", Align::Left),
@@ -24,7 +22,7 @@ pub(super) fn stays(outcome: &Outcome, style: Style) -> String {
     let mut left = 0;
     for (name, stays) in &outcome.registries {
         for stay in stays {
-            if table.len() == SHOWN {
+            if table.len() == detail.stays {
                 left += 1;
                 continue;
             }
@@ -49,31 +47,27 @@ pub(super) fn stays(outcome: &Outcome, style: Style) -> String {
     if table.is_empty() {
         return String::new();
     }
-    let mut text = table.render(style);
-    if left > 0 {
-        let more = counted(left, "more instance", "more instances");
-        let _ = writeln!(text, "{}", style.dim(&format!("{more}: --format json shows all")));
-    }
-    text
+    table.render(style) + &more(style, left, "instance", "instances")
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::detail::LEVELS;
     use super::*;
     use crate::report::fixture;
 
     #[test]
     fn an_instance_is_a_line() {
         let mut outcome = fixture::outcome([("pages", fixture::pages())]);
-        assert_eq!(stays(&outcome, Style::Plain), "");
+        assert_eq!(stays(&outcome, &LEVELS[0], Style::Plain), "");
         outcome.registries.insert("registry".into(), vec![fixture::stay()]);
-        let text = stays(&outcome, Style::Plain);
+        let text = stays(&outcome, &LEVELS[0], Style::Plain);
         let cells: Vec<&str> =
             text.lines().nth(1).unwrap().split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
         let expected =
             ["registry", "shop/2", "1.00 ms", "after 39.0 ms", "9.00 s", "after 3.00 s", "17", "after 4.50 s"];
         assert_eq!(cells, expected);
         outcome.registries["registry"].resize(11, fixture::stay());
-        assert!(stays(&outcome, Style::Plain).ends_with("3 more instances: --format json shows all\n"));
+        assert!(stays(&outcome, &LEVELS[0], Style::Plain).ends_with("3 more instances: --format json shows all\n"));
     }
 }

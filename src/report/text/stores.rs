@@ -2,6 +2,8 @@
 
 use super::super::style::Style;
 use super::super::table::{Align, Table, grouped};
+use super::detail::Detail;
+use super::more;
 use crate::base::Span;
 use crate::run::outcome::Outcome;
 use std::fmt::Write as _;
@@ -9,7 +11,7 @@ use std::fmt::Write as _;
 /// Changes of roles that are shown of each store.
 const CHANGES: usize = 4;
 
-pub(super) fn stores(outcome: &Outcome, style: Style) -> String {
+pub(super) fn stores(outcome: &Outcome, detail: &Detail, style: Style) -> String {
     let mut table = Table::new([
         ("store", Align::Left),
         ("member", Align::Left),
@@ -20,8 +22,13 @@ pub(super) fn stores(outcome: &Outcome, style: Style) -> String {
         ("lag p50", Align::Right),
         ("max", Align::Right),
     ]);
+    let mut left = 0;
     for (name, store) in &outcome.stores {
         for (index, (member, did)) in store.members.iter().enumerate() {
+            if table.len() == detail.members {
+                left += 1;
+                continue;
+            }
             let first = index == 0;
             let writes = &store.writes;
             let mut fate = format!("{} done", grouped(writes.acknowledged));
@@ -49,9 +56,10 @@ pub(super) fn stores(outcome: &Outcome, style: Style) -> String {
     if table.is_empty() {
         return String::new();
     }
-    let mut text = table.render(style);
+    let mut text = table.render(style) + &more(style, left, "member", "members");
     for store in outcome.stores.values() {
-        for change in store.changes.iter().filter(|change| change.what == "promoted").take(CHANGES) {
+        for change in store.changes.iter().filter(|change| change.what == "promoted").take(detail.members.min(CHANGES))
+        {
             let at = Span::from_nanos(change.at_ns);
             let _ = writeln!(text, "{at}: {} is primary (epoch {})", change.member, change.epoch);
         }

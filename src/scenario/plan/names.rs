@@ -3,6 +3,7 @@
 use super::Plan;
 use crate::base::Span;
 use crate::service::balancer::Check;
+use std::collections::BTreeSet;
 
 /// A zone of names.
 #[derive(Clone, PartialEq, Debug)]
@@ -40,15 +41,8 @@ impl Zone {
     /// Nodes whose addresses it holds, each once, in the order of the zone.
     #[must_use]
     pub fn nodes(&self) -> Vec<u32> {
-        let mut nodes = Vec::new();
-        for record in &self.records {
-            if let Data::A(node) = record.data
-                && !nodes.contains(&node)
-            {
-                nodes.push(node);
-            }
-        }
-        nodes
+        let mut seen = BTreeSet::new();
+        self.records.iter().filter_map(|record| record.data.node()).filter(|&node| seen.insert(node)).collect()
     }
 }
 
@@ -114,6 +108,17 @@ pub enum Data {
     A(u32),
     /// Another full name.
     Cname(String),
+}
+
+impl Data {
+    /// The node, if it is an address.
+    #[must_use]
+    pub const fn node(&self) -> Option<u32> {
+        match self {
+            Self::A(node) => Some(*node),
+            Self::Cname(_) => None,
+        }
+    }
 }
 
 /// A recursive resolver. Its hints are the root's authorities, or without a root zone those of every zone.

@@ -8,6 +8,7 @@ use crate::service::carrier::Over;
 use crate::service::client::{Arrivals, Catalogue, Connections, Policy, Tls};
 use crate::service::{Limit, Numbering};
 use crate::wire::Dscp;
+use std::collections::BTreeSet;
 
 /// Something that users do.
 #[derive(Clone, PartialEq, Debug)]
@@ -48,21 +49,31 @@ pub enum TrafficKind {
 impl Traffic {
     /// The hosts that make it and the nodes that it is for; for HTTP by name, every node that the name may stand for.
     #[must_use]
-    pub fn pairs(&self) -> Vec<(u32, u32)> {
+    pub fn pairs(&self) -> Box<dyn Iterator<Item = (u32, u32)> + '_> {
         match &self.kind {
             TrafficKind::Http(http) => {
-                let each = |ask: &Ask| ask.targets.iter().map(|&to| (ask.from, to)).collect::<Vec<_>>();
-                http.asks.iter().flat_map(each).collect()
+                Box::new(http.asks.iter().flat_map(|ask| ask.targets.iter().map(|&to| (ask.from, to))))
             }
-            TrafficKind::Bulk(bulk) => bulk.pairs.clone(),
-            TrafficKind::Messages(messages) => messages.pairs.clone(),
-            TrafficKind::Objects(objects) => objects.pairs.clone(),
+            TrafficKind::Bulk(bulk) => Box::new(bulk.pairs.iter().copied()),
+            TrafficKind::Messages(messages) => Box::new(messages.pairs.iter().copied()),
+            TrafficKind::Objects(objects) => Box::new(objects.pairs.iter().copied()),
             TrafficKind::Lookups(lookups) => {
-                let each = |&from: &u32| lookups.cluster.iter().map(|&to| (from, to)).collect::<Vec<_>>();
-                lookups.from.iter().flat_map(each).collect()
+                Box::new(lookups.from.iter().flat_map(|&from| lookups.cluster.iter().map(move |&to| (from, to))))
             }
-            TrafficKind::Ping(ping) => ping.pairs.clone(),
-            TrafficKind::Traceroute(traceroute) => traceroute.pairs.clone(),
+            TrafficKind::Ping(ping) => Box::new(ping.pairs.iter().copied()),
+            TrafficKind::Traceroute(traceroute) => Box::new(traceroute.pairs.iter().copied()),
+        }
+    }
+
+    /// Everybody who talks.
+    #[must_use]
+    pub fn ends(&self) -> BTreeSet<u32> {
+        match &self.kind {
+            TrafficKind::Http(http) => {
+                let targets = http.choices().filter_map(|asks| asks.first()).flat_map(|ask| &ask.targets);
+                http.asks.iter().map(|ask| ask.from).chain(targets.copied()).collect()
+            }
+            _ => self.pairs().flat_map(|(from, to)| [from, to]).collect(),
         }
     }
 
@@ -70,6 +81,13 @@ impl Traffic {
     #[must_use]
     pub const fn numbering(index: u64, makers: u64) -> Numbering {
         Numbering { first: index, step: makers }
+    }
+}
+
+impl Http {
+    /// Those who ask, in runs of such as choose among the same: each by itself would be as many steps as there are pairs.
+    pub fn choices(&self) -> impl Iterator<Item = &[Ask]> {
+        self.asks.chunk_by(|ask, next| ask.targets == next.targets)
     }
 }
 

@@ -35,8 +35,7 @@ pub(super) fn check(plan: &Plan, problems: &mut Problems) {
 fn reachable(plan: &Plan, paths: &Paths<'_>, problems: &mut Problems) {
     let parts = paths.parts();
     for traffic in &plan.traffic {
-        let pairs = traffic.pairs();
-        let Some((a, b)) = pairs.into_iter().find(|&(a, b)| !parts.reaches(a, b)) else { continue };
+        let Some((a, b)) = traffic.pairs().find(|&(a, b)| !parts.reaches(a, b)) else { continue };
         let (a, b) = (&plan.nodes[a as usize], &plan.nodes[b as usize]);
         problems.add(
             Diagnostic::error(
@@ -86,7 +85,7 @@ fn reachable(plan: &Plan, paths: &Paths<'_>, problems: &mut Problems) {
 
 /// Hosts and servers that nobody mentions.
 fn unused(plan: &Plan, problems: &mut Problems) {
-    let mut used: BTreeSet<u32> = plan.traffic.iter().flat_map(Traffic::pairs).flat_map(|(a, b)| [a, b]).collect();
+    let mut used: BTreeSet<u32> = plan.traffic.iter().flat_map(Traffic::ends).collect();
     for record in plan.zones.iter().flat_map(|zone| &zone.records) {
         if let crate::scenario::plan::Data::A(node) = record.data {
             used.insert(node);

@@ -110,7 +110,7 @@ fn a_permutation_pairs_nobody_with_itself_and_everybody_once() {
     let nodes = r#""h": Host(count: 50), "r": Router()"#;
     let bulk = r#""b": Bulk(from: "h", to: "h", pairing: Permutation, bytes: "1MB")"#;
     let plan = plan(nodes, r#"(between: ("h", "r"), delay: "1ms")"#, bulk);
-    let mut pairs = plan.traffic[0].pairs();
+    let mut pairs: Vec<_> = plan.traffic[0].pairs().collect();
     assert!(pairs.iter().all(|(from, to)| from != to));
     pairs.sort_by_key(|pair| pair.1);
     pairs.dedup_by_key(|pair| pair.1);
@@ -177,7 +177,7 @@ fn a_host_asks_the_nearest_resolver_unless_it_names_one() {
     assert_eq!(plan.zones[0].records.len(), 3);
     assert_eq!(plan.nodes[node("ns")].kind, NodeKind::Authority { zones: vec![0] });
     // An alias leads to both members.
-    assert_eq!(plan.traffic[1].pairs().len(), 2);
+    assert_eq!(plan.traffic[1].pairs().count(), 2);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::{Answers, Data, NodeKind, Plan, ROOT, Record, Rotation, Zone};
 use crate::service::answers::TABLE;
+use std::collections::BTreeSet;
 
 static ZONE: Form =
     Form { name: "zone", fields: &["A", "ttl", "negative_ttl", "rotation", "answers", "health", "names"] };
@@ -271,17 +272,18 @@ fn addresses(
     if values.is_empty() {
         problems.add(Diagnostic::error(Code::Empty, value.span, format!("`{name}` has no addresses")));
     }
+    let known = records.iter().filter(|record| record.name == name && record.ttl == ttl);
+    let mut known: BTreeSet<u32> = known.filter_map(|record| record.data.node()).collect();
     for value in values {
         for &node in nodes.find(value, problems).unwrap_or_default() {
-            let record = Record { name: name.to_owned(), ttl, data: Data::A(node) };
-            if records.contains(&record) {
+            if known.insert(node) {
+                records.push(Record { name: name.to_owned(), ttl, data: Data::A(node) });
+            } else {
                 problems.add(Diagnostic::warning(
                     Code::NoEffect,
                     inner(value),
                     format!("`{name}` stands for this node already"),
                 ));
-            } else {
-                records.push(record);
             }
         }
     }

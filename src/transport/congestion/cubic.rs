@@ -109,16 +109,20 @@ impl Epoch {
 
 impl Cubic {
     /// Recomputes how fast the window grows (Linux `bictcp_update`).
-    #[inline(never)]
+    #[inline]
     fn look(&mut self, cwnd: u32, acked: u32, now: Time) {
         let now_ms = now.as_nanos() / 1_000_000;
-        let segments = u64::from(cwnd);
         if let Some(epoch) = &mut self.epoch {
             epoch.acked += u64::from(acked);
         }
-        if self.seen_cwnd == cwnd && now_ms - self.seen_ms <= STALE_MS {
-            return;
+        if self.seen_cwnd != cwnd || now_ms - self.seen_ms > STALE_MS {
+            self.look_anew(cwnd, acked, now_ms);
         }
+    }
+
+    #[inline(never)]
+    fn look_anew(&mut self, cwnd: u32, acked: u32, now_ms: u64) {
+        let segments = u64::from(cwnd);
         // Linux recomputes the cubic at most once a tick, but the friendly window on every change.
         if self.epoch.is_none() || now_ms != self.seen_ms {
             self.seen_cwnd = cwnd;

@@ -11,6 +11,7 @@ pub struct Reno {
 }
 
 /// Grows the window by one for every `per` acknowledged segments.
+#[inline]
 pub(super) fn additive_increase(window: &mut Window, credit: &mut u32, per: u32, acked: u32) {
     let per = per.max(1);
     // Credit from a larger window becomes growth at once when the window has shrunk since.

@@ -2,7 +2,6 @@
 
 use super::connection::Connection;
 use super::scoreboard::{News, Rating};
-use super::signals::Events;
 use super::timers::Alarm;
 use crate::base::{Span, Time};
 use crate::transport::congestion::{Ack, Phase, RateSample};
@@ -128,14 +127,25 @@ impl Connection {
         let start = self.receiver.offset(segment.seq).max(0).cast_unsigned();
         let (last_start, last_ack) = self.window_update;
         let newer = ack > last_ack || start > last_start || (start == last_start && window > self.peer_window);
-        if !newer {
-            return false;
-        }
-        self.window_update = (start, ack);
+        newer && self.use_window(window, (start, ack))
+    }
+
+    /// The window that a segment brings, which moves it. True if it changed.
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
+    fn use_window(&mut self, window: u64, by: (u64, u64)) -> bool {
+        self.window_update = by;
         let changed = self.peer_window != window;
         self.peer_window = window;
         self.largest_peer_window = self.largest_peer_window.max(window);
         changed
+    }
+
+    /// As [`Connection::update_window`] for the segment that comes next, which acknowledges more than any before.
+    #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
+    #[inline(always)]
+    pub(super) fn update_window_ahead(&mut self, segment: &Segment, ack: u64) {
+        self.use_window(u64::from(segment.window) << self.peer_scale, (self.receiver.next, ack));
     }
 
     /// Takes acknowledged data out of the send buffer.
@@ -146,10 +156,8 @@ impl Connection {
         if data_end > self.buffer_start {
             self.buffer.advance(data_end - self.buffer_start);
             self.buffer_start = data_end;
-            // Room for at least a third of the buffer, as Linux `sk_stream_write_space`.
-            if self.starved && self.buffer.len() <= self.buffer_limit / 3 * 2 {
-                self.starved = false;
-                self.events.raise(Events::WRITABLE);
+            if self.starved {
+                self.check_send_room();
             }
         }
     }

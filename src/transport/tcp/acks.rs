@@ -122,15 +122,26 @@ impl Connection {
             }
         }
         self.acks.last_received = now;
-        self.receiver.grow(len);
+        self.grow_window(len);
+    }
+
+    /// As long as the offered window grows, its sender should know of each step (Linux `tcp_grow_window`).
+    #[inline]
+    pub(super) fn grow_window(&mut self, len: u64) {
+        if self.receiver.grow(len) && self.constants.quick_acks > 0 {
+            self.acks.quick |= 1;
+        }
     }
 
     /// Linux `tcp_measure_rcv_mss`.
     #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
     #[inline(always)]
-    fn measure_peer_mss(&mut self, len: u64, pushed: bool) {
+    pub(super) fn measure_peer_mss(&mut self, len: u64, pushed: bool) {
         let acks = &mut self.acks;
         if len >= acks.peer_mss {
+            if len > acks.peer_mss {
+                self.receiver.measure(len);
+            }
             acks.peer_mss = len.min(u64::from(self.own_mss));
             if pushed {
                 acks.pushed = acks.pushed.max(1);

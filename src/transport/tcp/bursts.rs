@@ -172,11 +172,13 @@ impl Connection {
     /// `tcp_tso_autosize`, `tcp_update_pacing_rate`).
     #[expect(clippy::inline_always, reason = "one step of the drain, which makes nearly all segments")]
     #[inline(always)]
-    fn burst(&mut self) -> u32 {
+    pub(super) fn burst(&mut self) -> u32 {
         let rate = if self.may_pace { self.control.pacing_rate() } else { None };
         match rate {
-            Some(rate) => self.segments_of(rate.as_bps() / 8, if rate.as_bps() < 1_200_000 { 1 } else { 2 }),
-            None => self.segments_of(self.window_rate(), 2),
+            Some(rate) => {
+                self.segments_of(rate.as_bps() / 8, if rate.as_bps() < 1_200_000 { 1 } else { self.least_burst })
+            }
+            None => self.segments_of(self.window_rate(), self.least_burst),
         }
     }
 

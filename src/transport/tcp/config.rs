@@ -26,8 +26,8 @@ pub struct Constants {
     pub delayed_ack_min: Span,
     /// Longest delayed ACK (Linux `TCP_DELACK_MAX`; RFC 1122 4.2.3.2: less than 0.5 s).
     pub delayed_ack_max: Span,
-    /// Segments acknowledged at once at the start of a connection and after idling; 0 turns it off. Linux has 16 such ACKs
-    /// (`TCP_MAX_QUICKACKS`), each for a pair of segments: that is how its bursts leave.
+    /// Segments acknowledged at once at the start of a connection and after idling (Linux `TCP_MAX_QUICKACKS`), and as long as the
+    /// offered window grows; 0 turns it off.
     pub quick_acks: u32,
     /// SYN retransmissions at the initial timeout before it doubles (Linux `tcp_syn_linear_timeouts`, since 6.5).
     pub syn_linear: u32,
@@ -50,8 +50,9 @@ pub struct Constants {
     pub probe_single_slack: Span,
     /// The first receive window in bytes (Linux: what 64 KiB hold in whole segments).
     pub first_receive_window: u32,
-    /// Receive buffer before autotuning, in bytes of window (Linux: half of `tcp_rmem[1]`).
-    pub receive_buffer: u64,
+    /// The send buffer begins with room for two windows of so many segments and grows with the window (Linux `tcp_sndbuf_expand`);
+    /// `None`: it has its full size from the start.
+    pub first_send_window: Option<u32>,
     /// Whether the window starts again after idling for longer than a timeout (RFC 5681 4.1).
     pub restart_after_idle: bool,
     /// Whether sender-side F-RTO is done (RFC 5682).
@@ -75,7 +76,7 @@ impl Profile {
                 initial_window: 10,
                 delayed_ack_min: Span::from_millis(40),
                 delayed_ack_max: Span::from_millis(200),
-                quick_acks: 32,
+                quick_acks: 16,
                 syn_linear: 4,
                 syn_retries: 10,
                 syn_ack_retries: 5,
@@ -86,7 +87,7 @@ impl Profile {
                 probe_slack: Span::from_millis(2),
                 probe_single_slack: Span::from_millis(200),
                 first_receive_window: 65_535,
-                receive_buffer: 65_536,
+                first_send_window: Some(10),
                 restart_after_idle: true,
                 f_rto: true,
                 ticks: true,
@@ -116,7 +117,7 @@ impl Profile {
                 probe_slack: Span::ZERO,
                 probe_single_slack: Span::from_millis(200),
                 first_receive_window: 65_535,
-                receive_buffer: 65_536,
+                first_send_window: None,
                 restart_after_idle: true,
                 f_rto: true,
                 ticks: false,
@@ -146,10 +147,16 @@ pub struct Config {
     pub tail_loss_probe: bool,
     /// Whether losses are found by time (RFC 8985); otherwise by counting duplicates (RFC 6675).
     pub rack: bool,
+    /// Memory of the receive buffer before it grows, in bytes; half of it is taken to hold data (Linux `tcp_rmem[1]`).
+    pub first_receive_buffer: u64,
     /// Largest window that the receive buffer grows to, in bytes.
     pub receive_buffer: u64,
-    /// Bytes that the send buffer holds.
+    /// Memory that the send buffer takes at most, in bytes (Linux `tcp_wmem[2]`).
     pub send_buffer: u64,
+    /// Memory that it takes at least from the start, in bytes (Linux `tcp_wmem[1]`).
+    pub first_send_buffer: u64,
+    /// Segments that leave together at least (Linux `tcp_min_tso_segs`).
+    pub least_burst: u32,
     /// Whether the window starts again after idling; `None`: as the profile says.
     pub restart_after_idle: Option<bool>,
     /// Whether timers expire on a kernel's ticks; `None`: as the profile says.
@@ -180,8 +187,11 @@ impl Default for Config {
             window_scaling: true,
             tail_loss_probe: true,
             rack: true,
+            first_receive_buffer: 128 << 10,
             receive_buffer: 64 << 20,
             send_buffer: 16 << 20,
+            first_send_buffer: 16 << 10,
+            least_burst: 2,
             restart_after_idle: None,
             ticks: None,
             pacing: false,

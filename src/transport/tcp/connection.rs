@@ -7,6 +7,7 @@ use super::fast_open::Opening;
 use super::receive::Receiver;
 use super::recovery::{Due, Recovery};
 use super::scoreboard::{Marks, Scoreboard};
+use super::send_buffer::SendBuffer;
 use super::signals::{Event, Events, Reason, State};
 use super::timers::Timers;
 use crate::base::{Span, Time};
@@ -54,7 +55,9 @@ pub struct Connection {
     /// Data from `buffer_start` on: not acknowledged, or not sent.
     pub(super) buffer: Payload,
     pub(super) buffer_start: u64,
-    pub(super) buffer_limit: u64,
+    pub(super) send_buffer: SendBuffer,
+    /// Segments that leave together at least, where the pacing rate is not very low.
+    pub(super) least_burst: u32,
     /// The program has no more to write: FIN follows the buffer.
     pub(super) fin: bool,
     /// A write was cut short; tell when there is room.
@@ -90,6 +93,8 @@ pub struct Connection {
     pub(super) control_out: VecDeque<Segment>,
     /// What Fast Open does, and a cookie that the server has given.
     pub(super) opening: Opening,
+    /// Whether data in a SYN, ours or the peer's, has been taken in.
+    pub(super) syn_data_taken: bool,
     pub(super) cookie: Option<Cookie>,
     pub(super) events: Events,
     /// What is in flight was sent while the program had too little data, until so many segments have been delivered; 0 if not
@@ -112,7 +117,8 @@ impl Connection {
         let mut control = config.congestion.build();
         control.get().seed(u64::from(iss.0));
         let accurate = control.get().needs_ecn();
-        let receiver = Receiver::new(own_mss, constants.first_receive_window, constants.receive_buffer, limit, scale);
+        let first = config.first_receive_buffer / 2;
+        let receiver = Receiver::new(own_mss, constants.first_receive_window, first, limit, scale);
         Self {
             constants,
             state,
@@ -138,7 +144,8 @@ impl Connection {
             next: 0,
             buffer: Payload::empty(),
             buffer_start: 1,
-            buffer_limit: config.send_buffer,
+            send_buffer: SendBuffer::new(config, constants.first_send_window),
+            least_burst: config.least_burst,
             fin: false,
             starved: false,
             small_end: 0,
@@ -161,6 +168,7 @@ impl Connection {
             crossed: None,
             control_out: VecDeque::new(),
             opening: Opening::Usual,
+            syn_data_taken: false,
             cookie: None,
             events: Events::default(),
             app_limited_until: 0,
@@ -256,7 +264,7 @@ impl Connection {
         {
             self.mark_app_limited();
         }
-        let room = self.buffer_limit.saturating_sub(self.buffer.len());
+        let room = self.send_room(payload.len());
         let mut rest = payload;
         self.buffer.append(rest.split_to(room));
         self.starved = !rest.is_empty();
@@ -272,9 +280,9 @@ impl Connection {
         self.app_limited_until = (self.board.delivered + u64::from(self.board.in_flight())).max(1);
     }
 
-    /// The send buffer holds so many bytes from now on; what it holds already stays.
+    /// The send buffer takes so many bytes of memory from now on and does not grow (`SO_SNDBUF`); what it holds already stays.
     pub const fn set_send_buffer(&mut self, bytes: u64) {
-        self.buffer_limit = bytes;
+        self.send_buffer.fix(bytes);
     }
 
     /// Nagle's algorithm on or off (`TCP_NODELAY`); what it held back may go at once, and what a cork holds back too (Linux

@@ -61,6 +61,7 @@ impl Connection {
                 self.opening = Opening::Open;
                 self.events.raise(Events::CONNECTED);
                 if !syn.payload.is_empty() {
+                    self.syn_data_taken = true;
                     self.receiver.take(1, syn.payload.clone(), arrival_of(transit, now));
                     self.events.raise(Events::READABLE);
                 }

@@ -64,6 +64,8 @@ pub struct Info {
     pub reordering: u32,
     /// Whether timestamps, SACK and window scaling are in use.
     pub options: (bool, bool, bool),
+    /// Whether data in the SYN has been taken in (RFC 7413).
+    pub syn_data: bool,
     /// Window of the peer, in bytes.
     pub peer_window: u64,
     /// Rate at which segments are let go; `None` without pacing.
@@ -111,6 +113,7 @@ impl Connection {
             reorderings: self.board.reorderings,
             reordering: self.board.reordering,
             options: (self.timestamps, self.sack, self.scaling),
+            syn_data: self.syn_data_taken,
             peer_window: self.peer_window,
             pacing_rate: self.control.pacing_rate(),
         }

@@ -74,6 +74,7 @@ impl Connection {
             return;
         }
         let ack = self.offset(segment.ack).cast_unsigned();
+        self.syn_data_taken = ack > 1;
         self.take_back_syn_data(ack);
         self.state = State::Established;
         self.ecn.take_syn_ack(flags);
@@ -163,7 +164,8 @@ impl Connection {
         if segment.flags.has(Flags::RST) {
             // RFC 5961 3: only the exact number resets; others in the window are challenged.
             if start == self.receiver.next.cast_signed() {
-                let refused = self.state == State::SynReceived;
+                // Who opened fast has been told that the connection is there.
+                let refused = self.state == State::SynReceived && !self.opened_fast();
                 self.finish(if refused { Reason::Refused } else { Reason::Reset }, now);
             } else {
                 self.challenge(now);
@@ -365,7 +367,8 @@ impl Connection {
                 self.acks.now = true;
                 if taken.out_of_order {
                     self.check_mark(now);
-                    self.receiver.grow(len);
+                    self.measure_peer_mss(len, pushed);
+                    self.grow_window(len);
                 } else {
                     self.enter_quick_acks();
                 }

@@ -23,6 +23,7 @@ mod predicted;
 mod receive;
 mod recovery;
 mod scoreboard;
+mod send_buffer;
 mod signals;
 #[cfg(test)]
 mod tests;

@@ -118,7 +118,7 @@ impl Connection {
         self.note_timestamps(segment);
         self.timers.timeouts = 0;
         self.una = ack;
-        self.update_window(segment, ack);
+        self.update_window_ahead(segment, ack);
         self.timers.window_probes = 0;
         self.drop_acknowledged();
         let (rtt, latest) = (now.since(plain.first_sent), now.since(plain.last_sent));

@@ -48,6 +48,17 @@ pub(super) fn arrival_of(transit: &Transit, now: Time) -> Arrival {
     }
 }
 
+/// Memory that a received segment of `len` bytes takes (Linux `truesize`): its packet with 64 bytes of headroom and 320 of frame list in
+/// a piece of a power of two, whole pages for what does not fit into the first, and 256 bytes that describe it.
+fn truesize(len: u64) -> u64 {
+    const PAGE: u64 = 4096;
+    let head = len + 52 + 64 + 320;
+    if head <= PAGE {
+        return head.next_power_of_two().max(512) + 256;
+    }
+    PAGE + (head - PAGE).next_multiple_of(PAGE) + 256
+}
+
 /// The receiving half of a connection. Offsets count from the peer's initial sequence number: its SYN is 0, data begins at 1.
 #[derive(Debug)]
 pub(super) struct Receiver {
@@ -80,6 +91,9 @@ pub(super) struct Receiver {
     /// Window that the buffer allows at present, and at most.
     clamp: u64,
     limit: u64,
+    /// Memory that the buffer may take before autotuning. Until a segment has shown its share, half of it is taken to hold data (Linux
+    /// `scaling_ratio`).
+    memory: u64,
     /// Window that slow growth has reached (Linux `rcv_ssthresh`).
     threshold: u64,
     /// The window field offered last, and what it was chosen by: next offset, bytes held, `threshold`. A sender of data offers the
@@ -96,9 +110,9 @@ impl Receiver {
     /// Before the peer's SYN. `first` is the first window, `buffer` what the buffer allows before autotuning and `limit` at most.
     pub(super) fn new(mss: u32, first: u32, buffer: u64, limit: u64, scale: u8) -> Self {
         let mss = u64::from(mss);
-        let first = u64::from(first).min(limit);
         // Whole segments, if there is room for one (Linux `tcp_select_initial_window`).
-        let first = if first > mss { first / mss * mss } else { first };
+        let space = buffer.min(limit);
+        let first = u64::from(first).min(if space > mss { space / mss * mss } else { space });
         Self {
             irs: Seq(0),
             next: 0,
@@ -116,6 +130,7 @@ impl Receiver {
             scale,
             clamp: buffer.min(limit),
             limit,
+            memory: 2 * buffer.min(limit),
             threshold: first,
             offered: (u64::MAX, 0, 0, 0),
             advertised_mss: mss,
@@ -443,12 +458,20 @@ impl Receiver {
 
     #[inline(never)]
     fn end_round(&mut self, now: Time) {
+        if self.round_start == Time::ZERO {
+            // The first round begins when data is first read, and counts it.
+            self.round_start = now;
+            return;
+        }
         let copied = self.read - self.round_read;
         if copied > self.per_round {
-            // Twice what a round trip brought, and as much again for as fast as it grew.
-            let base = 2 * copied + 16 * self.advertised_mss;
+            // Twice what a round trip brought, as much again for as fast as it grew, and what waits above a hole (Linux
+            // `tcp_rcvbuf_grow`).
+            let base = 2 * copied;
             let growth = u128::from(base) * u128::from(copied - self.per_round) / u128::from(self.per_round);
-            let window = base.saturating_add(2 * u64::try_from(growth).unwrap_or(u64::MAX / 4)).min(self.limit);
+            let held = self.held.last().map_or(0, |last| last.end - self.next);
+            let window = base.saturating_add(2 * u64::try_from(growth).unwrap_or(u64::MAX / 4)).saturating_add(held);
+            let window = window.min(self.limit);
             self.clamp = self.clamp.max(window);
             self.offered.0 = u64::MAX;
             self.per_round = copied;
@@ -457,16 +480,28 @@ impl Receiver {
         self.round_start = now;
     }
 
-    /// A data segment of `len` bytes has come: the offered window may grow (Linux `tcp_grow_window`).
+    /// Segments of `len` bytes come: that is how much data the buffer's memory holds (Linux `tcp_measure_rcv_mss`).
+    #[inline(never)]
+    pub(super) fn measure(&mut self, len: u64) {
+        let share = len * 256 / truesize(len);
+        let window = (self.memory * share / 256).min(self.limit);
+        if self.clamp < window {
+            self.clamp = window;
+            self.offered.0 = u64::MAX;
+        }
+    }
+
+    /// A data segment of `len` bytes has come: the offered window may grow, and does if it is true (Linux `tcp_grow_window`).
     #[inline]
-    pub(super) fn grow(&mut self, len: u64) {
+    pub(super) fn grow(&mut self, len: u64) -> bool {
         if len < 128 {
-            return;
+            return false;
         }
         let room = self.clamp.saturating_sub(self.ready_bytes).saturating_sub(self.threshold);
         if room > 0 {
-            self.threshold += room.min(2 * self.advertised_mss);
+            self.threshold += room.min(2 * self.advertised_mss.max(len));
         }
+        room > 0
     }
 
     /// The window that could be offered now (Linux `__tcp_select_window`; RFC 9293 3.8.6.2.2 silly-window avoidance).

@@ -200,8 +200,9 @@ impl Connection {
 
     /// Sets a tail loss probe if one is in order (RFC 8985 7.2; Linux `tcp_schedule_loss_probe`).
     pub(super) fn schedule_probe(&mut self, progress: bool, now: Time) -> bool {
-        let calm = matches!(self.phase, Phase::Open | Phase::Reducing);
-        if !self.probes_tail || !self.sack || !calm || self.board.is_empty() || self.state <= State::SynReceived {
+        let in_order =
+            || self.sack && matches!(self.phase, Phase::Open | Phase::Reducing) && self.state > State::SynReceived;
+        if !self.probes_tail || self.board.is_empty() || !(self.calm || in_order()) {
             return false;
         }
         let srtt = self.rtt.srtt();

@@ -20,6 +20,9 @@ pub struct Packet {
     pub frames: Vec<Frame>,
 }
 
+/// Bytes of number and frames in any packet, at least.
+const SAMPLED: u64 = 4;
+
 impl Packet {
     /// Length in bytes, tag included.
     #[must_use]
@@ -38,11 +41,16 @@ impl Packet {
         self.frames.iter().enumerate().map(|(index, frame)| frame.len(index + 1 == count)).sum()
     }
 
+    /// Bytes of number and frames: with the tag, what header protection samples (RFC 9001 5.4.2).
+    fn sampled(&self) -> u64 {
+        u64::from(self.number.len) + self.frames_len()
+    }
+
     /// Appends the packet in its plaintext form to a datagram. A packet with less than four bytes of number and frames is
     /// filled up: header protection samples what lies behind them (RFC 9001 5.4.2).
     pub fn put(&self, datagram: &mut Payload) {
         let body = self.frames_len();
-        debug_assert!(body + u64::from(self.number.len) >= 4, "header protection has nothing to sample");
+        debug_assert!(self.sampled() >= SAMPLED, "header protection has nothing to sample");
         let mut writer = Writer { payload: std::mem::take(datagram), bytes: Vec::with_capacity(64) };
         self.header.put(&mut writer.bytes, self.number.len);
         if let Header::Long { .. } = self.header {
@@ -183,7 +191,9 @@ fn take_protected(header: Header, first: u8, mut body: Reader<'_>) -> Result<Ite
     if frames.is_empty() {
         return Err(DecodeError::Invalid);
     }
-    Ok(Item::Packet(Packet { header, number, frames }))
+    let packet = Packet { header, number, frames };
+    // RFC 9001 5.4.2: what has nothing to sample for header protection is discarded.
+    if packet.sampled() < SAMPLED { Err(DecodeError::Short) } else { Ok(Item::Packet(packet)) }
 }
 
 impl Item {

@@ -160,6 +160,17 @@ fn any_bytes(bytes: &[u8], id_len: u8) {
     let _ = (peek_dst(&datagram, id_len), is_short(&datagram), reset_token_of(&datagram));
 }
 
+#[test]
+fn a_packet_with_nothing_to_sample_is_too_short() {
+    // A short header, a number of one byte, PING once to three times, the tag.
+    let read = |pings: usize| {
+        let bytes = [&[0x40, 7][..], &vec![1; pings], &[0; TAG_LEN as usize]].concat();
+        decode(&Payload::real(bytes), 0)
+    };
+    assert_eq!((read(2).0.len(), read(2).1), (0, Err(DecodeError::Short)));
+    assert_eq!((read(3).0.len(), read(3).1), (1, Ok(())));
+}
+
 fn item_len(item: &Item) -> u64 {
     match item {
         Item::Packet(packet) => packet.len(),

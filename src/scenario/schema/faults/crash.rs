@@ -27,7 +27,7 @@ fn read(context: &Context<'_, '_>, problems: &mut Problems) -> Option<Struck> {
         problems,
     )?;
     let users = context.plan.traffic.iter().find(|traffic| {
-        let mut makers = traffic.pairs().into_iter();
+        let mut makers = traffic.pairs();
         makers.any(|(from, _)| nodes.contains(&from))
     });
     let comes_back = ["for", "until", "every", "mtbf"].iter().any(|field| context.fields.get(field).is_some());

@@ -169,11 +169,11 @@ fn servers(plan: &Plan, problems: &mut Problems) {
     let together: Vec<(&Traffic, &Http)> = together.filter(|(traffic, _)| traffic.start == Time::ZERO).collect();
     for (traffic, http) in together {
         let Some(gap) = gap(&http.arrivals) else { continue };
-        for ask in &http.asks {
-            for &target in &ask.targets {
+        for asks in http.choices() {
+            for &target in &asks[0].targets {
                 let NodeKind::Server(server) = &plan.nodes[target as usize].kind else { continue };
                 let Some((worker, core)) = answer(server, http).1 else { continue };
-                let often = gap.as_secs_f64() * ask.targets.len() as f64;
+                let often = gap.as_secs_f64() * asks[0].targets.len() as f64 / asks.len() as f64;
                 let sum = offered.entry(target).or_insert((0.0, 0.0, traffic));
                 sum.0 += worker / often;
                 sum.1 += core / often;

@@ -242,7 +242,7 @@ fn returns(call: u32, plan: &Plan, way: &mut Vec<u32>, clear: &mut BTreeSet<u32>
     way.push(call);
     let TrafficKind::Http(http) = &plan.traffic[call as usize].kind else { return false };
     let path = http.path.split('?').next().unwrap_or_default().as_bytes();
-    for &target in http.asks.iter().flat_map(|ask| &ask.targets) {
+    for &target in http.choices().flat_map(|asks| &asks[0].targets) {
         let NodeKind::Server(config) = &plan.nodes[target as usize].kind else { continue };
         let planned = config.answer(server::parsed(http.method), path);
         for next in planned.calls.iter().flat_map(|Stage(calls)| calls) {

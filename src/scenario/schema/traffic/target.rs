@@ -9,6 +9,7 @@ use crate::scenario::schema::form::similar;
 use crate::scenario::schema::{Problems, inner, registry, value};
 use crate::scenario::suggest::choices;
 use crate::service::client::Tls;
+use std::collections::BTreeSet;
 
 /// What a URL says.
 pub(super) struct Target {
@@ -122,13 +123,8 @@ pub(super) fn read(
 
 /// The machines that nodes may turn out to be, each once.
 fn machines(named: &[u32], plan: &Plan) -> Vec<u32> {
-    let mut nodes = Vec::new();
-    for node in named.iter().flat_map(|node| plan.machines(node)) {
-        if !nodes.contains(node) {
-            nodes.push(*node);
-        }
-    }
-    nodes
+    let mut seen = BTreeSet::new();
+    named.iter().flat_map(|node| plan.machines(node)).copied().filter(|&node| seen.insert(node)).collect()
 }
 
 /// Warns of a path that looks like the number of a member: `http://shop/2` asks all members of `shop` for `/2`.

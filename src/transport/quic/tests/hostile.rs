@@ -4,8 +4,9 @@ use super::super::{Config, Event, Reason};
 use super::channel::{Channel, MS, Vices};
 use crate::base::{Rng, Span};
 use crate::transport::congestion::TABLE;
+use crate::transport::tcp::EcnMode;
 use crate::wire::quic::{Dir, Side, StreamId};
-use crate::wire::{Chunk, Payload};
+use crate::wire::{Chunk, Ecn, Payload};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -23,6 +24,10 @@ struct Case {
     window: u64,
     controller: usize,
     resumed: bool,
+    ecn: EcnMode,
+    /// Share of packets that are marked, and how many pass before the path wipes ECN bits out.
+    marked: f64,
+    wiped_after: u32,
 }
 
 prop_compose! {
@@ -38,8 +43,14 @@ prop_compose! {
         window in 3_000..60_000u64,
         controller in 0..TABLE.len(),
         resumed in any::<bool>(),
+        ecn in prop_oneof![Just(EcnMode::Passive), Just(EcnMode::On)],
+        marked in 0.0..0.3,
+        wiped_after in prop_oneof![2 => Just(u32::MAX), 1 => 0..100u32],
     ) -> Case {
-        Case { seed, loss, doubling, reordering, corruption, dead, streams, bytes, window, controller, resumed }
+        Case {
+            seed, loss, doubling, reordering, corruption, dead, streams, bytes, window, controller, resumed, ecn, marked,
+            wiped_after,
+        }
     }
 }
 
@@ -66,6 +77,7 @@ fn play(case: &Case) -> (Channel, BTreeMap<(usize, StreamId), Vec<u8>>) {
         stream_window: case.window,
         connection_window: case.window * 2,
         idle_timeout: Span::from_secs(60),
+        ecn: case.ecn,
         ..Config::default()
     };
     let ticket = case.resumed.then(|| {
@@ -74,6 +86,16 @@ fn play(case: &Case) -> (Channel, BTreeMap<(usize, StreamId), Vec<u8>>) {
         first.ticket().expect("the server gives one")
     });
     let mut channel = Channel::new(config, MS(20), ticket, case.seed);
+    let (mut rng, mut passed, marked, wiped_after) =
+        (Rng::stream(case.seed, "test/quic/marks"), 0, case.marked, case.wiped_after);
+    channel.remark = Box::new(move |seen| {
+        passed += 1;
+        match seen.ecn {
+            Ecn::Ect0 if passed > wiped_after => Ecn::NotCapable,
+            Ecn::Ect0 if rng.chance(marked) => Ecn::CongestionExperienced,
+            other => other,
+        }
+    });
     channel.vices =
         Vices { loss: case.loss, doubling: case.doubling, reordering: case.reordering, corruption: case.corruption };
     let dead = (channel.start + MS(case.dead.0), channel.start + MS(case.dead.0 + case.dead.1));

@@ -114,7 +114,12 @@ impl Pair {
 }
 
 fn config(ecn: EcnMode, congestion: &str) -> Config {
-    Config { ecn, congestion: Algorithm::by_name(congestion).unwrap(), ..Config::default() }
+    Config {
+        ecn,
+        congestion: Algorithm::by_name(congestion).unwrap(),
+        first_send_buffer: 16 << 20,
+        ..Config::default()
+    }
 }
 
 fn pass(_: usize, _: &Segment) -> Judgement {

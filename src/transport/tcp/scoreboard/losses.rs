@@ -74,6 +74,7 @@ impl Scoreboard {
     }
 
     /// RFC 8985 6.2 step 4, adapting the window to D-SACKs (Linux `tcp_rack_update_reo_wnd`).
+    #[inline]
     pub(in crate::transport::tcp) fn adapt_reordering_window(&mut self, prior_delivered: u64) {
         if prior_delivered == 0 {
             return;
@@ -105,12 +106,12 @@ impl Scoreboard {
         // Never-retransmitted segments were sent in the order of their offsets.
         if let Some(mut index) = self.index_of(self.judged) {
             let mut contiguous = true;
-            while let Some(sent) = self.ring.get(index) {
-                if !sent.marks.any(Marks::SACKED | Marks::LOST | Marks::EVER) {
-                    if (sent.sent, sent.end) >= newest {
+            while let Some(&Sent { sent, end, marks, .. }) = self.ring.get(index) {
+                if !marks.any(Marks::SACKED | Marks::LOST | Marks::EVER) {
+                    if (sent, end) >= newest {
                         break;
                     }
-                    let due = sent.sent + patience;
+                    let due = sent + patience;
                     if due <= now {
                         self.mark_lost(index, news);
                     } else {
@@ -119,7 +120,7 @@ impl Scoreboard {
                     }
                 }
                 if contiguous {
-                    self.judged = self.ring[index].end;
+                    self.judged = end;
                 }
                 index += 1;
             }
@@ -169,7 +170,7 @@ impl Scoreboard {
     pub(in crate::transport::tcp) fn mark_all_lost(&mut self, (sack, rack): (bool, bool), now: Time, news: &mut News) {
         let reneged = self.head().is_some_and(|head| head.marks.any(Marks::SACKED));
         if reneged {
-            for sent in &mut self.ring {
+            for sent in self.ring.iter_mut() {
                 sent.marks.clear(Marks::SACKED);
             }
             self.sacked_out = 0;
@@ -212,7 +213,7 @@ impl Scoreboard {
 
     /// Takes all marks of loss back (an undo).
     pub(in crate::transport::tcp) fn unmark_lost(&mut self) {
-        for sent in &mut self.ring {
+        for sent in self.ring.iter_mut() {
             sent.marks.clear(Marks::LOST);
         }
         self.lost_out = 0;

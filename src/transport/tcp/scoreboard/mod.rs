@@ -3,18 +3,20 @@
 //! Offsets count bytes since the initial sequence number without wrapping: SYN is offset 0, data begins at 1.
 
 mod losses;
+mod ring;
 mod words;
 
 pub(super) use losses::{RACK_PERSIST, Rack};
 pub(super) use words::{Marks, News, Plain, Rating, Sent};
 
 use crate::base::{Span, Time};
+use ring::Ring;
 use std::collections::VecDeque;
 
 /// The segments in flight.
 #[derive(Debug)]
 pub(super) struct Scoreboard {
-    ring: VecDeque<Sent>,
+    ring: Ring<Sent>,
     pub(super) sacked_out: u32,
     pub(super) lost_out: u32,
     pub(super) retrans_out: u32,
@@ -49,7 +51,7 @@ pub(super) struct Scoreboard {
 impl Scoreboard {
     pub(super) fn new() -> Self {
         Self {
-            ring: VecDeque::new(),
+            ring: Ring::new(),
             sacked_out: 0,
             lost_out: 0,
             retrans_out: 0,
@@ -382,7 +384,7 @@ impl Scoreboard {
             } else {
                 news.data_acked = true;
             }
-            self.ring.pop_front();
+            self.ring.drop_front(1);
         }
         // Part of a segment: what is left is a shorter segment.
         if let Some(head) = self.ring.front_mut()
@@ -411,25 +413,21 @@ impl Scoreboard {
     #[expect(clippy::inline_always, reason = "one step of the way of nearly every segment")]
     #[inline(always)]
     pub(super) fn acknowledge_plain(&mut self, ack: u64, now: Time) -> Option<Plain> {
-        let first_sent = self.ring.front()?.sent;
-        let mut count = 0;
-        while let Some(sent) = self.ring.get(count) {
-            if sent.end > ack {
-                // Part of a segment.
-                if sent.start < ack {
-                    return None;
-                }
-                break;
-            }
-            if sent.marks.any(!Marks::APP_LIMITED) {
+        let mut last = *self.ring.front()?;
+        let first_sent = last.sent;
+        let mut count = 1;
+        loop {
+            // More of what is known to be a segment, or less of one.
+            if last.end > ack || last.marks.any(!Marks::APP_LIMITED) {
                 return None;
             }
+            if last.end == ack {
+                break;
+            }
+            last = *self.ring.get(count)?;
             count += 1;
         }
-        let last = *self.ring.get(count.checked_sub(1)?)?;
-        for _ in 0..count {
-            self.ring.pop_front();
-        }
+        self.ring.drop_front(count);
         self.phase_start = last.sent;
         self.rack.advanced = true;
         self.rack.rtt = now.since(last.sent);
