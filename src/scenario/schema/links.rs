@@ -146,11 +146,16 @@ fn declaration<'a>(item: &'a Value, nodes: &Nodes<'_>, plan: &Plan, problems: &m
     let pairs = between.and_then(|value| pairs(value, mesh, nodes, plan, problems));
     let both = direction(&fields, problems);
     let mut directions = [both.clone(), both];
+    let mut said: Vec<&str> = DIRECTION.fields.to_vec();
     for (name, direction_of) in ["a_to_b", "b_to_a"].into_iter().zip(&mut directions) {
         let Some(value) = fields.get(name) else { continue };
         let Some(own) = Fields::open(&DIRECTION, value, problems) else { continue };
+        said.retain(|field| own.get(field).is_some());
         let own = direction(&own, problems);
         *direction_of = own.or(direction_of);
+    }
+    if fields.get("a_to_b").is_some() && fields.get("b_to_a").is_some() {
+        said.iter().for_each(|name| fields.no_effect(name, "each direction has its own", problems));
     }
     let one = fields.at_most_one(&["delay", "distance"], "each decides how long light is on its way", problems);
     let distance = fields.get("distance").and_then(|value| value::distance(value, "`distance`", problems));

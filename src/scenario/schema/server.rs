@@ -354,6 +354,12 @@ fn warm_up(value: &Value, problems: &mut Problems) -> Option<WarmUp> {
         );
         return None;
     }
+    if share.get() >= 1.0 {
+        problems.add(
+            Diagnostic::warning(Code::NoEffect, from.span, "`warm_up` has no effect: it starts at full speed")
+                .help("give `from` less than 100 %, or leave `warm_up` out"),
+        );
+    }
     Some(WarmUp { over: over?, from: share.get() })
 }
 
@@ -420,6 +426,10 @@ fn routes(value: &Value, problems: &mut Problems) -> Vec<Route> {
         let flag = |name: &str, problems: &mut Problems| {
             fields.get(name).and_then(|value| value::flag(value, &format!("`{name}`"), problems)).unwrap_or(false)
         };
+        // RFC 9110 6.4.1.
+        if matches!(route.status, 204 | 304) {
+            fields.no_effect("response", &format!("answers with the status {} have no body", route.status), problems);
+        }
         route.charges = flag("charges", problems);
         route.versions = flag("versions", problems);
         route.cache_control = fields.get("cache_control").and_then(|value| caching::cache_control(value, problems));

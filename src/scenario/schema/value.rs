@@ -236,9 +236,31 @@ pub(super) fn bare(value: &Value, problems: &mut Problems) -> Option<()> {
     None
 }
 
-/// Warns of a `*` that does not stand at the end of a path.
+/// Warns of what no path of a request has, as routes see it: a `*` that does not stand at the end, a query, a space.
 pub(super) fn pattern(value: &Value, path: &str, problems: &mut Problems) {
     let beginning = path.split('*').next().unwrap_or_default();
+    if let Some((path, query)) = path.split_once(['?', '#']) {
+        problems.add(
+            Diagnostic::warning(
+                Code::NoEffect,
+                inner(value),
+                "no request comes to this route: it looks at paths without their queries",
+            )
+            .help(format!("leave `{query}` out: `{path}`")),
+        );
+        return;
+    }
+    if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
+        problems.add(
+            Diagnostic::warning(
+                Code::NoEffect,
+                inner(value),
+                "no request comes to this route: no URL holds such a path",
+            )
+            .help("write spaces as `%20` and letters outside ASCII percent-encoded"),
+        );
+        return;
+    }
     if path.strip_suffix('*').unwrap_or(path).contains('*') {
         problems.add(
             Diagnostic::warning(Code::NoEffect, inner(value), "this `*` stands for itself: it is not at the end")

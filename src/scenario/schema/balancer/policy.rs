@@ -117,7 +117,7 @@ fn key(fields: &Fields<'_>, layer: Layer, problems: &mut Problems) -> Option<Has
     let Some(value) = fields.get("key") else { return Some(HashKey::Address) };
     let kind = value::choice(value, "`key`", &["Address", "Connection", "Path", "Header", "Cookie"], problems)?;
     let named = |problems: &mut Problems| match dist::only(value) {
-        Some(item) => value::text(item, "a name", problems).map(str::to_owned),
+        Some(item) => value::token(item, "the name of a header field or a cookie", problems),
         None => value::wrong(value, &format!("write `{kind}(\"name\")`"), problems),
     };
     if !matches!(kind, "Header" | "Cookie") {

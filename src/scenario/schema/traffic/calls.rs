@@ -90,6 +90,13 @@ fn stages<'a>(value: &'a Value, problems: &mut Problems) -> Vec<(usize, &'a Valu
     };
     let each = |(stage, item): (usize, &'a Value)| -> Vec<(usize, &'a Value)> {
         match parallel(item) {
+            Some([]) => {
+                problems.add(
+                    Diagnostic::error(Code::Empty, item.span, "nothing is called at the same time here")
+                        .help("leave this `Parallel` out"),
+                );
+                Vec::new()
+            }
             Some(items) => items.iter().map(|item| (stage, item)).collect(),
             None => vec![(stage, item)],
         }
@@ -97,6 +104,7 @@ fn stages<'a>(value: &'a Value, problems: &mut Problems) -> Vec<(usize, &'a Valu
     items.iter().enumerate().flat_map(each).collect()
 }
 
+/// The items of `Parallel([..])`.
 fn parallel(value: &Value) -> Option<&[Value]> {
     match &value.kind {
         Kind::Tuple { items, .. } if value.variant() == Some("Parallel") => match items.as_slice() {

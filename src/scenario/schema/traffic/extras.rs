@@ -16,12 +16,24 @@ pub(super) fn check(reading: &Reading<'_, '_>, targets: &[u32], (method, path): 
             NodeKind::Server(_) | NodeKind::Balancer(_) | NodeKind::Anycast(_) | NodeKind::Edge(_)
         )
     };
+    let on = |name: &str| matches!(fields.get(name).map(|value| &value.kind), Some(Kind::Bool(true)));
+    let given = |name: &str| on(name) || name == "pays" && fields.get(name).is_some();
+    let mut ignored = |names: &[&str], why: &str| {
+        names.iter().filter(|name| given(name)).for_each(|name| fields.no_effect(name, why, problems));
+    };
+    if method == server::PURGE {
+        ignored(&["deadline", "idempotency_key", "pays", "conditional"], "a purge asks no server");
+        return;
+    }
+    if targets.iter().all(|&node| matches!(plan.nodes[node as usize].kind, NodeKind::Store(_))) {
+        ignored(&["deadline", "idempotency_key"], "a store looks at neither deadlines nor keys of requests");
+        return;
+    }
     let servers: Vec<_> = plan.servers_reached(targets).into_iter().map(|(_, config)| config).collect();
     // What others do with it is theirs to say.
     if servers.is_empty() || targets.iter().any(others) {
         return;
     }
-    let on = |name: &str| matches!(fields.get(name).map(|value| &value.kind), Some(Kind::Bool(true)));
     if on("deadline") && !servers.iter().any(|config| config.deadlines) {
         let why = "nobody who is asked looks at it; give the server `deadlines: true`";
         fields.no_effect("deadline", why, problems);

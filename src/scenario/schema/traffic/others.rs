@@ -109,6 +109,14 @@ pub(super) fn bulk(reading: &Reading<'_, '_>, problems: &mut Problems) -> Option
     if all == 1 {
         fields.no_effect("stagger", "there is one flow", problems);
     }
+    let last = stagger.map(|stagger| reading.start.saturating_add(stagger.saturating_mul(all - 1)));
+    if let (Some(value), true) = (fields.get("stagger"), last >= Some(Time::ZERO + reading.plan.run_for)) {
+        let message = format!("the last of {all} flows never starts: the run ends after {}", reading.plan.run_for);
+        problems.add(
+            Diagnostic::warning(Code::NeverStarts, value.span, message)
+                .help("give a shorter `stagger`, or the scenario a longer `run_for`"),
+        );
+    }
     Some(Bulk {
         pairs,
         port: reading.port,
@@ -135,6 +143,9 @@ pub(super) fn messages(reading: &Reading<'_, '_>, problems: &mut Problems) -> Op
     let mut limit = reading.limit(problems);
     if let Some(value) = fields.get("for") {
         limit.until = value::positive_span(value, "`for`", problems).map(|span| reading.start.saturating_add(span));
+        if limit.until > Some(Time::ZERO + reading.plan.run_for) {
+            fields.no_effect("for", &format!("the run ends after {} anyway", reading.plan.run_for), problems);
+        }
     }
     let congestion = congestion_of(fields, problems);
     if over == Some("Udp") {
@@ -182,6 +193,9 @@ pub(super) fn objects(reading: &Reading<'_, '_>, problems: &mut Problems) -> Opt
     let mut limit = reading.limit(problems);
     if let Some(value) = fields.get("for") {
         limit.until = value::positive_span(value, "`for`", problems).map(|span| reading.start.saturating_add(span));
+        if limit.until > Some(Time::ZERO + reading.plan.run_for) {
+            fields.no_effect("for", &format!("the run ends after {} anyway", reading.plan.run_for), problems);
+        }
     }
     let every = if let Some(value) = fields.get("every") {
         if limit.count == Some(1) {

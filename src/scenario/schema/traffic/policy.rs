@@ -43,12 +43,25 @@ pub(super) fn read(fields: &Fields<'_>, timeout: Option<Duration>, problems: &mu
         let why = format!("a request is given up after {all} anyway (`timeout`)");
         fields.no_effect("try_timeout", &why, problems);
     }
+    if let (Some(retry), Some(all)) = (&policy.retry, timeout)
+        && retry.backoff.jitter == Jitter::None
+        && first_wait(&retry.backoff) >= all
+    {
+        let why = format!("a request is given up after {all}, before the first wait is over (`backoff`)");
+        fields.no_effect("retry", &why, problems);
+    }
     if let (Some(Hedge { after: After::Time(after), .. }), Some(limit)) = (policy.hedge, policy.try_timeout.or(timeout))
         && after >= limit
     {
         fields.no_effect("hedge", &format!("a try has failed after {limit}, before another one would begin"), problems);
     }
     Some(policy)
+}
+
+const fn first_wait(backoff: &Backoff) -> Duration {
+    match backoff.growth {
+        Growth::Fixed(first) | Growth::Linear { first, .. } | Growth::Exponential { first, .. } => first,
+    }
 }
 
 fn small(value: &Value, what: &str, low: u64, high: u64, problems: &mut Problems) -> Option<u32> {

@@ -67,7 +67,9 @@ fn nowhere(owner: &Owner, target: &str, plan: &Plan, problems: &mut Problems) {
     };
     let known = plan.zones.iter().flat_map(|zone| &zone.records).map(|record| &*record.name);
     let known = known.filter(|&name| name != owner.name && matches!(plan.follow(name).end, End::At(_)));
-    let help = if plan.nodes.iter().any(|node| node.name == target) {
+    let help = if target.parse::<Ipv4Addr>().is_ok() {
+        "an alias leads to a name, not to an address; write the node: `A: [\"node\"]`".to_owned()
+    } else if plan.nodes.iter().any(|node| node.name == target) {
         format!("an alias leads to a name; for the address of a node write `A: [\"{target}\"]`")
     } else if let Some(near) = similar(target, known) {
         format!("did you mean `{near}`?")
