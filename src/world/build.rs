@@ -3,6 +3,7 @@
 use super::blueprint::{Blueprint, Layout};
 use super::node::{Node, Stack};
 use super::pool::Pool;
+use super::roam::Roamer;
 use super::ways::Ways;
 use super::{Direction, Tally, World};
 use crate::base::{Arena, Digest, Id, Span, Time};
@@ -51,6 +52,13 @@ impl World {
                 Direction { link, origin: source << 32, from, to, ways: Ways::NONE }
             })
             .collect();
+        let roamers = (0u32..).zip(&nodes).filter(|(_, node)| !node.router.uplinks().is_empty());
+        let roamers = roamers
+            .map(|(number, node)| {
+                let delay = blueprint.carrier_delay(crate::topo::NodeId::first(number));
+                Roamer::new(number, node.router.uplinks().into(), delay)
+            })
+            .collect();
         let mut waits: Vec<Span> = directions.iter().map(|direction| direction.link.usual_wait()).collect();
         waits.sort_unstable();
         let median = waits.get(waits.len() / 2).copied().unwrap_or_default();
@@ -78,6 +86,7 @@ impl World {
             answered: true,
             programs: vec![Vec::new(); nodes_count],
             faults: super::fault::Faults::default(),
+            roamers,
         }
     }
 
