@@ -60,7 +60,8 @@ impl<'a> File<'a> {
     }
 
     fn error(&self, error: &Diagnostic) -> Error {
-        let section = self.sections.iter().find(|(_, value)| holds(value.span, error.span)).map(|(section, _)| *section);
+        let section =
+            self.sections.iter().find(|(_, value)| holds(value.span, error.span)).map(|(section, _)| *section);
         let wanting = matches!(error.code, Code::UnknownPool | Code::Empty);
         let may_follow = match error.code {
             Code::WrongRole | Code::UnknownMember | Code::Contradiction => !error.others.is_empty(),
@@ -108,7 +109,9 @@ impl<'a> File<'a> {
             }
             code => {
                 let decide = if code == Code::UnknownPlace { &["nodes"] } else { deciding(code) };
-                decide.iter().any(|section| unread(section) || self.section(section).is_some_and(|value| wrong(value.span)))
+                decide
+                    .iter()
+                    .any(|section| unread(section) || self.section(section).is_some_and(|value| wrong(value.span)))
             }
         }
     }

@@ -219,12 +219,7 @@ pub(super) fn choice(
 }
 
 /// The choice among names that have nothing in brackets.
-pub(super) fn word(
-    value: &Value,
-    what: &str,
-    known: &[&'static str],
-    problems: &mut Problems,
-) -> Option<&'static str> {
+pub(super) fn word(value: &Value, what: &str, known: &[&'static str], problems: &mut Problems) -> Option<&'static str> {
     let name = choice(value, what, known, problems)?;
     bare(value, problems)?;
     Some(name)
