@@ -151,11 +151,10 @@ fn rank(section: &str) -> usize {
 /// The sections that decide whether such an error is one.
 fn deciding(code: Code) -> &'static [&'static str] {
     match code {
-        Code::UnknownLink => &["nodes", "links"],
         Code::UnknownFault => &["faults"],
         Code::UnknownHost => &["zones"],
-        // As errors: what a fault would strike.
-        Code::Unreachable | Code::NoEffect => &["nodes", "links"],
+        // Links have names of the nodes that they join.
+        Code::UnknownLink | Code::Unreachable | Code::NoEffect => &["nodes", "links"],
         _ => &[],
     }
 }

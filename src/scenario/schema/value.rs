@@ -281,7 +281,7 @@ pub(super) fn pattern(value: &Value, path: &str, problems: &mut Problems) {
 pub(super) fn named<T: Copy>(
     value: &Value,
     what: &str,
-    table: impl Iterator<Item = (&'static str, T)> + Clone,
+    mut table: impl Iterator<Item = (&'static str, T)> + Clone,
     problems: &mut Problems,
 ) -> Option<T> {
     let name = text(value, what, problems)?;
@@ -296,5 +296,5 @@ pub(super) fn named<T: Copy>(
         Some(other) => diagnostic.label(format!("did you mean `{other}`?")),
         None => diagnostic,
     });
-    table.clone().find(|(known, _)| Some(*known) == meant).map(|(_, found)| found)
+    table.find(|(known, _)| Some(*known) == meant).map(|(_, found)| found)
 }
