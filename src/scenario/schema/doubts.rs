@@ -36,6 +36,8 @@ struct Error {
     may_follow: bool,
     /// Whether it is about what is wanting in an entry.
     wanting: bool,
+    /// Whether it leaves open what stands there: what is only out of reach, or does nothing, is known all the same.
+    obscures: bool,
 }
 
 /// The sections of a scenario and their entries.
@@ -68,7 +70,8 @@ impl<'a> File<'a> {
             Code::UnknownPlace => section != Some(rank("nodes")),
             code => wanting || !deciding(code).is_empty(),
         };
-        Error { span: error.span, section, may_follow, wanting }
+        let obscures = !matches!(error.code, Code::Unreachable | Code::NoEffect);
+        Error { span: error.span, section, may_follow, wanting, obscures }
     }
 
     /// Whether an error is there only because of another one.
@@ -94,7 +97,8 @@ impl<'a> File<'a> {
         }
         let causes: Vec<&Error> = errors
             .iter()
-            .filter(|other| other.span != own.span && (!other.may_follow || other.section < own.section))
+            .filter(|other| other.span != own.span && other.obscures)
+            .filter(|other| !other.may_follow || other.section < own.section)
             .collect();
         let wrong = |within: Span| causes.iter().any(|error| holds(within, error.span));
         match told.code {
