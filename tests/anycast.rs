@@ -267,7 +267,9 @@ fn a_machine_without_a_link_is_withdrawn_whatever_it_says() {
 /// The links of a machine are up with its power, but the address comes back when it has found itself well: the fault is not repaired before.
 #[test]
 fn a_fault_is_repaired_when_the_address_is_back() {
-    for fault in [r#"Crash(node: "near", at: "10s", for: "10s")"#, r#"Slow(node: "near", factor: 1_000, at: "10s", for: "10s")"#] {
+    for fault in
+        [r#"Crash(node: "near", at: "10s", for: "10s")"#, r#"Slow(node: "near", factor: 1_000, at: "10s", for: "10s")"#]
+    {
         let outcome = two(
             SERVERS,
             r#", health: Http(path: "/", every: "1s", timeout: "300ms", fall: 3, rise: 2)"#,

@@ -179,7 +179,16 @@ impl World {
         };
         news.into_iter().for_each(|told| self.trace.record(Record::Announcement(told)));
         let announced = convergence.announced.clone();
-        convergence.batches.push(Batch { number, fault, onset, around, up, announced, routers: Vec::new(), missing: 0 });
+        convergence.batches.push(Batch {
+            number,
+            fault,
+            onset,
+            around,
+            up,
+            announced,
+            routers: Vec::new(),
+            missing: 0,
+        });
         self.schedule_fault(self.now.saturating_add(delay), Event::Routes(number));
     }
 

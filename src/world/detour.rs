@@ -4,7 +4,12 @@ use crate::topo::{Egress, Graph, LinkId, NodeId, Role};
 
 /// Whether a way is left around one of the `lost` links or, where a machine at an end of it is down, around that machine: `up` says which
 /// directions work, `down` which machines do not. Only routers lead on.
-pub(super) fn exists(graph: &Graph, up: impl Fn(Egress) -> bool, down: impl Fn(NodeId) -> bool, lost: &[LinkId]) -> bool {
+pub(super) fn exists(
+    graph: &Graph,
+    up: impl Fn(Egress) -> bool,
+    down: impl Fn(NodeId) -> bool,
+    lost: &[LinkId],
+) -> bool {
     let islands = Islands::new(graph, &up);
     let ends = |link: LinkId| {
         let way = Egress::forward(link);

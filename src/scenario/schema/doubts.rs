@@ -36,7 +36,7 @@ struct Error {
     may_follow: bool,
     /// Whether it is about what is wanting in an entry.
     wanting: bool,
-    /// Whether it leaves open what stands there: what is only out of reach, or does nothing, is known all the same.
+    /// Whether it leaves open what stands there: what is only out of reach is known all the same.
     obscures: bool,
 }
 
@@ -70,7 +70,7 @@ impl<'a> File<'a> {
             Code::UnknownPlace => section != Some(rank("nodes")),
             code => wanting || !deciding(code).is_empty(),
         };
-        let obscures = !matches!(error.code, Code::Unreachable | Code::NoEffect);
+        let obscures = error.code != Code::Unreachable;
         Error { span: error.span, section, may_follow, wanting, obscures }
     }
 
