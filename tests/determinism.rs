@@ -21,6 +21,7 @@ const SCENARIOS: &[(&str, Span)] = &[
     ("bulk-loss", Span::from_secs(10)),
     ("head-of-line", Span::from_secs(20)),
     ("migration", Span::from_secs(10)),
+    ("roaming", Span::from_secs(15)),
     ("ping-around-the-world", Span::from_secs(60)),
     ("bufferbloat", Span::from_secs(12)),
     ("dctcp-incast", Span::from_millis(1_100)),

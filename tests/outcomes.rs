@@ -119,6 +119,11 @@ fn migration() {
 }
 
 #[test]
+fn roaming() {
+    pinned("roaming");
+}
+
+#[test]
 fn ping_around_the_world() {
     pinned("ping-around-the-world");
 }

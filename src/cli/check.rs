@@ -93,7 +93,7 @@ fn nodes(loaded: &Loaded, all: bool) -> Table {
         table.row([
             node.name.as_str().into(),
             kind(plan, node).into(),
-            loaded.network.address(index).to_string().into(),
+            addresses(loaded, index).into(),
             node.place.as_ref().map_or_else(|| "-".into(), |place| place.name.to_string()).into(),
             node.access.unwrap_or("-").into(),
             tcp(node).into(),
@@ -102,6 +102,14 @@ fn nodes(loaded: &Loaded, all: bool) -> Table {
         left_out(&mut table, left);
     }
     table
+}
+
+/// The address of a node; of one with several links all, each with the router on it, the one that it prefers first.
+fn addresses(loaded: &Loaded, node: u32) -> String {
+    let graph = loaded.network.blueprint.graph();
+    let uplinks = loaded.network.layout.addresses.uplinks(NodeId::first(node));
+    let via = uplinks.iter().map(|up| format!("{} via {}", up.address, graph.name(graph.target(up.egress))));
+    if uplinks.is_empty() { loaded.network.address(node).to_string() } else { via.collect::<Vec<_>>().join(", ") }
 }
 
 fn faults(loaded: &Loaded) -> Table {
@@ -389,7 +397,8 @@ fn way(loaded: &Loaded, from: u32, to: u32) -> Option<Vec<Egress>> {
     let mut way = Vec::new();
     while !loaded.network.layout.routers[at.index()].has(target) {
         let router = &loaded.network.layout.routers[at.index()];
-        let egress = *router.fib().lookup(target)?.first()?;
+        let preferred = router.uplinks().first().map(|uplink| uplink.egress);
+        let egress = preferred.or_else(|| router.fib().lookup(target)?.first().copied())?;
         way.push(egress);
         at = graph.target(egress);
         if way.len() > FARTHEST {

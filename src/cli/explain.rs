@@ -7,7 +7,7 @@ use super::run::to_the_end;
 use crate::observe::cases::explainable;
 use crate::observe::sequence::{self, Cast, Charset, EchoMark, Sequence};
 use crate::observe::{Case, Cases, Pick, Plan, Story};
-use crate::report::explain::{Context, explain, fetched};
+use crate::report::explain::{Context, explain, fetched, moved};
 use crate::run::{Observer, Simulation, observed};
 use crate::topo::Egress;
 use crate::trace::{Echo, Mask, PacketRecord, Record};
@@ -33,6 +33,7 @@ pub(crate) fn run(args: &Explain, terminal: &Terminal) -> Result<Status, Failure
     };
     let mut text = explain(case, &cases.parts(case), context);
     text.push_str(&fetched(case, &cases.fetches(case), context));
+    text.push_str(&moved(case, &cases.moves(case), |node, address| loaded.network.via(node, address)));
     if args.packets {
         let cast = cast(&loaded, nodes);
         let mut sequence = match case.story {
@@ -79,8 +80,7 @@ fn cast(loaded: &Loaded, nodes: Vec<String>) -> Cast {
         let forward = Egress::forward(link);
         [forward, forward.reversed()].map(ends)
     });
-    let addresses = (0u32..).zip(&nodes).map(|(number, _)| (loaded.network.address(number), number));
-    Cast { links: links.collect(), addresses: addresses.collect(), nodes }
+    Cast { links: links.collect(), addresses: loaded.network.names().collect(), nodes }
 }
 
 /// Which case was asked for.

@@ -11,6 +11,7 @@ use crate::report::table::counted;
 use crate::run::Observer;
 use crate::scenario::plan::Plan;
 use crate::scenario::suggest;
+use crate::topo::Egress;
 use crate::trace::{Mask, PacketRecord};
 use std::path::Path;
 
@@ -128,7 +129,7 @@ fn tap(end: u32, loaded: &Loaded, snap_len: u32) -> Tap {
             "end of link {} at {}, towards {}: {} one way",
             link.name, node.name, plan.nodes[there].name, config.delay
         ),
-        address: loaded.network.address(u32::try_from(here).unwrap_or(u32::MAX)),
+        address: loaded.network.address_on(u32::try_from(here).unwrap_or(u32::MAX), Egress::from_number(end)),
         speed: config.rate.as_bps(),
         snap_len,
     };

@@ -32,7 +32,7 @@ impl Qlogs {
             dir: dir.to_owned(),
             scenario: format!("{}, seed {seed}", plan.name),
             nodes: plan.nodes.iter().map(|node| node.name.clone()).collect(),
-            names: (0u32..).zip(&plan.nodes).map(|(number, _)| (loaded.network.address(number), number)).collect(),
+            names: loaded.network.names().collect(),
             events: Events::default(),
             files: BTreeMap::new(),
             failed: None,

@@ -23,8 +23,7 @@ impl SeriesObserver {
     pub(crate) fn finish(self, end: Time, loaded: &Loaded) -> SeriesOutcome {
         let plan = &loaded.plan;
         let node = |number: u32| plan.nodes[number as usize].name.clone();
-        let numbers: BTreeMap<Ipv4Addr, u32> =
-            (0u32..).zip(&plan.nodes).map(|(number, _)| (loaded.network.address(number), number)).collect();
+        let numbers: BTreeMap<Ipv4Addr, u32> = loaded.network.names().collect();
         let at = |address: Ipv4Addr| numbers.get(&address).map_or_else(|| address.to_string(), |&number| node(number));
         let direction = |number: u32| {
             let link = &plan.links[number as usize / 2];

@@ -517,7 +517,8 @@ const fn state_name(state: State) -> &'static str {
 /// What a program is told about the end of a connection that was in state `before` (Linux `tcp_reset`).
 const fn error_of(reason: Reason, before: State) -> Option<Errno> {
     match (reason, before) {
-        (Reason::Finished | Reason::Aborted, _) => None,
+        // No script takes an address away.
+        (Reason::Finished | Reason::Aborted | Reason::AddressLost, _) => None,
         (Reason::Refused, _) => Some(Errno::Refused),
         (Reason::Reset, State::CloseWait) => Some(Errno::BrokenPipe),
         (Reason::Reset, _) => Some(Errno::Reset),

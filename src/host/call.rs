@@ -318,6 +318,8 @@ pub enum NetError {
     AddressNotAvailable,
     /// The socket has been closed or shut down on this side.
     Closed,
+    /// The machine has lost the address of the connection (`ECONNABORTED`).
+    AddressLost,
     /// A datagram larger than the path carries.
     TooBig,
 }
@@ -332,6 +334,7 @@ impl fmt::Display for NetError {
             Self::AddressInUse => "address in use",
             Self::AddressNotAvailable => "cannot assign requested address: no local port is free",
             Self::Closed => "socket is closed",
+            Self::AddressLost => "connection aborted: its address is gone",
             Self::TooBig => "datagram too big for the path",
         })
     }

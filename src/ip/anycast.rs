@@ -59,7 +59,7 @@ pub(super) fn spread(
     if plan.anycast().is_empty() {
         return;
     }
-    let core = Core::new(graph, |node| plan.gateway(node).is_none(), up);
+    let core = Core::new(graph, |node| !plan.hangs(node), up);
     for (number, group) in plan.anycast().iter().enumerate() {
         // Where paths through the routers end, what is left from there, and the last hop to a host that has no table.
         let mut ends: Vec<(NodeId, Cost, Option<Egress>)> = Vec::new();

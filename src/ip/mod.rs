@@ -8,6 +8,7 @@ mod plan;
 mod prefix;
 mod router;
 mod routes;
+mod uplinks;
 
 pub use anycast::{Announced, Anycast};
 pub use fib::{Fib, FibBuilder, Group};
@@ -17,3 +18,4 @@ pub use plan::{AddressError, AddressPlan, Wishes, natural_order};
 pub use prefix::{Prefix, PrefixError};
 pub use router::{Router, Verdict};
 pub use routes::{follow, route, route_announced};
+pub use uplinks::{Multihomed, Uplink};

@@ -2,8 +2,10 @@
 
 use super::anycast::Anycast;
 use super::prefix::Prefix;
+use super::uplinks::{Multihomed, Uplink, Uplinks};
 use crate::topo::{Egress, Graph, NodeId, Role};
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 /// What the user has decided about addresses.
@@ -17,11 +19,19 @@ pub struct Wishes {
     pub addresses: Vec<(NodeId, Ipv4Addr)>,
     /// Nodes that stand for a shared address, each with the hosts that have it.
     pub anycast: Vec<Anycast>,
+    /// Hosts with an address on each of their links.
+    pub multihomed: Vec<Multihomed>,
 }
 
 impl Default for Wishes {
     fn default() -> Self {
-        Self { space: Prefix::PRIVATE, prefixes: Vec::new(), addresses: Vec::new(), anycast: Vec::new() }
+        Self {
+            space: Prefix::PRIVATE,
+            prefixes: Vec::new(),
+            addresses: Vec::new(),
+            anycast: Vec::new(),
+            multihomed: Vec::new(),
+        }
     }
 }
 
@@ -76,6 +86,12 @@ pub enum AddressError {
         /// The router.
         router: NodeId,
     },
+    /// A node cannot have an address on each of its links: it is no host, has one link, some of its links were not named or one twice, or
+    /// one leads to no router.
+    UplinksNotUsable {
+        /// The node.
+        node: NodeId,
+    },
     /// The space has no room for all.
     Exhausted {
         /// The space.
@@ -110,6 +126,9 @@ impl AddressError {
                 name(node),
                 name(router)
             ),
+            Self::UplinksNotUsable { node } => {
+                format!("`{}` cannot have an address on each link: they must be all its links, to routers", name(node))
+            }
             Self::Exhausted { space, needed } => {
                 format!("{space} has {} addresses; {needed} are needed", space.size())
             }
@@ -117,7 +136,8 @@ impl AddressError {
     }
 }
 
-/// Addresses of all nodes and prefixes of all routers. A node has one address, whichever link a packet leaves by.
+/// Addresses of all nodes and prefixes of all routers. A node has one address, whichever link a packet leaves by, unless it was given one on
+/// each of its links.
 #[derive(Clone, Debug)]
 pub struct AddressPlan {
     address: Vec<Ipv4Addr>,
@@ -125,10 +145,11 @@ pub struct AddressPlan {
     gateway: Vec<Option<Egress>>,
     by_address: Vec<(Ipv4Addr, NodeId)>,
     anycast: Vec<Anycast>,
+    uplinks: Uplinks,
 }
 
 impl AddressPlan {
-    /// The address of a node.
+    /// The address of a node: the one that it prefers, if it has several.
     #[must_use]
     pub fn address(&self, node: NodeId) -> Ipv4Addr {
         self.address[node.index()]
@@ -153,10 +174,38 @@ impl AddressPlan {
         self.gateway[node.index()]
     }
 
+    /// The links on which a host has an address each, in its order of preference; none of a node with one address.
+    #[must_use]
+    pub fn uplinks(&self, node: NodeId) -> &[Uplink] {
+        self.uplinks.of(node)
+    }
+
+    /// The hosts with an address on each of their links, with all of these.
+    pub fn multihomed(&self) -> impl Iterator<Item = (NodeId, Uplink)> + '_ {
+        self.uplinks.iter()
+    }
+
+    /// Every address with the node that has it, ascending.
+    pub fn all(&self) -> impl Iterator<Item = (Ipv4Addr, NodeId)> + '_ {
+        self.by_address.iter().copied()
+    }
+
+    /// Whether a host takes no part in routing: it hangs on routers that know its addresses.
+    pub(super) fn hangs(&self, node: NodeId) -> bool {
+        self.gateway(node).is_some() || !self.uplinks(node).is_empty()
+    }
+
     /// The addresses that several hosts have.
     #[must_use]
     pub fn anycast(&self) -> &[Anycast] {
         &self.anycast
+    }
+
+    /// The addresses of a host besides its first that it has in common with others, or on other links.
+    #[must_use]
+    pub fn besides(&self, node: NodeId) -> Box<[Ipv4Addr]> {
+        let own = self.uplinks(node).iter().skip(1).map(|uplink| uplink.address);
+        own.chain(self.shared(node)).collect()
     }
 
     /// The addresses that a host has in common with others.
@@ -178,10 +227,15 @@ struct Draft<'a> {
     /// Given addresses, ascending.
     given: Vec<(Ipv4Addr, NodeId)>,
     /// Routers by name, each with itself and its hosts that still need an address, by name.
-    sites: Vec<(NodeId, Vec<NodeId>)>,
+    sites: Vec<(NodeId, Vec<Seat>)>,
     /// Hosts that are not attached to one router only, by name.
-    loose: Vec<NodeId>,
+    loose: Vec<Seat>,
+    /// Addresses on links other than the first of their hosts.
+    others: BTreeMap<Seat, Ipv4Addr>,
 }
+
+/// Something that needs an address: a node, on the link that it prefers most (0) or a later one.
+type Seat = (NodeId, usize);
 
 impl AddressPlan {
     /// Assigns addresses to all nodes of `graph`, or says everything that is wrong with `wishes`.
@@ -192,6 +246,7 @@ impl AddressPlan {
     /// decide, numbers in them by value: `r2` before `r10`.
     pub fn assign(graph: &Graph, wishes: &Wishes) -> Result<Self, Vec<AddressError>> {
         let mut draft = Draft::new(graph, wishes);
+        draft.take_uplinks();
         draft.take_prefixes();
         draft.take_addresses();
         draft.gather_sites();
@@ -218,7 +273,23 @@ impl<'a> Draft<'a> {
             given: Vec::new(),
             sites: Vec::new(),
             loose: Vec::new(),
+            others: BTreeMap::new(),
         }
+    }
+
+    fn take_uplinks(&mut self) {
+        for (index, multihomed) in self.wishes.multihomed.iter().enumerate() {
+            let again = self.wishes.multihomed[..index].iter().any(|other| other.node == multihomed.node);
+            if again || !multihomed.is_usable(self.graph) {
+                self.errors.push(AddressError::UplinksNotUsable { node: multihomed.node });
+            }
+        }
+    }
+
+    /// The routers on which a host has an address each, if it has several.
+    fn homes(&self, node: NodeId) -> Option<&'a [Egress]> {
+        let wished = self.wishes.multihomed.iter().find(|multihomed| multihomed.node == node)?;
+        Some(&wished.uplinks)
     }
 
     fn take_prefixes(&mut self) {
@@ -259,9 +330,10 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The router in whose prefix a host with one link lives.
+    /// The router in whose prefix a host lives with its first address, if it hangs on routers.
     fn site(&self, node: NodeId) -> Option<NodeId> {
-        self.gateway[node.index()].map(|egress| self.graph.target(egress))
+        let preferred = || self.homes(node).and_then(|uplinks| uplinks.first().copied());
+        self.gateway[node.index()].or_else(preferred).map(|egress| self.graph.target(egress))
     }
 
     fn gather_sites(&mut self) {
@@ -270,15 +342,20 @@ impl<'a> Draft<'a> {
         let mut site_of = vec![usize::MAX; self.graph.node_count()];
         for &node in by_name.iter().filter(|&&node| self.graph.role(node) == Role::Router) {
             site_of[node.index()] = self.sites.len();
-            self.sites.push((node, if self.address[node.index()].is_none() { vec![node] } else { Vec::new() }));
+            self.sites.push((node, if self.address[node.index()].is_none() { vec![(node, 0)] } else { Vec::new() }));
         }
         for &node in by_name.iter().filter(|&&node| self.graph.role(node) == Role::Host) {
+            for (place, &egress) in self.homes(node).unwrap_or_default().iter().enumerate().skip(1) {
+                if let Some((_, seats)) = self.sites.get_mut(site_of[self.graph.target(egress).index()]) {
+                    seats.push((node, place));
+                }
+            }
             if self.address[node.index()].is_some() {
                 continue;
             }
-            match self.site(node) {
-                Some(router) => self.sites[site_of[router.index()]].1.push(node),
-                None => self.loose.push(node),
+            match self.site(node).and_then(|router| self.sites.get_mut(site_of[router.index()])) {
+                Some((_, seats)) => seats.push((node, 0)),
+                None => self.loose.push((node, 0)),
             }
         }
     }
@@ -286,7 +363,7 @@ impl<'a> Draft<'a> {
     /// Gives every site and the loose hosts a block, with blocks of at least /24 if they fit, and smaller ones if not.
     fn allocate(&mut self) {
         let sites = std::mem::take(&mut self.sites);
-        let mut blocks: Vec<(Option<NodeId>, &[NodeId])> = Vec::new();
+        let mut blocks: Vec<(Option<NodeId>, &[Seat])> = Vec::new();
         for (router, members) in &sites {
             match self.prefix[router.index()] {
                 Some(prefix) => self.fill_given(*router, prefix, members),
@@ -300,7 +377,7 @@ impl<'a> Draft<'a> {
         let mut taken: Vec<Prefix> = self.wishes.prefixes.iter().map(|(_, prefix)| *prefix).collect();
         taken.extend(self.given.iter().map(|(address, _)| Prefix::host(*address)));
         taken.sort_unstable();
-        let bits = |members: &[NodeId], least: u32| (members.len() as u64 + 2).next_power_of_two().ilog2().max(least);
+        let bits = |members: &[Seat], least: u32| (members.len() as u64 + 2).next_power_of_two().ilog2().max(least);
         let placed = (2..=8).rev().find_map(|least| {
             blocks.sort_by_key(|(_, members)| std::cmp::Reverse(bits(members, least)));
             place(self.wishes.space, &taken, blocks.iter().map(|(_, members)| bits(members, least)))
@@ -318,7 +395,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn fill_given(&mut self, router: NodeId, prefix: Prefix, members: &[NodeId]) {
+    fn fill_given(&mut self, router: NodeId, prefix: Prefix, members: &[Seat]) {
         let inside = self.given.iter().filter(|(address, _)| prefix.contains(*address)).count();
         let needed = (members.len() + inside) as u64;
         let edges = if prefix.len() < 31 { 2 } else { 0 };
@@ -330,14 +407,18 @@ impl<'a> Draft<'a> {
     }
 
     /// Gives `members` the first free addresses of `prefix`, which has room for them.
-    fn fill(&mut self, prefix: Prefix, members: &[NodeId]) {
+    fn fill(&mut self, prefix: Prefix, members: &[Seat]) {
         let (first, last) = (prefix.first().to_bits(), prefix.last().to_bits());
         let mut free = (first..=last)
             .map(Ipv4Addr::from_bits)
             .filter(|&address| is_usable(prefix, address))
             .filter(|address| self.given.binary_search_by_key(address, |entry| entry.0).is_err());
-        for &node in members {
-            self.address[node.index()] = free.next();
+        for &seat in members {
+            match (seat, free.next()) {
+                ((node, 0), address) => self.address[node.index()] = address,
+                (_, Some(address)) => drop(self.others.insert(seat, address)),
+                (_, None) => {}
+            }
         }
     }
 
@@ -348,9 +429,19 @@ impl<'a> Draft<'a> {
         let addresses: Option<Vec<Ipv4Addr>> = self.address.into_iter().collect();
         let address = addresses.expect("without errors, every node is in a site or loose and has got an address");
         let mut by_address: Vec<_> = self.graph.nodes().map(|node| (address[node.index()], node)).collect();
+        by_address.extend(self.others.iter().map(|(&(node, _), &other)| (other, node)));
         by_address.sort_unstable();
         let anycast = self.wishes.anycast.clone();
-        Ok(AddressPlan { address, prefix: self.prefix, gateway: self.gateway, by_address, anycast })
+        let uplinks_of = |multihomed: &Multihomed| {
+            let first = address[multihomed.node.index()];
+            let at = |(place, &egress)| {
+                let other = self.others.get(&(multihomed.node, place)).copied();
+                Uplink { address: other.unwrap_or(first), egress }
+            };
+            (multihomed.node, multihomed.uplinks.iter().enumerate().map(at).collect())
+        };
+        let uplinks = Uplinks::new(self.wishes.multihomed.iter().map(uplinks_of).collect());
+        Ok(AddressPlan { address, prefix: self.prefix, gateway: self.gateway, by_address, anycast, uplinks })
     }
 }
 

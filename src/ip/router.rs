@@ -3,6 +3,7 @@
 
 use super::fib::Fib;
 use super::icmp::error_about;
+use super::uplinks::Uplink;
 use crate::topo::{Egress, Role};
 use crate::trace::Cause;
 use crate::wire::{Icmp, Packet, UnreachableCode};
@@ -12,10 +13,14 @@ use std::net::Ipv4Addr;
 #[derive(Clone, Debug)]
 pub struct Router {
     address: Ipv4Addr,
+    /// What it sends packets from: its address, or, if it has one on each of its links, that of the link in use.
+    source: Ipv4Addr,
     role: Role,
     fib: Fib,
-    /// Addresses that it has in common with other hosts.
+    /// Addresses that it has besides: in common with other hosts, or on other links.
     shared: Box<[Ipv4Addr]>,
+    /// The links on which it has an address each.
+    uplinks: Box<[Uplink]>,
 }
 
 /// What becomes of a packet.
@@ -39,13 +44,50 @@ impl Router {
     /// The IP layer of a node with this address, which forwards what is not for it if it is a router.
     #[must_use]
     pub fn new(address: Ipv4Addr, role: Role, fib: Fib) -> Self {
-        Self { address, role, fib, shared: Box::default() }
+        Self { address, source: address, role, fib, shared: Box::default(), uplinks: Box::default() }
     }
 
-    /// The same for a host that has these addresses besides, in common with others. Its own table must have no route for them.
+    /// The same for a host that has these addresses besides, in common with others or on other links. Its own table must have no route
+    /// for them.
     #[must_use]
     pub fn sharing(self, shared: Box<[Ipv4Addr]>) -> Self {
         Self { shared, ..self }
+    }
+
+    /// The same for a host that has an address on each of these links. Its table must be empty: the source of a packet decides by which
+    /// of them it leaves.
+    #[must_use]
+    pub fn homed(self, uplinks: Box<[Uplink]>) -> Self {
+        Self { uplinks, ..self }
+    }
+
+    /// The links on which the host has an address each; none of a node with one address.
+    #[must_use]
+    pub const fn uplinks(&self) -> &[Uplink] {
+        &self.uplinks
+    }
+
+    /// The address from which the node speaks, if it is asked and not answering.
+    #[must_use]
+    #[inline]
+    pub const fn source(&self) -> Ipv4Addr {
+        self.source
+    }
+
+    /// From now on the host speaks from this address of its own.
+    pub const fn speak_from(&mut self, source: Ipv4Addr) {
+        self.source = source;
+    }
+
+    /// The way out by which packets from this address of the host leave.
+    fn uplink(&self, source: Ipv4Addr) -> Option<Egress> {
+        self.uplinks.iter().find(|uplink| uplink.address == source).map(|uplink| uplink.egress)
+    }
+
+    /// The way out for packets of the flow with hash `flow` to `dst` that the node begins.
+    #[must_use]
+    pub fn egress_of_flow(&self, dst: Ipv4Addr, flow: u64) -> Option<Egress> {
+        self.uplink(self.source).or_else(|| self.fib.egress_of_flow(dst, flow))
     }
 
     /// Whether packets to this address end here.
@@ -54,13 +96,13 @@ impl Router {
         address == self.address || self.shared.contains(&address)
     }
 
-    /// The addresses that the node has in common with others.
+    /// The addresses that the node has besides: in common with others, or on other links.
     #[must_use]
     pub const fn shared(&self) -> &[Ipv4Addr] {
         &self.shared
     }
 
-    /// The node's address.
+    /// The node's address; the one that it prefers, if it has several.
     #[must_use]
     pub const fn address(&self) -> Ipv4Addr {
         self.address
@@ -131,7 +173,7 @@ impl Router {
 
     #[inline]
     fn way_out(&self, packet: &Packet, size: u32, mtu: impl FnOnce(Egress) -> u32) -> Verdict {
-        let Some(egress) = self.fib.egress(packet) else {
+        let Some(egress) = self.fib.egress(packet).or_else(|| self.uplink(packet.src)) else {
             // RFC 1812 5.2.7.1: host unreachable where the address is of an attached network.
             let attached = self.fib.connected().is_some_and(|prefix| prefix.contains(packet.dst));
             let code = if attached { UnreachableCode::Host } else { UnreachableCode::Network };

@@ -15,7 +15,7 @@ use std::net::Ipv4Addr;
 ///
 /// Routers learn the cheapest ways (by [`Cost`](crate::topo::Cost)) to every prefix, all equal ones; a host with one link sends
 /// everything into it, up or down, as it has no other way; a host with more links has routes as a router has, but nobody's
-/// route leads through it. A router's salt among equal paths comes from its name.
+/// route leads through it, unless it has an address on each: then the source of a packet decides. A router's salt among equal paths comes from its name.
 pub fn route(graph: &Graph, plan: &AddressPlan, up: impl Fn(Egress) -> bool) -> Vec<Router> {
     route_announced(graph, plan, up, &Announced::everywhere(plan))
 }
@@ -34,10 +34,16 @@ pub fn route_announced(
     let mut behind = addresses_behind(graph, plan);
     attach(graph, plan, &up, &mut tables);
     hang(graph, &branches, &up, &mut behind, &mut tables);
-    let core = Core::new(graph, |node| plan.gateway(node).is_none() && !on_branch[node.index()], &up);
+    let core = Core::new(graph, |node| !plan.hangs(node) && !on_branch[node.index()], &up);
     spread(&core, &behind, &mut tables);
     anycast::spread(graph, plan, &up, announced, &mut tables);
     let layer = |(node, table): (NodeId, Option<FibBuilder>)| {
+        let uplinks = plan.uplinks(node);
+        if !uplinks.is_empty() {
+            // What it sends is looked at in general: which way it goes, its source decides.
+            let besides = plan.besides(node);
+            return Router::new(plan.address(node), Role::Host, Fib::empty()).sharing(besides).homed(uplinks.into());
+        }
         let only = graph.only_neighbour(node).filter(|_| graph.role(node) == Role::Host);
         let shared = plan.shared(node);
         let fib = match (only, table) {
@@ -54,7 +60,7 @@ pub fn route_announced(
 /// lies behind it is reached one way and it reaches all else one way, so that no path need be searched for it; of homes with a
 /// router each there may be very many.
 fn peel(graph: &Graph, plan: &AddressPlan) -> Vec<(NodeId, Egress)> {
-    let inner = |node: NodeId| plan.gateway(node).is_none();
+    let inner = |node: NodeId| !plan.hangs(node);
     let degree = |node| graph.neighbours(node).filter(|next| inner(next.node)).count();
     let mut degree: Vec<usize> = graph.nodes().map(|node| if inner(node) { degree(node) } else { 0 }).collect();
     let mut peeled = vec![false; graph.node_count()];
@@ -75,9 +81,9 @@ fn peel(graph: &Graph, plan: &AddressPlan) -> Vec<(NodeId, Egress)> {
     branches
 }
 
-/// An empty table for every node that is not served by the default route of a host with one router.
+/// An empty table for every node but hosts that hang on routers, which know their ways without one.
 fn own_table(graph: &Graph, plan: &AddressPlan, node: NodeId) -> Option<FibBuilder> {
-    if plan.gateway(node).is_some() {
+    if plan.hangs(node) {
         return None;
     }
     let mut table = FibBuilder::new(stream_id(graph.name(node)));
@@ -91,7 +97,8 @@ fn own_table(graph: &Graph, plan: &AddressPlan, node: NodeId) -> Option<FibBuild
 fn addresses_behind(graph: &Graph, plan: &AddressPlan) -> Vec<Vec<Prefix>> {
     let mut behind: Vec<Vec<Prefix>> = graph.nodes().map(|node| plan.prefix(node).into_iter().collect()).collect();
     for node in graph.nodes() {
-        let anchor = plan.gateway(node).map_or(node, |egress| graph.target(egress));
+        let hangs_on = plan.gateway(node).or_else(|| plan.uplinks(node).first().map(|uplink| uplink.egress));
+        let anchor = hangs_on.map_or(node, |egress| graph.target(egress));
         if plan.prefix(anchor).is_none_or(|prefix| !prefix.contains(plan.address(node))) {
             behind[anchor.index()].push(Prefix::host(plan.address(node)));
         }
@@ -99,12 +106,17 @@ fn addresses_behind(graph: &Graph, plan: &AddressPlan) -> Vec<Vec<Prefix>> {
     behind
 }
 
-/// Tells every router of the hosts that are attached to it alone.
+/// Tells every router of the hosts that are attached to it alone, and of those that have an address on their link to it.
 fn attach(graph: &Graph, plan: &AddressPlan, up: impl Fn(Egress) -> bool, tables: &mut [Option<FibBuilder>]) {
     for node in graph.nodes() {
         let Some(egress) = plan.gateway(node).filter(|egress| up(egress.reversed())) else { continue };
         if let Some(table) = &mut tables[graph.target(egress).index()] {
             table.attach(plan.address(node), egress.reversed());
+        }
+    }
+    for (_, uplink) in plan.multihomed().filter(|(_, uplink)| up(uplink.egress.reversed())) {
+        if let Some(table) = &mut tables[graph.target(uplink.egress).index()] {
+            table.attach(uplink.address, uplink.egress.reversed());
         }
     }
 }
@@ -163,7 +175,7 @@ pub fn follow(graph: &Graph, routers: &[Router], from: NodeId, dst: Ipv4Addr, fl
         if !forwards || path.len() == 255 {
             return None;
         }
-        let egress = routers[node.index()].fib().egress_of_flow(dst, flow)?;
+        let egress = routers[node.index()].egress_of_flow(dst, flow)?;
         path.push(egress);
         node = graph.target(egress);
     }

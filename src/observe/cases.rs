@@ -5,11 +5,13 @@ use super::fetches::{Fetch, Fetches};
 use super::metrics::Kind;
 use super::parts::Part;
 use super::phase::{Budget, Phase};
+use super::roaming::Migration;
 use super::samples::{Percentile, Sample, Samples};
 use super::sequence::Stretch;
 use crate::base::{Span, Time};
 use crate::trace::{
-    DeadConnection, Echo, Exchange, Failure, Forwarded, Lookup, Message, Notice, Record, Request, Returned, Try, What,
+    DeadConnection, Echo, Exchange, Failure, Forwarded, Lookup, Message, Notice, PathValidated, Record, Request,
+    Returned, Try, What,
 };
 use std::collections::BTreeMap;
 
@@ -135,6 +137,8 @@ pub struct Cases {
     dead: BTreeMap<u64, Vec<DeadConnection>>,
     /// When retransmission timers expired, by flow.
     timeouts: BTreeMap<u64, Vec<Time>>,
+    /// Connections that moved to other addresses.
+    moved: Vec<PathValidated>,
     all: BTreeMap<u64, Case>,
     fetches: Fetches,
 }
@@ -153,6 +157,7 @@ impl Cases {
             tries: BTreeMap::new(),
             dead: BTreeMap::new(),
             timeouts: BTreeMap::new(),
+            moved: Vec::new(),
             all: BTreeMap::new(),
             fetches: Fetches::default(),
         }
@@ -176,6 +181,7 @@ impl Cases {
             Record::Notice(Notice { what: What::Rto, flow, time, .. }) => {
                 self.timeouts.entry(flow).or_default().push(time);
             }
+            Record::PathValidated(moved) => self.moved.push(moved),
             Record::Request(request) if request.traffic == self.traffic => {
                 let joined = self.joiner.request(request);
                 self.joined(joined.as_ref());
@@ -283,6 +289,18 @@ impl Cases {
         behind.sort_by_key(|&(flow, from, to)| (std::cmp::Reverse(to.since(from)), from, flow));
         behind.into_iter().take(DRAWN).for_each(|(flow, from, to)| add(flow, from, to));
         all
+    }
+
+    /// When the connection of a case moved to another address while it was under way.
+    #[must_use]
+    pub fn moves(&self, case: &Case) -> Vec<Migration> {
+        let flow = match &case.story {
+            Story::Request(request, ..) => request.flow,
+            Story::Message(message) => message.flow,
+            Story::Echo(_) => return Vec::new(),
+        };
+        let during = |moved: &&PathValidated| moved.flow == flow && moved.since <= case.end && moved.time >= case.start;
+        self.moved.iter().filter(during).copied().map(Migration::from).collect()
     }
 
     /// What edges fetched for a case, one behind the other.

@@ -514,6 +514,8 @@ impl Metrics {
             Record::Progress(progress) => self.of(progress.traffic).progress(progress),
             Record::Dead(dead) => self.asked(dead.traffic, dead.number, (dead.flow, dead.exchange)),
             Record::Lookup(_)
+            | Record::Roamed(_)
+            | Record::PathValidated(_)
             | Record::Store(_)
             | Record::Cache(_)
             | Record::Fetched(_)

@@ -15,6 +15,7 @@ pub mod parts;
 pub mod phase;
 pub mod qlog;
 pub mod registry;
+pub mod roaming;
 pub mod samples;
 pub mod sequence;
 pub mod series;

@@ -109,6 +109,7 @@ impl Timeline {
             Record::Message(message) => message.arrival.released,
             Record::Echo(echo) => echo.ended,
             Record::Judgement(judgement) => judgement.time,
+            Record::Roamed(roamed) => roamed.time,
             _ => return,
         };
         self.waiting.push((time, *record));
@@ -156,6 +157,11 @@ impl Timeline {
             Record::Announcement(announcement) => self.announcement(announcement),
             Record::Notice(notice) => self.notice(notice),
             Record::Judgement(judgement) => self.judgement(judgement),
+            Record::Roamed(roamed) if roamed.lost => {
+                if let Some(strike) = self.latest(roamed.fault) {
+                    strike.see(roamed.node, roamed.time, What::Carrier);
+                }
+            }
             Record::Request(request) => self.request(request),
             Record::Message(message) => self.success(message.traffic, &[message.flow], message.arrival.released),
             Record::Echo(echo) => match echo.answer {

@@ -5,9 +5,11 @@ use super::table::{Align, Cell, Table, counted, grouped};
 use crate::base::Span;
 use crate::observe::fetches::Fetch;
 use crate::observe::parts::{End, Part, What};
+use crate::observe::roaming::Migration;
 use crate::observe::waterfall::{Bar, bars};
 use crate::observe::{Case, Phase, Story};
 use std::fmt::Write as _;
+use std::net::Ipv4Addr;
 
 /// Columns of the waterfall.
 const BARS: u64 = 38;
@@ -107,6 +109,27 @@ pub fn fetched(case: &Case, fetches: &[Fetch], context: Context<'_>) -> String {
         if !phases.is_empty() {
             let _ = writeln!(text, "{indent}  {}", phases.join(" + "));
         }
+    }
+    text
+}
+
+/// A line for each time that the connection moved to another address; `via` names the router on the link of an address of a node.
+#[must_use]
+pub fn moved(case: &Case, moves: &[Migration], via: impl Fn(u32, Ipv4Addr) -> String) -> String {
+    let mut text = String::new();
+    for moved in moves {
+        let when = if moved.at < case.start {
+            format!("{} ms before", millis(case.start - moved.at))
+        } else {
+            format!("at {} ms", millis(moved.at - case.start))
+        };
+        let _ = writeln!(
+            text,
+            "the connection migrated to {} via {} {when}; its path was validated after {} ms",
+            moved.to,
+            via(moved.node, moved.to),
+            millis(moved.validated_after)
+        );
     }
     text
 }

@@ -9,6 +9,7 @@ use crate::run::outcome::{
     TrafficOutcome,
 };
 use crate::run::registry::StayOutcome;
+use crate::run::roaming::{HomeOutcome, MoveOutcome};
 use crate::run::series::{QueueSeries, SenderSeries, SeriesOutcome};
 use crate::run::stores::{ChangeOutcome, MemberOutcome, Reads, StoreOutcome, Writes};
 use crate::run::timeline::{NoticeOutcome, StrikeOutcome, TouchedOutcome};
@@ -141,6 +142,7 @@ pub(crate) fn outcome(traffic: impl IntoIterator<Item = (&'static str, TrafficOu
         purges: Vec::new(),
         anycast: IndexMap::new(),
         registries: IndexMap::new(),
+        moves: Vec::new(),
         timeline: Vec::new(),
         series: Some(SeriesOutcome {
             every_ns: 10_000_000,
@@ -334,6 +336,21 @@ pub(crate) fn anycast() -> AnycastOutcome {
         ("lb-ny".to_owned(), AnnouncerOutcome { withdrawn: vec![gone] }),
     ];
     AnycastOutcome { address: "10.0.9.1".into(), members: members.into() }
+}
+
+/// A host that went from one of its links to another.
+pub(crate) fn moved() -> MoveOutcome {
+    let home = |address: &str, via: &str| Some(HomeOutcome { address: address.into(), via: via.into() });
+    MoveOutcome {
+        node: "phone".into(),
+        at_ns: 10_000_000_000,
+        from: home("10.0.0.2", "access-point"),
+        to: home("10.0.1.2", "tower"),
+        tcp_ended: 2,
+        quic_migrated: 1,
+        quic_ended: 0,
+        validated_ns: Some(10_060_000_000),
+    }
 }
 
 /// An instance that signed on, died, and was asked for a while all the same.

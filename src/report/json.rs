@@ -56,6 +56,7 @@ mod tests {
         fixture::cache(&mut outcome);
         outcome.anycast.insert("front".into(), fixture::anycast());
         outcome.registries.insert("registry".into(), vec![fixture::stay()]);
+        outcome.moves.push(fixture::moved());
         outcome.timeline.push(fixture::strike());
         assert_eq!(from_json(&to_json(&outcome)).unwrap(), outcome);
         assert_eq!(from_ron(&to_ron(&outcome)).unwrap(), outcome);
@@ -125,6 +126,7 @@ mod tests {
         outcome.stores.insert("positions".into(), fixture::store());
         fixture::cache(&mut outcome);
         outcome.anycast.insert("front".into(), fixture::anycast());
+        outcome.moves.push(fixture::moved());
         outcome.registries.insert("registry".into(), vec![fixture::stay()]);
         outcome.timeline.push(fixture::strike());
         let mut found = Vec::new();

@@ -7,6 +7,7 @@ mod edges;
 mod families;
 mod links;
 mod registry;
+mod roaming;
 mod stores;
 mod traffic;
 
@@ -74,6 +75,7 @@ fn composed(outcome: &Outcome, options: Options<'_>, detail: &Detail) -> Vec<(Se
         (Section::Budgets, budgets(outcome, detail, style)),
         (Section::Routes, budget::routes(outcome, detail, style)),
         (Section::Timeline, timeline(&outcome.timeline, detail.strikes, style)),
+        (Section::Moves, roaming::moves(outcome, detail, style)),
         (Section::Anycast, anycast::anycast(outcome, detail, style)),
         (Section::Registries, registry::stays(outcome, detail, style)),
         (Section::Judgements, judgements(outcome, detail, style)),
@@ -257,6 +259,7 @@ mod tests {
         }
         fixture::cache(&mut outcome);
         outcome.timeline = vec![fixture::strike(); 30];
+        outcome.moves = vec![fixture::moved(); 30];
         let (expectation, warning) = (outcome.expect[0].clone(), outcome.warnings[0].clone());
         outcome.expect = vec![expectation; 60];
         outcome.expect[50].ok = false;

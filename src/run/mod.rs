@@ -6,6 +6,7 @@ pub mod edges;
 pub mod expect;
 pub mod outcome;
 pub mod registry;
+pub mod roaming;
 pub mod series;
 mod simulation;
 pub mod stores;

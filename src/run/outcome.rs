@@ -6,6 +6,7 @@ use super::anycast::AnycastOutcome;
 use super::balancing::{BalancerOutcome, JudgementOutcome};
 use super::edges::{EdgeOutcome, PurgeOutcome};
 use super::registry::StayOutcome;
+use super::roaming::MoveOutcome;
 use super::series::SeriesOutcome;
 use super::stores::StoreOutcome;
 use super::timeline::StrikeOutcome;
@@ -107,6 +108,9 @@ pub struct Outcome {
     /// Who was on the lists of registries, by name of the registry; left out where there are none.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub registries: IndexMap<String, Vec<StayOutcome>>,
+    /// When hosts with several addresses moved from one to another, in order; left out where none did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moves: Vec<MoveOutcome>,
     /// What servers did, by name of the node.
     #[serde(default)]
     pub servers: IndexMap<String, ServerOutcome>,

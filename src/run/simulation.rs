@@ -11,6 +11,7 @@ use crate::observe::anycast::Withdrawals;
 use crate::observe::edges::Edges;
 use crate::observe::metrics::Served;
 use crate::observe::registry::Registries;
+use crate::observe::roaming::Moves;
 use crate::observe::stores::{self, Stores};
 use crate::observe::timeline::{FaultPlan, Timeline};
 use crate::observe::{self, Kind, Metrics, Traffic};
@@ -18,7 +19,7 @@ use crate::scenario::build::{self, Network};
 use crate::scenario::plan::{self, Bulk, NodeKind, Plan, TrafficKind};
 use crate::service::bulk::Amount;
 use crate::service::client::Arrivals;
-use crate::topo::Egress;
+use crate::topo::{Egress, NodeId};
 use crate::trace::{Mask, PacketRecord, Record};
 use crate::world::World;
 use std::net::Ipv4Addr;
@@ -50,6 +51,9 @@ pub struct Simulation<'a> {
     edges: Edges,
     withdrawals: Withdrawals,
     registries: Registries,
+    moves: Moves,
+    /// Of each node with several addresses these, each with the router behind it.
+    homes: Vec<(u32, Ipv4Addr, String)>,
     /// Of each anycast address its node, name, itself and the machines that have it.
     shared: Vec<Shared>,
     until: Time,
@@ -86,8 +90,23 @@ impl<'a> Simulation<'a> {
         let edges = (0u32..).zip(&plan.nodes).filter(|(_, node)| matches!(node.kind, NodeKind::Edge(_)));
         let edges = Edges::new(edges.map(|(node, _)| node).filter(|_| metrics.is_some()));
         let (withdrawals, registries, shared) = (Withdrawals::default(), Registries::default(), shared(plan, network));
+        let (moves, homes) = (Moves::default(), homes(network));
         let until = Time::ZERO + plan.run_for;
-        Self { plan, seed, world, metrics, timeline, stores, edges, withdrawals, registries, shared, until }
+        Self {
+            plan,
+            seed,
+            world,
+            metrics,
+            timeline,
+            stores,
+            edges,
+            withdrawals,
+            registries,
+            moves,
+            homes,
+            shared,
+            until,
+        }
     }
 
     /// The world, to look at between steps.
@@ -105,7 +124,7 @@ impl<'a> Simulation<'a> {
         let watched = self.metrics.is_some();
         let (metrics, timeline, stores) = (&mut self.metrics, &mut self.timeline, &mut self.stores);
         let edges = &mut self.edges;
-        let (withdrawals, registries) = (&mut self.withdrawals, &mut self.registries);
+        let (withdrawals, registries, moves) = (&mut self.withdrawals, &mut self.registries, &mut self.moves);
         // Observers are taken in turn by two closures: a cell lends them to one at a time.
         let observers = std::cell::RefCell::new(observers);
         self.world.trace().drain(
@@ -118,6 +137,7 @@ impl<'a> Simulation<'a> {
                     if watched {
                         withdrawals.record(record);
                         registries.record(record);
+                        moves.record(record);
                     }
                     if let Record::Store(record) = record {
                         stores.record(record);
@@ -192,6 +212,11 @@ impl<'a> Simulation<'a> {
         (outcome.balancers, outcome.judgements) = balancing::outcome(&balancing, name);
         outcome.anycast = super::anycast::outcome(&self.withdrawals, self.shared.into_iter());
         outcome.registries = super::registry::outcome(&self.registries, name);
+        let via = |node: u32, address: Ipv4Addr| {
+            let home = self.homes.iter().find(|home| (home.0, home.1) == (node, address));
+            home.map(|home| home.2.clone()).unwrap_or_default()
+        };
+        outcome.moves = super::roaming::outcome(&self.moves, name, via);
         super::summarise::breakers(&mut outcome);
         outcome.stores = super::stores::outcomes(&stores);
         (outcome.edges, outcome.purges) = super::edges::outcomes(&edges, &self.plan.nodes);
@@ -247,6 +272,15 @@ fn breaking(plan: &Plan, network: &Network) -> Vec<FaultPlan> {
         FaultPlan { name: fault.fault.name.clone(), kind: fault.kind, machines, nodes, traffic }
     };
     plan.faults.iter().map(known).collect()
+}
+
+/// Every address of a node that has several, with the router at the other end of the link on which it lies.
+fn homes(network: &Network) -> Vec<(u32, Ipv4Addr, String)> {
+    let graph = network.blueprint.graph();
+    let number = |node: NodeId| u32::try_from(node.index()).expect("nodes are counted in 32 bits");
+    let all = network.layout.addresses.multihomed();
+    all.map(|(node, uplink)| (number(node), uplink.address, graph.name(graph.target(uplink.egress)).to_owned()))
+        .collect()
 }
 
 /// An anycast address: its node, its name, itself, and the machines that have it.

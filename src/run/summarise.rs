@@ -128,6 +128,7 @@ pub fn summarise(ended: Ended, traffic: &[Traffic]) -> Outcome {
         purges: Vec::new(),
         anycast: IndexMap::new(),
         registries: IndexMap::new(),
+        moves: Vec::new(),
         series: None,
         expect: ended.expect,
         warnings: ended.warnings,

@@ -9,7 +9,7 @@ use crate::app::dns::Name;
 use crate::base::Span;
 use crate::ip::AddressError;
 use crate::service::{announce, authority, balancer, cdn, cluster, registry, resolver, server, store};
-use crate::topo::{NANOS_PER_METRE, NodeId, Role, distance};
+use crate::topo::{Egress, LinkId, NANOS_PER_METRE, NodeId, Role, distance};
 use crate::trace::Mask;
 use crate::transport::tcp;
 use crate::world::{Blueprint, Layout, World};
@@ -35,6 +35,29 @@ impl Network {
     pub fn address(&self, node: u32) -> Ipv4Addr {
         self.layout.addresses.address(NodeId::first(node))
     }
+
+    /// The address of a node of the plan at its end of the link with this direction away from it.
+    #[must_use]
+    pub fn address_on(&self, node: u32, egress: Egress) -> Ipv4Addr {
+        let uplinks = self.layout.addresses.uplinks(NodeId::first(node));
+        let own = uplinks.iter().find(|uplink| uplink.egress == egress);
+        own.map_or_else(|| self.address(node), |uplink| uplink.address)
+    }
+
+    /// The router at the other end of the link on which a node of the plan with several addresses has this one; nothing for all others.
+    #[must_use]
+    pub fn via(&self, node: u32, address: Ipv4Addr) -> String {
+        let uplinks = self.layout.addresses.uplinks(NodeId::first(node));
+        let own = uplinks.iter().find(|uplink| uplink.address == address);
+        let graph = self.blueprint.graph();
+        own.map_or_else(String::new, |uplink| graph.name(graph.target(uplink.egress)).to_owned())
+    }
+
+    /// Every address with the number of the node that has it.
+    pub fn names(&self) -> impl Iterator<Item = (Ipv4Addr, u32)> + '_ {
+        let number = |node: NodeId| u32::try_from(node.index()).expect("nodes are counted in 32 bits");
+        self.layout.addresses.all().map(move |(address, node)| (address, number(node)))
+    }
 }
 
 /// Lays out a plan's network. A checked plan has none of the errors.
@@ -56,6 +79,10 @@ pub fn lay_out(plan: &Plan) -> Result<Network, Vec<AddressError>> {
     for link in &plan.links {
         let ends = (NodeId::first(link.a), NodeId::first(link.b));
         blueprint.link(ends.0, ends.1, link.directions.clone()).expect("a plan's links join two of its nodes");
+    }
+    for (node, homing) in (0u32..).zip(&plan.nodes).filter_map(|(index, node)| Some((index, node.homing.as_ref()?))) {
+        let uplinks: Vec<LinkId> = homing.uplinks.iter().map(|&link| LinkId::first(link)).collect();
+        blueprint.multihome(NodeId::first(node), &uplinks, homing.carrier_delay);
     }
     for (node, anycast) in plan.anycast() {
         blueprint.anycast(NodeId::first(node), anycast.members.iter().map(|&member| NodeId::first(member)).collect());

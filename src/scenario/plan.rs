@@ -108,6 +108,19 @@ pub struct Node {
     pub access: Option<&'static str>,
     /// Where it signs on.
     pub registering: Option<Registering>,
+    /// The links on which it has an address each, if it has several.
+    pub homing: Option<Homing>,
+}
+
+/// How a host with an address on each of its links uses them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Homing {
+    /// Where the scenario says so.
+    pub declared: ast::Span,
+    /// All its links, the one that it prefers first.
+    pub uplinks: Vec<u32>,
+    /// How long a link must have failed, or be back, before the host acts on it.
+    pub carrier_delay: Span,
 }
 
 /// What a node does.

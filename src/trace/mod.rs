@@ -12,6 +12,7 @@ mod notice;
 mod packet;
 mod record;
 mod request;
+mod roaming;
 mod sender;
 mod serving;
 mod store;
@@ -26,6 +27,7 @@ pub use record::Record;
 pub use request::{
     Circuit, DeadConnection, Directory, Exchange, Failure, Lookup, Request, RequestStarted, Tripped, Try, Verdict,
 };
+pub use roaming::{PathValidated, Roamed};
 pub use sender::{QuicKind, QuicLost, Recovery, Series};
 pub use serving::{Charge, Forwarded, Limited, Returned, SessionEvent, SessionUse, TurnedAway, Turning};
 pub use store::{StoreEvent, StoreRecord};

@@ -91,6 +91,8 @@ pub enum What {
     Unreachable,
     /// A name server did not answer in time, or that it could not.
     NoName,
+    /// A machine's own link lost its carrier, and with it the machine the address that it had there.
+    Carrier,
     /// A health check failed, or heartbeats stopped.
     Probe,
     /// A request failed at its asker: its deadline passed, or the answer was an error.
@@ -108,6 +110,7 @@ impl What {
             Self::GaveUp => "gave_up",
             Self::Unreachable => "unreachable",
             Self::NoName => "no_name",
+            Self::Carrier => "carrier",
             Self::Probe => "probe",
             Self::Request => "request",
         }

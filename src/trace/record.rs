@@ -2,9 +2,9 @@
 
 use super::{
     Announcement, Balanced, CacheRecord, Changed, Charge, DeadConnection, Echo, Exchange, FaultChange, Forwarded,
-    Judgement, Limited, Lookup, Lost, Mask, Message, MessageSent, Notice, Probed, Progress, QuicLost, Refused,
-    Registration, Request, RequestStarted, Rerouted, Returned, Series, SessionUse, StoreRecord, Tripped, Try,
-    TurnedAway,
+    Judgement, Limited, Lookup, Lost, Mask, Message, MessageSent, Notice, PathValidated, Probed, Progress, QuicLost,
+    Refused, Registration, Request, RequestStarted, Rerouted, Returned, Roamed, Series, SessionUse, StoreRecord,
+    Tripped, Try, TurnedAway,
 };
 
 /// One thing that happened, other than to a packet.
@@ -74,6 +74,10 @@ pub enum Record {
     Announcement(Announcement),
     /// A machine has evidence of a fault.
     Judgement(Judgement),
+    /// A host has noticed that links of its own have failed or come back.
+    Roamed(Roamed),
+    /// A connection that has moved to another address has been answered there.
+    PathValidated(PathValidated),
     /// A QUIC sender holds a packet for lost.
     QuicLost(QuicLost),
 }

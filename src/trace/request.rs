@@ -18,6 +18,8 @@ pub enum Failure {
     Tls,
     /// No local port was free for another connection to the server.
     NoPort,
+    /// The asker's machine has lost the address that the connection had.
+    AddressLost,
     /// No route, or an ICMP error said so.
     Unreachable,
     /// The deadline passed, or the transport gave up.
@@ -45,6 +47,7 @@ impl Failure {
             Self::Reset => "reset",
             Self::Tls => "tls",
             Self::NoPort => "no_port",
+            Self::AddressLost => "address_lost",
             Self::Unreachable => "unreachable",
             Self::Timeout => "timeout",
             Self::Status => "status",

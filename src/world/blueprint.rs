@@ -1,6 +1,7 @@
 //! What a world is to be built of: nodes, links and settings, and what follows from them: addresses and routes.
 
-use crate::ip::{AddressError, AddressPlan, Anycast, Router, Wishes, route};
+use crate::base::Span;
+use crate::ip::{AddressError, AddressPlan, Anycast, Multihomed, Router, Wishes, route};
 use crate::link;
 use crate::topo::{Cost, Egress, Graph, GraphError, LinkId, NodeId, Role};
 use crate::transport::tcp;
@@ -14,11 +15,19 @@ pub struct Blueprint {
     links: Vec<[link::Config; 2]>,
     tcp: Vec<Rc<tcp::Config>>,
     wishes: Wishes,
+    /// Of hosts with several addresses, how long the carrier of a link must have changed before they notice.
+    carrier_delays: Vec<(NodeId, Span)>,
 }
 
 impl Default for Blueprint {
     fn default() -> Self {
-        Self { graph: Graph::new(), links: Vec::new(), tcp: Vec::new(), wishes: Wishes::default() }
+        Self {
+            graph: Graph::new(),
+            links: Vec::new(),
+            tcp: Vec::new(),
+            wishes: Wishes::default(),
+            carrier_delays: Vec::new(),
+        }
     }
 }
 
@@ -51,6 +60,23 @@ impl Blueprint {
     /// Has a node without links stand for an address that all of `members` have.
     pub fn anycast(&mut self, node: NodeId, members: Vec<NodeId>) {
         self.wishes.anycast.push(Anycast { node, members });
+    }
+
+    /// Gives a host an address on each of its links instead of one: `links` are all of them, each to a router, in the order in which it
+    /// prefers them. It notices that one has failed or come back when it has been so for `carrier_delay`.
+    pub fn multihome(&mut self, node: NodeId, links: &[LinkId], carrier_delay: Span) {
+        let out = |&link: &LinkId| {
+            let forward = Egress::forward(link);
+            if self.graph.source(forward) == node { forward } else { forward.reversed() }
+        };
+        self.wishes.multihomed.push(Multihomed { node, uplinks: links.iter().map(out).collect() });
+        self.carrier_delays.push((node, carrier_delay));
+    }
+
+    /// How long the carrier of a host's link must have changed before the host notices.
+    #[must_use]
+    pub fn carrier_delay(&self, node: NodeId) -> Span {
+        self.carrier_delays.iter().find(|(other, _)| *other == node).map_or(Span::ZERO, |&(_, delay)| delay)
     }
 
     /// Nodes and links.

@@ -3,6 +3,7 @@
 use super::blueprint::{Blueprint, Layout};
 use super::node::{Node, Stack};
 use super::pool::Pool;
+use super::roam::Roamer;
 use super::ways::Ways;
 use super::{Direction, Tally, World};
 use crate::base::{Arena, Digest, Id, Span, Time};
@@ -47,6 +48,13 @@ impl World {
             })
             .collect();
         let nodes: Vec<Node> = nodes;
+        let roamers = (0u32..).zip(&nodes).filter(|(_, node)| !node.router.uplinks().is_empty());
+        let roamers = roamers
+            .map(|(number, node)| {
+                let delay = blueprint.carrier_delay(crate::topo::NodeId::first(number));
+                Roamer::new(number, node.router.uplinks().into(), delay)
+            })
+            .collect();
         let nodes_count = nodes.len();
         let mut waits: Vec<Span> = directions.iter().map(|direction| direction.link.usual_wait()).collect();
         waits.sort_unstable();
@@ -74,6 +82,7 @@ impl World {
             answered: true,
             programs: vec![Vec::new(); nodes_count],
             faults: super::fault::Faults::default(),
+            roamers,
         }
     }
 

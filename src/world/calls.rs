@@ -141,7 +141,7 @@ impl World {
         #[expect(clippy::cast_possible_truncation, reason = "an identifier only has to be the host's own")]
         let identifier = node as u16;
         let packet = Packet {
-            src: self.nodes[node as usize].router.address(),
+            src: self.nodes[node as usize].router.source(),
             dst: to,
             ttl,
             dscp,

@@ -229,7 +229,10 @@ impl World {
             && *used < number
         {
             *used = number;
-            self.nodes[node as usize].router = router;
+            let machine = &mut self.nodes[node as usize].router;
+            let source = machine.source();
+            *machine = router;
+            machine.speak_from(source);
             // What it did with its old routes is of no more use.
             self.directions.iter_mut().filter(|end| end.to == node).for_each(|end| end.ways = Ways::NONE);
         }

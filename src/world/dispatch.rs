@@ -33,6 +33,7 @@ impl World {
             }
             Event::Loopback { node, packet } => self.arrive(node, packet),
             Event::Fault(index) => self.fault_event(index),
+            Event::Carrier { node, fault } => self.carrier_event(node, fault),
             Event::Routes(batch) => self.routes_event(batch),
             Event::Install { node, batch } => self.use_routes(node, batch),
         }

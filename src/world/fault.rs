@@ -89,6 +89,7 @@ impl World {
                 self.heal(index, effect);
             }
         }
+        self.look_at_carriers(index);
         self.topology_changed(Some(index), strikes);
         self.expect_fault(index);
     }

@@ -14,6 +14,7 @@ mod fault;
 mod node;
 mod pool;
 mod quic;
+mod roam;
 mod scheduled;
 mod sockets;
 mod steer;
@@ -52,6 +53,8 @@ enum Event {
     Fault(u32),
     /// A change of the topology has become known: its routes are computed.
     Routes(u32),
+    /// The carrier of a machine's links has changed some time ago: it looks at them.
+    Carrier { node: u32, fault: u32 },
     /// A machine uses new routes.
     Install { node: u32, batch: u32 },
 }
@@ -119,6 +122,8 @@ pub struct World {
     /// What runs on each machine whenever it starts.
     programs: Vec<Vec<crash::Program>>,
     faults: fault::Faults,
+    /// Hosts with several addresses.
+    roamers: Vec<roam::Roamer>,
 }
 
 impl World {

@@ -69,7 +69,8 @@ pub(super) struct Echoing {
 pub(super) struct FourTuple {
     /// Local port, remote port, remote address.
     ends: u64,
-    /// The local address, if it is one that the machine has in common with others; otherwise 0, for the machine's own.
+    /// The local address, if it is one that the machine has in common with others or on another link; otherwise 0, for the machine's
+    /// own.
     shared: u32,
 }
 
@@ -93,7 +94,7 @@ impl FourTuple {
         if machine.shared().contains(&local) { Self { shared: u32::from(local), ..self } } else { self }
     }
 
-    /// The local address, if it is one that the machine has in common with others.
+    /// The local address, if it is one that the machine has besides its own.
     pub(super) fn shared(self) -> Option<Ipv4Addr> {
         (self.shared != 0).then(|| Ipv4Addr::from(self.shared))
     }
@@ -196,15 +197,20 @@ impl Stack {
         }
     }
 
-    /// A local port for a connection to `remote`, unless all are in use towards it.
-    pub(super) fn port_towards(&mut self, remote: Ipv4Addr, remote_port: u16) -> Option<u16> {
+    /// A local port for a connection to `remote`, unless all are in use towards it. `at` says which of the machine's addresses it has.
+    pub(super) fn port_towards(
+        &mut self,
+        remote: Ipv4Addr,
+        remote_port: u16,
+        at: impl Fn(FourTuple) -> FourTuple,
+    ) -> Option<u16> {
         let towards = FourTuple::new(0, remote, remote_port).remote();
         if self.held.get(&towards).is_some_and(|&held| held as usize >= EPHEMERAL.len()) {
             // Looking at each of them would tell the same.
             return None;
         }
         self.ephemeral(|stack, port| {
-            stack.connections.contains_key(&FourTuple::new(port, remote, remote_port))
+            stack.connections.contains_key(&at(FourTuple::new(port, remote, remote_port)))
                 || stack.listeners.contains_key(&port)
         })
     }

@@ -50,7 +50,7 @@ impl World {
         let Body::Udp(datagram) = &mut packet.body else { return };
         *size = datagram_size(&payload);
         *datagram = Datagram { src_port, dst_port: to.port(), payload };
-        packet.src = from.unwrap_or_else(|| self.nodes[node as usize].router.address());
+        packet.src = from.unwrap_or_else(|| self.nodes[node as usize].router.source());
         packet.dst = *to.ip();
         packet.ttl = ip::DEFAULT_TTL;
         packet.dscp = dscp;

@@ -10,6 +10,7 @@ pub(super) enum Section {
     Budgets,
     Routes,
     Timeline,
+    Moves,
     Anycast,
     Registries,
     Judgements,
@@ -23,12 +24,13 @@ pub(super) enum Section {
 
 impl Section {
     /// What goes where nothing else makes room, the least missed first.
-    pub(super) const DISPENSABLE: [Self; 10] = [
+    pub(super) const DISPENSABLE: [Self; 11] = [
         Self::Judgements,
         Self::Links,
         Self::Routes,
         Self::Registries,
         Self::Anycast,
+        Self::Moves,
         Self::Edges,
         Self::Stores,
         Self::Budgets,
@@ -46,6 +48,7 @@ impl Section {
             Self::Budgets => "where time goes",
             Self::Routes => "routes",
             Self::Timeline => "faults",
+            Self::Moves => "moves of hosts",
             Self::Anycast => "anycast",
             Self::Registries => "registries",
             Self::Judgements => "judgements",
@@ -85,6 +88,7 @@ pub(super) struct Detail {
     pub(super) budgets: Budgets,
     pub(super) hops: usize,
     pub(super) strikes: usize,
+    pub(super) moves: usize,
     pub(super) withdrawals: usize,
     pub(super) stays: usize,
     pub(super) judgements: usize,
@@ -106,6 +110,7 @@ const WIDE: Detail = Detail {
     budgets: Budgets::Each(3),
     hops: 64,
     strikes: 6,
+    moves: 6,
     withdrawals: 6,
     stays: 8,
     judgements: 4,
@@ -129,6 +134,7 @@ pub(super) const LEVELS: [Detail; 4] = [
         budgets: Budgets::Together,
         hops: 12,
         strikes: 4,
+        moves: 4,
         withdrawals: 4,
         stays: 4,
         judgements: 2,
@@ -147,6 +153,7 @@ pub(super) const LEVELS: [Detail; 4] = [
         budgets: Budgets::None,
         hops: 6,
         strikes: 3,
+        moves: 2,
         withdrawals: 2,
         stays: 2,
         judgements: 1,

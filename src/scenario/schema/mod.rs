@@ -23,6 +23,7 @@ mod store;
 mod tcp;
 mod tls;
 mod traffic;
+mod uplinks;
 mod value;
 mod zones;
 
@@ -137,6 +138,9 @@ fn read(root: &Value, name: &str, problems: &mut Problems) -> Option<Plan> {
     // What a link that could not be read would have joined is not known.
     let whole = !problems.has_errors();
     anycast::read(&nodes, &mut plan, problems);
+    if whole {
+        uplinks::read(&nodes, &mut plan, problems);
+    }
     nodes.finish(&mut plan, problems);
     server::share_keys(&nodes, &mut plan, problems);
     balancer::read(&nodes, &mut plan, problems);
@@ -168,6 +172,7 @@ fn read(root: &Value, name: &str, problems: &mut Problems) -> Option<Plan> {
         expect::read(value, &nodes, &mut plan, problems);
     }
     if whole {
+        uplinks::check(&plan, problems);
         rules::check(&plan, problems);
         if !problems.has_errors() {
             server::offers::check(&nodes, &plan, problems);

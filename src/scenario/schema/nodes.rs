@@ -5,7 +5,7 @@ use super::form::{Fields, Form, article, list, similar};
 use super::profile::{PROFILES, Profile};
 use super::store::{self, STORE};
 use super::tcp::{self, Settings};
-use super::{Problems, check_name, edge, inner, named_entries, server, value};
+use super::{Problems, check_name, edge, inner, named_entries, server, uplinks, value};
 use crate::base::Span as Duration;
 use crate::ip::natural_order;
 use crate::scenario::ast::{Kind, Span, Value};
@@ -14,7 +14,8 @@ use crate::scenario::plan::{Anycast, Balancer, Node, NodeKind, Plan, Resolver};
 use crate::topo::{self, Place};
 use std::collections::BTreeSet;
 
-static HOST: Form = Form { name: "Host", fields: &["at", "count", "access", "resolver", "tcp"] };
+static HOST: Form =
+    Form { name: "Host", fields: &["at", "count", "access", "uplinks", "carrier_delay", "resolver", "tcp"] };
 static ROUTER: Form = Form { name: "Router", fields: &["at", "count"] };
 static RESOLVER: Form = Form {
     name: "Resolver",
@@ -66,6 +67,8 @@ pub(super) struct Group<'a> {
     countable: bool,
     /// Its own `resolver:`.
     resolver: Option<&'a Value>,
+    /// Its own `uplinks:` and what belongs to them.
+    pub(super) uplinks: Option<uplinks::Said<'a>>,
     /// Whether its MTU was stated.
     mtu: Option<u32>,
     /// Its own `zones:`.
@@ -109,6 +112,7 @@ struct Template<'a> {
     settings: Settings,
     access: Option<&'static Profile>,
     resolver: Option<&'a Value>,
+    uplinks: Option<uplinks::Said<'a>>,
     zones: Option<&'a Value>,
     register: Option<&'a Value>,
     calls: Vec<server::Calls<'a>>,
@@ -143,6 +147,7 @@ pub(super) fn read<'a>(value: Option<&'a Value>, tcp: Settings, plan: &mut Plan,
                 resolvers: Vec::new(),
                 access: template.access.map(|profile| profile.name),
                 registering: None,
+                homing: None,
             };
             made.push(Made { node, group: index, access: template.access, broken: template.broken });
         }
@@ -153,6 +158,7 @@ pub(super) fn read<'a>(value: Option<&'a Value>, tcp: Settings, plan: &mut Plan,
             counted: count.is_some(),
             countable: template.countable,
             resolver: template.resolver,
+            uplinks: template.uplinks,
             mtu: template.settings.mtu,
             zones: template.zones,
             balancer: matches!(template.kind, NodeKind::Balancer(_)).then_some(entry),
@@ -209,6 +215,7 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         settings: tcp,
         access: None,
         resolver: None,
+        uplinks: None,
         zones: None,
         register: None,
         calls: Vec::new(),
@@ -256,7 +263,10 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         }
     }
     match kind {
-        "Host" => template.resolver = fields.get("resolver"),
+        "Host" => {
+            template.resolver = fields.get("resolver");
+            template.uplinks = uplinks_of(&fields, problems);
+        }
         "Router" => template.kind = NodeKind::Router,
         "Server" => {
             template.keys = fields.get("idempotency").filter(|value| matches!(value.kind, Kind::Struct { .. }));
@@ -282,6 +292,16 @@ fn template<'a>(entry: &'a Value, tcp: Settings, problems: &mut Problems) -> Tem
         }
     }
     template
+}
+
+/// What a host says of its links.
+fn uplinks_of<'a>(fields: &Fields<'a>, problems: &mut Problems) -> Option<uplinks::Said<'a>> {
+    let delay = fields.get("carrier_delay").and_then(|value| value::span(value, "`carrier_delay`", problems));
+    let uplinks = fields.get("uplinks");
+    if uplinks.is_none() {
+        fields.no_effect("carrier_delay", "without `uplinks` the host does nothing about its links", problems);
+    }
+    Some(uplinks::Said { uplinks: uplinks?, carrier_delay: delay.unwrap_or_default() })
 }
 
 /// Whether there may be several of it; otherwise a list of places is reported.

@@ -216,7 +216,10 @@ impl Asker {
             Err(error) => {
                 let closed = matches!(
                     error,
-                    ReadError::Closed | ReadError::Net(NetError::Reset | NetError::Refused | NetError::Closed)
+                    ReadError::Closed
+                        | ReadError::Net(
+                            NetError::Reset | NetError::Refused | NetError::Closed | NetError::AddressLost
+                        )
                 );
                 let why = match error {
                     _ if connection.stream.tls_failed() => Failure::Tls,
@@ -269,6 +272,7 @@ pub(in crate::service) const fn failure(error: NetError) -> Failure {
         NetError::TimedOut => Failure::Timeout,
         NetError::Unreachable => Failure::Unreachable,
         NetError::AddressNotAvailable => Failure::NoPort,
+        NetError::AddressLost => Failure::AddressLost,
         NetError::AddressInUse | NetError::Closed | NetError::TooBig => Failure::Broken,
     }
 }

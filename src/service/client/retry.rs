@@ -34,6 +34,7 @@ impl Outcomes {
         Failure::Reset,
         Failure::Tls,
         Failure::NoPort,
+        Failure::AddressLost,
         Failure::Unreachable,
         Failure::Timeout,
         Failure::Broken,
@@ -59,7 +60,9 @@ impl Outcomes {
 pub(super) const fn is_servers(failure: Failure, status: u16) -> bool {
     match failure {
         Failure::Status => status >= 500,
-        Failure::NameError | Failure::NoPort | Failure::BreakerOpen | Failure::BulkheadFull => false,
+        Failure::NameError | Failure::NoPort | Failure::AddressLost | Failure::BreakerOpen | Failure::BulkheadFull => {
+            false
+        }
         _ => true,
     }
 }

@@ -63,6 +63,8 @@ pub enum Reason {
     VersionMismatch,
     /// ICMP said that nobody is there.
     Unreachable,
+    /// Our address is gone, and the connection cannot go on from another.
+    AddressLost,
 }
 
 /// What the program should know.
@@ -88,6 +90,8 @@ pub enum Event {
     IdAdded(ConnectionId),
     /// They do not any more.
     IdRetired(ConnectionId),
+    /// The peer has answered from the other end of the present path.
+    PathValidated,
     /// The connection is over.
     Closed(Reason),
 }
@@ -164,6 +168,8 @@ pub struct Connection {
     /// The path before the peer moved, to go back to.
     pub(super) previous: Option<Path>,
     pub(super) validation: Validation,
+    /// Since when packets have gone to or from the present addresses.
+    pub(super) path_began: Time,
     pub(super) ecn: EcnState,
 
     pub(super) rtt: Rtt,
@@ -346,6 +352,7 @@ impl Connection {
             path: Path::new(remote),
             previous: None,
             validation: Validation::default(),
+            path_began: Time::ZERO,
             ecn: EcnState::new(wants_marks),
             rtt: Rtt::new(RTT_RULE),
             window: Window { cwnd: INITIAL_WINDOW, ssthresh: INFINITE_SSTHRESH, clamp: u32::MAX },
@@ -573,6 +580,11 @@ impl Connection {
     /// The packets that have been declared lost since the last call.
     pub fn take_lost(&mut self) -> Vec<LostPacket> {
         std::mem::take(&mut self.lost)
+    }
+
+    /// Our address is gone and nothing can be sent from it: the connection ends without a word.
+    pub fn lose_address(&mut self) {
+        self.finish_at_once(Reason::AddressLost);
     }
 
     /// ICMP says that the peer cannot be reached: during the handshake that is the end.

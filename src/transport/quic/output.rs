@@ -358,24 +358,26 @@ impl Connection {
         if !self.one_rtt {
             return None;
         }
-        let (frame, remote) = if let Some((data, remote)) = self.validation.responses.pop() {
-            (Frame::PathResponse(data), remote)
+        let (frames, remote) = if let Some((data, remote)) = self.validation.responses.pop() {
+            (vec![Frame::PathResponse(data)], remote)
         } else if std::mem::take(&mut self.validation.due)
             && let Some((data, _)) = self.validation.expects
         {
             self.validation.again_at = now + self.pto();
-            (Frame::PathChallenge(data), self.path.remote)
+            let mut frames = vec![Frame::PathChallenge(data)];
+            frames.extend(self.validation.moves.then_some(Frame::Ping));
+            (frames, self.path.remote)
         } else {
             return None;
         };
-        Some(self.probe(frame, remote, now))
+        Some(self.probe(frames, remote, now))
     }
 
-    fn probe(&mut self, frame: Frame, remote: SocketAddrV4, now: Time) -> Transmit {
+    fn probe(&mut self, frames: Vec<Frame>, remote: SocketAddrV4, now: Time) -> Transmit {
         let header = self.header(SpaceId::Data);
         let space = self.space(SpaceId::Data);
         let number = Number::shortest(space.next, space.largest_acked);
-        let mut packet = Packet { header, number, frames: vec![frame] };
+        let mut packet = Packet { header, number, frames };
         let room = if remote == self.path.remote { self.path.allowance() } else { u64::from(MIN_INITIAL) };
         let padding = u64::from(MIN_INITIAL).min(room).saturating_sub(packet.len());
         if padding > 0 {

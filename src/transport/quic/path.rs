@@ -1,6 +1,6 @@
 //! The way to the peer: how far it is trusted, and how a new one is proved (RFC 9000 8, 9).
 
-use super::connection::Connection;
+use super::connection::{Connection, Event};
 use crate::base::Time;
 use crate::wire::quic::{MIN_INITIAL, Side};
 use std::net::SocketAddrV4;
@@ -37,6 +37,8 @@ pub(super) struct Validation {
     /// A challenge is to be sent; again at this instant.
     pub(super) due: bool,
     pub(super) again_at: Time,
+    /// The challenge goes with a PING, so that the peer follows: a packet that only probes moves nobody (RFC 9000 9.1, 9.2).
+    pub(super) moves: bool,
     /// Data of challenges to be echoed, and to whom.
     pub(super) responses: Vec<([u8; 8], SocketAddrV4)>,
 }
@@ -50,6 +52,7 @@ impl Connection {
         let deadline = now + self.pto().max(super::config::INITIAL_RTT * 3) * 3;
         self.validation.expects = Some((data, deadline));
         self.validation.due = true;
+        self.validation.moves = false;
     }
 
     /// The peer's packets come from another address (RFC 9000 9.3).
@@ -69,7 +72,9 @@ impl Connection {
     }
 
     /// We are at another address from now on, which the world has taken for us: the peer is told by a challenge from there (RFC
-    /// 9000 9.2). `same_host` if only the port has changed. False if the peer does not want that, or the handshake is not over.
+    /// 9000 9.2). `same_host` if only the port has changed: then what is sent next will tell the peer that we have moved. At another
+    /// address the challenge itself does, for the old one may be gone and nothing else to be sent. False if the peer does not want
+    /// that, has no other connection id for us (9.5), or the handshake is not over.
     pub fn migrate(&mut self, same_host: bool, now: Time) -> bool {
         if self.side == Side::Server || !self.confirmed || self.peer.disable_active_migration || !self.ids.change_peer()
         {
@@ -79,6 +84,7 @@ impl Connection {
             self.reset_path_state(now);
         }
         self.validate_path(now);
+        self.validation.moves = !same_host;
         true
     }
 
@@ -90,6 +96,7 @@ impl Connection {
             self.validation.again_at = Time::NEVER;
             self.path.validated = true;
             self.previous = None;
+            self.events.push_back(Event::PathValidated);
         }
     }
 

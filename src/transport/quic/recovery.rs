@@ -79,7 +79,8 @@ impl Connection {
 
     /// RFC 9002 5: from the largest packet, if it was acknowledged just now and something of the ACK had asked for it.
     fn sample_rtt(&mut self, id: SpaceId, acked: &Acked, delay: u64, now: Time) -> Option<Span> {
-        let sent = acked.newest?;
+        // What was sent by another path has been acknowledged by way of it, or of both (RFC 9000 9.4).
+        let sent = acked.newest.filter(|&sent| sent >= self.path_began)?;
         if !acked.packets.iter().any(|(_, sent)| sent.eliciting) {
             return None;
         }
@@ -445,8 +446,12 @@ impl Connection {
         self.events.push_back(Event::EarlyDataRejected);
     }
 
-    /// Another path: nothing is known of it (RFC 9000 9.4). What is in flight on the old one is left to be acknowledged or lost.
+    /// Another path: nothing is known of it (RFC 9000 9.4). What is in flight on the old one is left to be acknowledged or lost, and says
+    /// nothing of the new one.
     pub(super) fn reset_path_state(&mut self, now: Time) {
+        self.spaces.iter_mut().for_each(super::space::Space::leave_behind);
+        self.in_flight = 0;
+        self.path_began = now;
         self.rtt = Rtt::new(RTT_RULE);
         self.ecn.restart();
         self.window = Window { cwnd: INITIAL_WINDOW, ssthresh: INFINITE_SSTHRESH, clamp: u32::MAX };

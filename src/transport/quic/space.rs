@@ -246,6 +246,15 @@ impl Space {
         eliciting.take(count as usize).flat_map(|sent| sent.contents.iter().copied()).collect()
     }
 
+    /// What has been sent so far went by another path: whatever becomes of it tells nothing of the present one, and it does not fill
+    /// that one's window (RFC 9000 9.4).
+    pub(super) fn leave_behind(&mut self) {
+        for sent in self.sent.iter_mut().flatten() {
+            sent.in_flight = false;
+            sent.ect = false;
+        }
+    }
+
     /// Bytes in flight, and ack-eliciting packets, counted anew.
     #[cfg(test)]
     pub(super) fn count(&self) -> (u64, u32) {

@@ -426,6 +426,15 @@ impl Connection {
         self.finish(Reason::Aborted, now);
     }
 
+    /// Our address is gone: the connection ends without a word, as nothing can be sent from it (Linux `tcp_abort` by `SOCK_DESTROY`, whose
+    /// reset finds no way out).
+    pub fn lose_address(&mut self, now: Time) {
+        self.calm = false;
+        self.control_out.clear();
+        self.orphan = true;
+        self.finish(Reason::AddressLost, now);
+    }
+
     /// Nothing more happens after this.
     pub(super) fn finish(&mut self, reason: Reason, _now: Time) {
         if self.state == State::Closed {

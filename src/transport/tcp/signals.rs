@@ -43,6 +43,8 @@ pub enum Reason {
     Unreachable,
     /// We reset it.
     Aborted,
+    /// Our address is gone.
+    AddressLost,
 }
 
 /// What the program should know.

@@ -9,7 +9,7 @@ use crate::wire::quic::Side;
 use crate::world::World;
 use crate::world::sockets::Socket;
 use std::collections::VecDeque;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::rc::Rc;
 
 /// Bytes that IPv4 and UDP put in front of a datagram.
@@ -54,6 +54,10 @@ impl World {
     }
 
     fn quic_connect(&mut self, node: u32, ticket: Ticket, to: SocketAddrV4, options: &QuicOptions) {
+        if self.is_cut_off(node) {
+            self.answer(ticket, Answer::Opened(Err(NetError::Unreachable)));
+            return;
+        }
         let config = self.quic_config(node, options);
         let secret = self.quic_secret(node);
         let stack = &mut self.nodes[node as usize].stack;
@@ -69,7 +73,7 @@ impl World {
         let opening = Opening { server_name: options.name.clone(), alpn: options.alpn.clone(), ticket: known };
         let secrets = Secrets { host: secret, connection: flow << 1 };
         let machine = quic::Connection::connect(&config, opening, to, secrets, self.now);
-        let local = (self.nodes[node as usize].router.address(), port);
+        let local = (self.nodes[node as usize].router.source(), port);
         let id = self.quic_insert(node, machine, local, flow, key);
         self.nodes[node as usize].stack.quic.ports.insert(port, Use::Connection(id));
         if early {
@@ -164,6 +168,33 @@ impl World {
             connection.machine.close(0, self.now);
             self.quic_drain(id);
         }
+    }
+
+    /// The connections of clients on a machine, each with the address that its peer knows.
+    pub(in crate::world) fn quic_clients(&self, node: u32) -> Vec<(QuicId, Ipv4Addr)> {
+        let of = self.quic.iter().filter(|(_, it)| it.node == node && it.machine.side() == Side::Client);
+        of.filter(|(_, it)| it.error.is_none()).map(|(id, it)| (id, it.local)).collect()
+    }
+
+    /// A client's connection goes on from another address of its machine, and a socket bound to it; false if it could not, and has ended.
+    pub(in crate::world) fn quic_move(&mut self, id: QuicId, to: Ipv4Addr) -> bool {
+        let Some(connection) = self.quic.get_mut(id) else { return false };
+        let (node, old) = (connection.node, connection.local_port);
+        let moved = connection.machine.migrate(false, self.now);
+        let port = if moved { self.nodes[node as usize].stack.datagram_port() } else { None };
+        let Some(connection) = self.quic.get_mut(id) else { return false };
+        if let Some(port) = port {
+            connection.local = to;
+            connection.local_port = port;
+            connection.moved = Some(self.now);
+            let ports = &mut self.nodes[node as usize].stack.quic.ports;
+            ports.swap_remove(&old);
+            ports.insert(port, Use::Connection(id));
+        } else {
+            connection.machine.lose_address();
+        }
+        self.quic_drain(id);
+        port.is_some()
     }
 
     /// A client goes on from another port.

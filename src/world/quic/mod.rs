@@ -9,7 +9,7 @@ use super::sockets::{Reading, Socket};
 use super::{Event, World};
 use crate::base::{BitRate, Digest, Id, Time};
 use crate::host::{Answer, NetError, Opened, Ticket};
-use crate::trace::{Mask, Notice, QuicLost, Record, Recovery, Series, What};
+use crate::trace::{Mask, Notice, PathValidated, QuicLost, Record, Recovery, Series, What};
 use crate::transport::congestion::Phase;
 use crate::transport::quic::{self, Accepting, LostPacket, Reason, Secrets, Wake};
 use crate::wire::quic::{ConnectionId, Header, Item, LongKind, MIN_INITIAL, Packet as QuicPacket, Side, StreamId};
@@ -28,6 +28,8 @@ pub(super) struct QuicConnection {
     local: Ipv4Addr,
     local_port: u16,
     flow: u64,
+    /// When it moved to another address, until the peer has answered from there.
+    moved: Option<Time>,
     /// Time of the connection's earliest entry in the event queue; later entries are stale.
     scheduled: Time,
     connecting: Option<Ticket>,
@@ -214,6 +216,7 @@ impl World {
             local,
             local_port,
             flow,
+            moved: None,
             scheduled: Time::NEVER,
             connecting: None,
             listener: None,
@@ -373,6 +376,13 @@ impl World {
                 self.nodes[node as usize].stack.quic.ids.swap_remove(&own);
                 false
             }
+            quic::Event::PathValidated => {
+                if let Some(since) = connection.moved.take() {
+                    let (time, flow, local) = (self.now, connection.flow, connection.local);
+                    self.trace.record(Record::PathValidated(PathValidated { time, node, flow, local, since }));
+                }
+                false
+            }
             quic::Event::Closed(reason) => {
                 self.quic_closed(id, reason);
                 false
@@ -439,6 +449,7 @@ impl World {
             Reason::Closed => NetError::Closed,
             Reason::TimedOut => NetError::TimedOut,
             Reason::Unreachable => NetError::Refused,
+            Reason::AddressLost => NetError::AddressLost,
             Reason::VersionMismatch | Reason::PeerFailed(_) | Reason::Failed(_) if connecting.is_some() => {
                 NetError::Refused
             }
@@ -448,6 +459,7 @@ impl World {
         let what = match error {
             NetError::TimedOut => What::GaveUp,
             NetError::Refused => What::Refused,
+            NetError::AddressLost => What::Carrier,
             _ => What::Reset,
         };
         if error != NetError::Closed {

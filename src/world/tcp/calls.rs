@@ -1,7 +1,7 @@
 //! What programs ask of TCP: to connect, to read and write, to let go.
 
 use super::super::World;
-use super::super::node::FourTuple;
+use super::super::node::{FourTuple, Node};
 use super::super::sockets::{Connection, Reading};
 use crate::base::Time;
 use crate::host::{Answer, NetError, Ticket, Want};
@@ -24,20 +24,25 @@ impl World {
         dscp: Dscp,
         config: &tcp::Config,
     ) {
-        let stack = &mut self.nodes[node as usize].stack;
-        let Some(port) = stack.port_towards(*to.ip(), to.port()) else {
+        if self.is_cut_off(node) {
+            self.answer(ticket, Answer::Opened(Err(NetError::Unreachable)));
+            return;
+        }
+        let Node { router, stack, .. } = &mut self.nodes[node as usize];
+        let source = router.source();
+        let Some(port) = stack.port_towards(*to.ip(), to.port(), |tuple| tuple.at(source, router)) else {
             self.answer(ticket, Answer::Opened(Err(NetError::AddressNotAvailable)));
             return;
         };
         let flow = stack.next_flow();
-        let local = (stack.host.addr(), port);
+        let local = (source, port);
         let iss = self.initial_sequence(flow, 0);
         let mut machine = tcp::Connection::connect(config, local, (*to.ip(), to.port()), iss, self.now);
         let cookie = self.nodes[node as usize].stack.cookies.get(to.ip()).copied().filter(|_| config.fast_open);
         if config.fast_open {
             machine.open_fast(cookie);
         }
-        let tuple = FourTuple::new(port, *to.ip(), to.port());
+        let tuple = FourTuple::new(port, *to.ip(), to.port()).at(source, &self.nodes[node as usize].router);
         let id = self.tcp_insert(node, machine, to, (port, tuple), flow);
         if cookie.is_some() {
             // As far as the program can see the connection is open: its first data opens it (`TCP_FASTOPEN_CONNECT`).
@@ -91,7 +96,7 @@ impl World {
         let id = self.connections.insert(Connection {
             machine,
             node,
-            local: self.nodes[node as usize].router.address(),
+            local: self.nodes[node as usize].router.source(),
             tuple,
             remote,
             local_port,

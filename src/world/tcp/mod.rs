@@ -143,6 +143,7 @@ impl World {
                     tcp::Reason::TimedOut => Some(NetError::TimedOut),
                     tcp::Reason::Unreachable => Some(NetError::Unreachable),
                     tcp::Reason::Aborted => Some(NetError::Closed),
+                    tcp::Reason::AddressLost => Some(NetError::AddressLost),
                 };
                 if let Some(error) = error {
                     self.tcp_fail(id, error);
@@ -203,6 +204,7 @@ impl World {
             NetError::Reset => What::Reset,
             NetError::Refused => What::Refused,
             NetError::Unreachable => What::Unreachable,
+            NetError::AddressLost => What::Carrier,
             _ => What::GaveUp,
         };
         if error != NetError::Closed {

@@ -262,6 +262,11 @@ impl Channel {
         }
     }
 
+    /// What is under way does not arrive.
+    pub(super) fn sever(&mut self) {
+        self.flying.clear();
+    }
+
     /// Reads all there is of a stream.
     pub(super) fn read(&mut self, index: usize, id: StreamId) -> Option<(Payload, Arrival)> {
         let now = self.now;

@@ -265,3 +265,69 @@ fn a_client_on_another_network_starts_its_way_anew_and_gets_three_times_what_it_
     let (srtt, way) = (channel.end(0).info().srtt, MS(100));
     assert!(way <= srtt && srtt < way + MS(30), "{srtt}: measured anew");
 }
+
+/// RFC 9000 9.2 and 9.4: a client that only listens has nothing to send that would tell its server of the new address, and what the server
+/// had in flight to the old one must neither fill the window of the new path nor be held against it.
+#[test]
+fn a_client_that_downloads_loses_its_network_and_goes_on_from_another_after_a_round_trip() {
+    let mut channel = Channel::open(Config::default(), MS(50));
+    let now = channel.now;
+    let id = channel.end(0).open(Dir::Bi, now).unwrap();
+    channel.write(0, id, Payload::filler(1));
+    channel.run(MS(60));
+    channel.write(1, id, Payload::filler(600_000));
+    channel.run(MS(430));
+    let (grown, in_flight) = (channel.end(1).info().cwnd_bytes, channel.end(1).info().bytes_in_flight);
+    assert!(grown > 80_000 && in_flight > 80_000, "{grown} bytes of window, {in_flight} in flight");
+    // The old network is gone, with what was on its way.
+    channel.drop = Box::new(|_| true);
+    channel.sever();
+    channel.run(MS(300));
+    channel.clear();
+    let moved = channel.now;
+    channel.client.set_ip(std::net::Ipv4Addr::new(10, 9, 0, 1));
+    // What the server sends to the old address until it hears from the new one is lost too.
+    channel.drop = Box::new(move |seen| seen.from == 1 && seen.at < moved + MS(50));
+    assert!(channel.end(0).migrate(false, moved));
+    let challenge = |seen: &super::channel::Seen| seen.frames().any(|frame| matches!(frame, Frame::PathChallenge(_)));
+    assert!(channel.run_until(MS(60), |channel| channel.ends[1].as_ref().unwrap().remote() == channel.client));
+    let first = channel.sent.iter().find(|seen| seen.from == 0).unwrap();
+    assert!(challenge(first) && first.len >= 1_200 && first.at == moved, "and it alone has moved the server");
+    let server = channel.end(1).info();
+    assert_eq!((server.cwnd_bytes, server.srtt), (10 * 1350, Span::ZERO), "nothing is known of the way to there");
+    assert!(server.bytes_in_flight < 4_000, "{} bytes: of the new path only", server.bytes_in_flight);
+    assert!(channel.run_until(MS(60), |channel| channel.when(0, &Event::PathValidated).is_some()));
+    assert_eq!(channel.when(0, &Event::PathValidated), Some(MS(100)));
+    // Some had arrived, and only their acknowledgments were lost.
+    let (before, swallowed) = (channel.end(1).info().lost_packets, in_flight / 2_000);
+    assert!(channel.run_until(MS(120), |channel| channel.end(1).info().lost_packets >= before + swallowed));
+    assert!(channel.now - moved < MS(210), "what the old network swallowed is known after {}", channel.now - moved);
+    let info = channel.end(1).info();
+    assert!(info.cwnd_bytes >= 10 * 1350 && info.ssthresh_bytes == u64::MAX, "and is not held against the new one");
+    let (mut got, limit) = (0, channel.now + MS(4_000));
+    while got < 600_000 && channel.step(limit) {
+        while let Some((payload, _)) = channel.read(0, id) {
+            got += payload.len();
+        }
+    }
+    assert_eq!((got, channel.reason(0), channel.reason(1)), (600_000, None, None));
+    let (srtt, way) = (channel.end(1).info().srtt, MS(100));
+    assert!(way <= srtt && srtt < way + MS(30), "{srtt}: of the new path only");
+}
+
+/// RFC 9000 9: before the handshake is confirmed nobody moves.
+#[test]
+fn a_client_does_not_move_before_its_handshake_is_confirmed() {
+    let mut channel = Channel::new(Config::default(), MS(50), None, 1);
+    assert!(channel.run_until(MS(400), |channel| channel.end(0).is_connected()));
+    let now = channel.now;
+    assert!(!channel.end(0).migrate(false, now));
+    channel.end(0).lose_address();
+    channel.run(MS(1));
+    assert_eq!(channel.reason(0), Some(Reason::AddressLost));
+    assert!(channel.end(0).poll_transmit(now).is_none(), "there is nowhere to send from");
+    channel.run(MS(400));
+    let now = channel.now;
+    let mut later = Channel::open(Config::default(), MS(50));
+    assert!(later.end(0).migrate(false, now));
+}
