@@ -378,10 +378,10 @@ fn what_no_route_leads_around_is_not_called_rerouted() {
         assert_eq!(strike.restored_ns, Some(5_300 * MS), "{fault}");
         strike.rerouted_ns
     };
-    for led in [r#"Cut(link: "x-y", at: "2s", for: "3s")"#, r#"Crash(node: "z", at: "2s", for: "3s")"#] {
+    for led in [r#"Cut(link: "x-y", at: "2s", for: "3s")"#, r#"RouterFailure(node: "z", at: "2s", for: "3s")"#] {
         assert_eq!(ring(led), Some(2_300 * MS), "{led}");
     }
-    for cut_off in ["Cut(link: \"y-end\"", "Cut(link: \"b-end\"", "Crash(node: \"end\""] {
+    for cut_off in ["Cut(link: \"y-end\"", "Cut(link: \"b-end\"", "RouterFailure(node: \"end\""] {
         assert_eq!(ring(&format!("{cut_off}, at: \"2s\", for: \"3s\")")), None, "{cut_off}");
     }
 }
