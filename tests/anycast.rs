@@ -201,6 +201,9 @@ fn nobody_is_left() {
     let failed = &outcome.traffic["pages"].counts.failed_by;
     // At 10 s the machine itself still refuses; from 10.5 s on there is no route.
     assert_eq!((failed.get("refused"), failed.get("unreachable")), (Some(&1), Some(&19)), "{failed:?}");
+    // From the last one nobody is led anywhere.
+    let last = outcome.timeline.iter().find(|strike| strike.fault == "crash near").unwrap();
+    assert_eq!((last.rerouted_ns, withdrawals(&outcome, "near")[0].rerouted_ns), (None, None));
 }
 
 #[test]
@@ -237,4 +240,48 @@ fn what_cannot_be_is_said() {
         Code::WrongRole,
         "`front` is an address and no machine",
     );
+}
+
+/// A machine whose link is cut is heard of no more, though it is well itself; the timeline of the fault says the same.
+#[test]
+fn a_machine_without_a_link_is_withdrawn_whatever_it_says() {
+    let outcome = two(
+        SERVERS,
+        r#", health: Http(path: "/", every: "1s", timeout: "300ms", fall: 3, rise: 2)"#,
+        r#"routing: (reconverge: "700ms"),
+        traffic: { "echo": Ping(from: "user", to: "front", every: "10ms", timeout: "200ms", count: 3_000) },
+        faults: [Cut(link: "near-left", at: "10s", for: "10s")]"#,
+    );
+    let gone = WithdrawalOutcome {
+        at_ns: 10 * SECOND,
+        rerouted_ns: Some(10_700 * MS),
+        announced_ns: Some(20 * SECOND),
+        restored_ns: Some(20_700 * MS),
+    };
+    assert_eq!(withdrawals(&outcome, "near"), [gone]);
+    assert_eq!(withdrawals(&outcome, "far"), []);
+    let strike = &outcome.timeline[0];
+    assert_eq!((strike.rerouted_ns, strike.restored_ns), (gone.rerouted_ns, gone.restored_ns));
+}
+
+/// The links of a machine are up with its power, but the address comes back when it has found itself well: the fault is not repaired before.
+#[test]
+fn a_fault_is_repaired_when_the_address_is_back() {
+    for fault in
+        [r#"Crash(node: "near", at: "10s", for: "10s")"#, r#"Slow(node: "near", factor: 1_000, at: "10s", for: "10s")"#]
+    {
+        let outcome = two(
+            SERVERS,
+            r#", health: Http(path: "/", every: "1s", timeout: "300ms", fall: 3, rise: 2)"#,
+            &format!(
+                r#"routing: (reconverge: "700ms"),
+                traffic: {{ "echo": Ping(from: "user", to: "front", every: "10ms", timeout: "200ms", count: 3_000) }},
+                faults: [{fault}]"#
+            ),
+        );
+        let ([gone], [strike]) = (withdrawals(&outcome, "near"), &outcome.timeline[..]) else { panic!("{outcome:?}") };
+        assert!(gone.announced_ns.unwrap() > 20 * SECOND, "{fault}: {gone:?}");
+        assert_eq!(gone.restored_ns.unwrap(), gone.announced_ns.unwrap() + 700 * MS, "{fault}");
+        assert_eq!((strike.rerouted_ns, strike.restored_ns), (gone.rerouted_ns, gone.restored_ns), "{fault}");
+    }
 }

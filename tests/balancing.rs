@@ -251,6 +251,35 @@ fn a_refused_request_is_tried_elsewhere() {
     assert_eq!(run(0), (200, 100));
 }
 
+/// Where nobody else is left a try more changes nothing: the client is told how the last one went (nginx's `proxy_next_upstream`), and a server's
+/// own words are passed on.
+#[test]
+fn whoever_was_asked_last_gives_the_answer() {
+    let told = |retries, serve: fn(&mut Lab)| {
+        let mut lab = lab(1, 1);
+        serve(&mut lab);
+        lab.balance(|pool| (pool.retries, pool.retry_errors, pool.timeout) = (retries, true, MS * 500));
+        lab.ask(|config| config.limit.count = Some(1));
+        lab.run(SECOND * 10);
+        let status = |record: &Record| match record {
+            Record::Request(request) => Some(request.status),
+            _ => None,
+        };
+        lab.pick(status)
+    };
+    for retries in [0, 1, 3] {
+        assert_eq!(told(retries, |_| {}), [502], "nobody listens");
+        assert_eq!(told(retries, |lab| lab.serve_until_silent(1, Span::ZERO)), [504], "nobody answers");
+        let busy = |lab: &mut Lab| {
+            let route = server::Route { status: 503, ..server::Route::default() };
+            lab.serve(1, None, server::Config { routes: vec![route], ..server::Config::new() });
+        };
+        assert_eq!(told(retries, busy), [503], "the server says so itself");
+        let drained = |lab: &mut Lab| lab.serve_until_silent(1, SECOND);
+        assert_eq!(told(retries, drained), [200]);
+    }
+}
+
 /// What may have been done is not done again: a POST whose server died in the middle of it fails, a GET does not.
 #[test]
 fn only_what_does_no_harm_is_asked_twice() {

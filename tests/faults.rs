@@ -361,3 +361,27 @@ proptest! {
         prop_assert!(lost <= dropped, "{lost} of {dropped}");
     }
 }
+
+/// What is cut off has no way around it: routers withdraw its routes, which leads nobody anywhere.
+#[test]
+fn what_no_route_leads_around_is_not_called_rerouted() {
+    let ring = |fault: &str| {
+        let outcome = run(&format!(
+            r#"Scenario(run_for: "10s", nodes: {{ "a": Host(), "b": Host(), "x": Router(), "y": Router(), "z": Router(), "end": Router() }},
+            links: [(between: ("a", "x"), delay: "1ms"), (between: ("b", "end"), delay: "1ms"), (between: ("x", "y"), delay: "1ms"),
+                    (between: ("x", "z"), delay: "2ms"), (between: ("z", "y"), delay: "2ms"), (between: ("y", "end"), delay: "1ms")],
+            routing: (reconverge: "300ms"),
+            traffic: {{ "echo": Ping(from: "a", to: "b", every: "10ms", count: 900) }},
+            faults: [{fault}])"#
+        ));
+        let strike = only(&outcome);
+        assert_eq!(strike.restored_ns, Some(5_300 * MS), "{fault}");
+        strike.rerouted_ns
+    };
+    for led in [r#"Cut(link: "x-y", at: "2s", for: "3s")"#, r#"RouterFailure(node: "z", at: "2s", for: "3s")"#] {
+        assert_eq!(ring(led), Some(2_300 * MS), "{led}");
+    }
+    for cut_off in ["Cut(link: \"y-end\"", "Cut(link: \"b-end\"", "RouterFailure(node: \"end\""] {
+        assert_eq!(ring(&format!("{cut_off}, at: \"2s\", for: \"3s\")")), None, "{cut_off}");
+    }
+}

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 pub struct Withdrawal {
     /// When it began.
     pub withdrawn: Time,
-    /// When all routers led senders elsewhere.
+    /// When all routers led senders elsewhere, if others announced the address.
     pub rerouted: Option<Time>,
     /// When it ended.
     pub announced: Option<Time>,
@@ -22,8 +22,8 @@ pub struct Withdrawal {
 pub struct Withdrawals {
     /// By address and machine, as numbers in the plan.
     all: BTreeMap<(u32, u32), Vec<Withdrawal>>,
-    /// What changes of routes that are under way are about.
-    changes: BTreeMap<u32, Vec<(u32, u32)>>,
+    /// What changes of routes that are under way are about, and whether they lead to others.
+    changes: BTreeMap<u32, Vec<(u32, u32, bool)>>,
 }
 
 impl Withdrawals {
@@ -37,7 +37,7 @@ impl Withdrawals {
     }
 
     fn announcement(&mut self, announcement: &Announcement) {
-        let Announcement { time, address, node, on, change } = *announcement;
+        let Announcement { time, address, node, on, others, change } = *announcement;
         let own = self.all.entry((address, node)).or_default();
         if on {
             if let Some(last) = own.last_mut() {
@@ -46,15 +46,18 @@ impl Withdrawals {
         } else {
             own.push(Withdrawal { withdrawn: time, rerouted: None, announced: None, restored: None });
         }
-        self.changes.entry(change).or_default().push((address, node));
+        self.changes.entry(change).or_default().push((address, node, others));
     }
 
     fn rerouted(&mut self, rerouted: &Rerouted) {
-        for pair in self.changes.remove(&rerouted.change).unwrap_or_default() {
+        for (address, node, others) in self.changes.remove(&rerouted.change).unwrap_or_default() {
             // Routes that came too late to be used before the next change count for neither.
-            let Some(last) = self.all.get_mut(&pair).and_then(|own| own.last_mut()) else { continue };
-            let end = if last.announced.is_some() { &mut last.restored } else { &mut last.rerouted };
-            *end = end.or(Some(rerouted.time));
+            let Some(last) = self.all.get_mut(&(address, node)).and_then(|own| own.last_mut()) else { continue };
+            match last.announced {
+                Some(_) => last.restored = last.restored.or(Some(rerouted.time)),
+                None if others => last.rerouted = last.rerouted.or(Some(rerouted.time)),
+                None => {}
+            }
         }
     }
 
@@ -74,19 +77,23 @@ mod tests {
     fn a_withdrawal_lasts_from_the_word_to_the_next_and_routes_follow_each() {
         let ms = |n| Time::ZERO + Span::from_millis(n);
         let said = |time, node, on, change| {
-            Record::Announcement(Announcement { time: ms(time), address: 9, node, on, change })
+            Record::Announcement(Announcement { time: ms(time), address: 9, node, on, others: node == 1, change })
         };
-        let followed =
-            |time, change| Record::Rerouted(Rerouted { change, fault: None, time: ms(time), onset: change == 1 });
+        let followed = |time, change| {
+            let (time, onset) = (ms(time), change == 1);
+            Record::Rerouted(Rerouted { change, fault: None, time, onset, around: onset })
+        };
         let mut withdrawals = Withdrawals::default();
         for record in [said(10, 1, false, 1), followed(20, 1), followed(25, 7), said(30, 1, true, 2), followed(45, 2)] {
             withdrawals.record(&record);
         }
         withdrawals.record(&said(50, 2, false, 3));
+        withdrawals.record(&followed(60, 3));
         let whole =
             Withdrawal { withdrawn: ms(10), rerouted: Some(ms(20)), announced: Some(ms(30)), restored: Some(ms(45)) };
         assert_eq!(withdrawals.of(9, 1), [whole]);
         let open = Withdrawal { withdrawn: ms(50), rerouted: None, announced: None, restored: None };
-        assert_eq!((withdrawals.of(9, 2), withdrawals.of(9, 3)), (&[open][..], &[][..]));
+        assert_eq!(withdrawals.of(9, 2), [open], "the last one leaves nobody to lead to");
+        assert_eq!(withdrawals.of(9, 3), []);
     }
 }

@@ -4,9 +4,12 @@
 //! that the fault is on. A failed request counts for every fault that lasted while it was under way, but not for one on machines that
 //! only other traffic asks. A strike collects evidence until
 //! its fault strikes again: who waits for a timer learns of a short fault after it is over.
+//!
+//! Routes follow what routers see of a fault, and what machines that it is on announce: a shared address comes back when its machine has
+//! found itself well again, which may be long after the links.
 
 use crate::base::Time;
-use crate::trace::{Cause, Judged, Judgement, Notice, Record, Request, What};
+use crate::trace::{Announcement, Cause, Judged, Judgement, Notice, Record, Request, Rerouted, What};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
@@ -42,9 +45,9 @@ pub struct Strike {
     pub healed: Option<Time>,
     /// Packets lost to it, by cause in the order of [`Cause::ALL`].
     pub lost: [u64; Cause::ALL.len()],
-    /// When all routers used the routes that lead around it.
+    /// When all routers used the routes that lead around it, if any do.
     pub rerouted: Option<Time>,
-    /// When all routers used the routes that its end called for.
+    /// When all routers used the routes that its end called for, and those to machines that have announced shared addresses again.
     pub restored: Option<Time>,
     /// The first evidence of each machine, in the order of time: its number, when, what.
     pub noticed: Vec<(u32, Time, What)>,
@@ -53,6 +56,10 @@ pub struct Strike {
     /// Flows that lost packets to it.
     flows: BTreeSet<u64>,
     last_lost: Time,
+    /// Shared addresses that machines do not announce since it struck, and those machines.
+    gone: BTreeSet<(u32, u32)>,
+    /// Whether any of them was withdrawn.
+    withdrew: bool,
 }
 
 /// What a strike did to a traffic.
@@ -73,6 +80,8 @@ pub struct Timeline {
     strikes: Vec<Strike>,
     /// The latest strike of each fault.
     latest: Vec<Option<usize>>,
+    /// Changes of routes under way because of announcements: which strikes they are due to, and whether to their beginning.
+    changes: BTreeMap<u32, Vec<(usize, bool)>>,
     /// Records not taken in yet, with their times: those of programs come later than those of the world.
     waiting: Vec<(Time, Record)>,
 }
@@ -82,7 +91,7 @@ impl Timeline {
     #[must_use]
     pub fn new(faults: Vec<FaultPlan>) -> Self {
         let latest = vec![None; faults.len()];
-        Self { faults, strikes: Vec::new(), latest, waiting: Vec::new() }
+        Self { faults, strikes: Vec::new(), latest, changes: BTreeMap::new(), waiting: Vec::new() }
     }
 
     /// Reads one record. Those that are read between two calls of [`Timeline::sort`] need not be in order.
@@ -94,6 +103,7 @@ impl Timeline {
             Record::Fault(change) => change.time,
             Record::Lost(lost) => lost.time,
             Record::Rerouted(rerouted) => rerouted.time,
+            Record::Announcement(announcement) => announcement.time,
             Record::Notice(notice) => notice.time,
             Record::Request(request) => request.end,
             Record::Message(message) => message.arrival.released,
@@ -128,6 +138,8 @@ impl Timeline {
                     traffic: BTreeMap::new(),
                     flows: BTreeSet::new(),
                     last_lost: Time::ZERO,
+                    gone: BTreeSet::new(),
+                    withdrew: false,
                 });
             }
             Record::Fault(change) => {
@@ -141,14 +153,8 @@ impl Timeline {
                 strike.flows.insert(lost.flow);
                 strike.last_lost = lost.time;
             }
-            Record::Rerouted(rerouted) => {
-                let Some(strike) = rerouted.fault.and_then(|fault| self.latest(fault)) else { return };
-                if rerouted.onset {
-                    strike.rerouted = strike.rerouted.or(Some(rerouted.time));
-                } else {
-                    strike.restored = Some(rerouted.time);
-                }
-            }
+            Record::Rerouted(rerouted) => self.rerouted(rerouted),
+            Record::Announcement(announcement) => self.announcement(announcement),
             Record::Notice(notice) => self.notice(notice),
             Record::Judgement(judgement) => self.judgement(judgement),
             Record::Roamed(roamed) if roamed.lost => {
@@ -185,6 +191,44 @@ impl Timeline {
         strikes.filter_map(move |(index, strike)| {
             (latest[strike.fault as usize] == Some(index)).then(|| (&faults[strike.fault as usize], strike))
         })
+    }
+
+    fn rerouted(&mut self, rerouted: &Rerouted) {
+        let Rerouted { change, fault, time, onset, around } = *rerouted;
+        let own = fault.and_then(|fault| self.latest[fault as usize]).filter(|_| around || !onset);
+        let said = self.changes.remove(&change).unwrap_or_default();
+        for (index, onset) in own.map(|index| (index, onset)).into_iter().chain(said) {
+            let strike = &mut self.strikes[index];
+            if onset {
+                strike.rerouted = strike.rerouted.or(Some(time));
+            } else {
+                strike.restored = strike.restored.max(Some(time));
+            }
+        }
+    }
+
+    /// A machine announces a shared address, or does so no more: because of the faults on it, if there are any.
+    fn announcement(&mut self, announcement: &Announcement) {
+        let Announcement { address, node, on, others, change, .. } = *announcement;
+        let mut due = Vec::new();
+        for (index, strike) in self.strikes.iter_mut().enumerate() {
+            let fault = strike.fault as usize;
+            if self.latest[fault] != Some(index) || !self.faults[fault].nodes.contains(&node) {
+                continue;
+            }
+            if on {
+                let back = strike.gone.remove(&(address, node)) && strike.healed.is_some();
+                due.extend(back.then_some((index, false)));
+            } else if strike.healed.is_none() || !strike.withdrew {
+                // Of a short fault a machine may learn after it is over.
+                strike.gone.insert((address, node));
+                strike.withdrew = true;
+                due.extend(others.then_some((index, true)));
+            }
+        }
+        if !due.is_empty() {
+            self.changes.entry(change).or_default().extend(due);
+        }
     }
 
     fn notice(&mut self, notice: &Notice) {
@@ -311,6 +355,38 @@ mod tests {
             [fault(10, true), message(11, 7), lost(12), message(13, 8), lost(14), message(20, 7), message(25, 7)];
         let touched = read(&records)[0].traffic[&0];
         assert_eq!(touched, Touched { failed: 0, failures: None, recovered: Some(ms(20)) });
+    }
+
+    /// A crash from 10 to 30 ms of one of two machines that share an address: the link is back at once, the address with the second good check.
+    #[test]
+    fn routes_are_restored_when_those_to_what_is_announced_again_are() {
+        let said = |time, on, others, change| {
+            let (time, address, node) = (ms(time), 5, 9);
+            Record::Announcement(Announcement { time, address, node, on, others, change })
+        };
+        let followed = |time, change, fault, onset, around| {
+            Record::Rerouted(Rerouted { change, fault, time: ms(time), onset, around })
+        };
+        let records = [
+            fault(10, true),
+            said(10, false, true, 1),
+            followed(17, 1, Some(0), true, true),
+            fault(30, false),
+            followed(37, 2, Some(0), false, false),
+            said(45, true, true, 3),
+            followed(52, 3, None, false, false),
+            // Whatever ails it now is no matter of the fault.
+            said(70, false, true, 4),
+            followed(77, 4, None, true, true),
+            said(80, true, true, 5),
+            followed(87, 5, None, false, false),
+        ];
+        let strike = &read(&records)[0];
+        assert_eq!((strike.rerouted, strike.restored), (Some(ms(17)), Some(ms(52))));
+        let alone = [fault(10, true), said(12, false, false, 1), followed(19, 1, None, true, false)];
+        assert_eq!(read(&alone)[0].rerouted, None, "there is nobody to lead to");
+        let cut = [fault(10, true), followed(17, 1, Some(0), true, false)];
+        assert_eq!(read(&cut)[0].rerouted, None, "there is no way around");
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub struct AnycastOutcome {
 /// What a machine told routers about an address.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct AnnouncerOutcome {
-    /// Times in which it did not announce it.
+    /// Times in which routers did not hear of it from the machine.
     pub withdrawn: Vec<WithdrawalOutcome>,
 }
 
@@ -26,7 +26,7 @@ pub struct AnnouncerOutcome {
 pub struct WithdrawalOutcome {
     /// When it began, in nanoseconds from the start of the run.
     pub at_ns: u64,
-    /// When all routers led senders elsewhere; `None` if it was over before.
+    /// When all routers led senders elsewhere; `None` if it was over before, or nobody else announced it.
     pub rerouted_ns: Option<u64>,
     /// When it ended.
     pub announced_ns: Option<u64>,

@@ -18,9 +18,9 @@ pub struct StrikeOutcome {
     pub healed_ns: Option<u64>,
     /// Packets lost to it, by cause.
     pub lost: IndexMap<String, u64>,
-    /// When all routers used routes that lead around it; `None` if that never was, or nothing had to.
+    /// When all routers used routes that lead around it; `None` if that never was, nothing had to or there is no way around.
     pub rerouted_ns: Option<u64>,
-    /// When all routers used the routes that its end called for.
+    /// When all routers used the routes that its end called for, and those to machines that have announced shared addresses again.
     pub restored_ns: Option<u64>,
     /// The first evidence of each machine that had any, in the order of time.
     pub noticed: Vec<NoticeOutcome>,

@@ -37,11 +37,14 @@ pub struct Rerouted {
     pub fault: Option<u32>,
     /// When the last router used them.
     pub time: Time,
-    /// Whether they lead around the fault; otherwise they are those for its end.
+    /// Whether they are those for its beginning; otherwise for its end.
     pub onset: bool,
+    /// Whether they lead anything around it: what it joined is joined another way, or another machine announces the address.
+    pub around: bool,
 }
 
-/// A machine announces an address that it has in common with others, or announces it no more.
+/// Routers hear of an address from a machine that has it in common with others, or hear of it from this machine no more: because it says so,
+/// has crashed, or has no link that works.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Announcement {
     /// When.
@@ -52,6 +55,8 @@ pub struct Announcement {
     pub node: u32,
     /// Whether it announces.
     pub on: bool,
+    /// Whether others do.
+    pub others: bool,
     /// The change of routes that this is part of: see [`Rerouted`].
     pub change: u32,
 }

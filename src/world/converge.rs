@@ -1,15 +1,15 @@
 //! Routing follows the topology: some time after a link or router fails or comes back, routers use other routes.
 //!
 //! A change is a link or router that fails or comes back, or a machine that announces a shared address or withdraws it: by its own
-//! decision, or because it crashed and so did the speaker on it. At the instant of a change routers begin to tell each other what is up now; when that has had its time, the routes for it are
+//! decision, or because it crashed and so did the speaker on it, or because no link of it works. At the instant of a change routers begin to tell each other what is up now; when that has had its time, the routes for it are
 //! computed, and each router uses them a little later by its own chance. In between packets go astray as they do outside: into the
 //! break, or to and fro between routers that do not agree yet, until their TTL ends.
 
 use super::ways::Ways;
-use super::{Event, World};
+use super::{Event, World, detour};
 use crate::base::{Rng, Span, Time};
 use crate::ip::{AddressPlan, Announced, Router, route_announced};
-use crate::topo::{Egress, Graph, NodeId, Role};
+use crate::topo::{Egress, Graph, LinkId, NodeId, Role};
 use crate::trace::{Announcement, Record, Rerouted};
 use std::net::Ipv4Addr;
 
@@ -35,6 +35,8 @@ struct Batch {
     /// The fault that called for them, if it was one.
     fault: Option<u32>,
     onset: bool,
+    /// Whether they lead anything around what has failed.
+    around: bool,
     up: Vec<bool>,
     announced: Announced,
     routers: Vec<Option<Router>>,
@@ -51,9 +53,10 @@ pub(super) struct Convergence {
     up: Vec<bool>,
     /// Who announced what at the last change.
     announced: Announced,
-    /// Who does now, and what of that is news.
+    /// Who does now.
     announcing: Announced,
-    news: Vec<Announcement>,
+    /// Whom routers heard at the last change: who announced and had a link.
+    heard: Announced,
     batches: Vec<Batch>,
     made: u32,
     /// The fault that changed the topology last.
@@ -75,8 +78,8 @@ impl Convergence {
             routing,
             up,
             announcing: announced.clone(),
+            heard: announced.clone(),
             announced,
-            news: Vec::new(),
             batches: Vec::new(),
             made: 0,
             last: None,
@@ -86,16 +89,38 @@ impl Convergence {
     }
 
     /// A machine announces a shared address, or all of its own, or does not any more.
-    fn announce(&mut self, node: u32, address: Option<Ipv4Addr>, on: bool, time: Time) {
+    fn announce(&mut self, node: u32, address: Option<Ipv4Addr>, on: bool) {
         let machine = NodeId::first(node);
         for (group, anycast) in self.addresses.anycast().iter().enumerate() {
             let this = address.is_none_or(|address| self.addresses.address(anycast.node) == address);
             let place = anycast.members.iter().position(|&member| member == machine).filter(|_| this);
-            if place.is_some_and(|place| self.announcing.set(group, place, on)) {
-                let address = u32::try_from(anycast.node.index()).expect("nodes are counted in 32 bits");
-                self.news.push(Announcement { time, address, node, on, change: 0 });
+            if let Some(place) = place {
+                self.announcing.set(group, place, on);
             }
         }
+    }
+
+    /// Whom routers hear now and did not before, or the other way round, as part of the latest change.
+    fn news(&mut self, time: Time) -> Vec<Announcement> {
+        let number = |node: NodeId| u32::try_from(node.index()).expect("nodes are counted in 32 bits");
+        let Self { graph, up, announcing, heard, made, .. } = self;
+        let mut news = Vec::new();
+        for (group, anycast) in self.addresses.anycast().iter().enumerate() {
+            let first = news.len();
+            for (place, &member) in anycast.members.iter().enumerate() {
+                let linked = graph.neighbours(member).any(|next| up[next.egress.index()]);
+                let on = announcing.is(group, place) && linked;
+                if heard.set(group, place, on) {
+                    let (address, node) = (number(anycast.node), number(member));
+                    news.push(Announcement { time, address, node, on, others: false, change: *made });
+                }
+            }
+            for told in &mut news[first..] {
+                let others = anycast.members.iter().enumerate().filter(|&(_, &member)| number(member) != told.node);
+                told.others = others.into_iter().any(|(place, _)| heard.is(group, place));
+            }
+        }
+        news
     }
 
     pub(super) const fn graph(&self) -> &Graph {
@@ -112,7 +137,7 @@ impl World {
     /// A program announces a shared address of its machine, or withdraws it.
     pub(super) fn announce(&mut self, node: u32, address: Ipv4Addr, on: bool) {
         if let Some(convergence) = &mut self.faults.convergence {
-            convergence.announce(node, Some(address), on, self.now);
+            convergence.announce(node, Some(address), on);
             self.topology_changed(None, !on);
         }
     }
@@ -120,7 +145,7 @@ impl World {
     /// A machine has crashed, and with it whatever spoke to routers on it.
     pub(super) fn withdraw_all(&mut self, node: u32) {
         if let Some(convergence) = &mut self.faults.convergence {
-            convergence.announce(node, None, false, self.now);
+            convergence.announce(node, None, false);
         }
     }
 
@@ -134,19 +159,36 @@ impl World {
         };
         let up: Vec<bool> = (0..self.directions.len()).map(works).collect();
         if up == convergence.up && convergence.announcing == convergence.announced {
-            convergence.news.clear();
             return;
         }
+        let failed = |link: &LinkId| {
+            let way = Egress::forward(*link).index();
+            convergence.up[way] && !up[way]
+        };
+        let lost: Vec<LinkId> = convergence.graph.links().filter(failed).collect();
         convergence.up.clone_from(&up);
         convergence.announced.clone_from(&convergence.announcing);
         convergence.made += 1;
         convergence.last = fault.or(convergence.last);
         let (number, delay) = (convergence.made, convergence.routing.reconverge);
-        for news in convergence.news.drain(..) {
-            self.trace.record(Record::Announcement(Announcement { change: number, ..news }));
-        }
+        let news = convergence.news(self.now);
+        let around = news.iter().any(|told| !told.on && told.others) || {
+            let works = |way: Egress| up[way.index()];
+            let down = |node: NodeId| self.faults.down.iter().any(|&(down, _)| down as usize == node.index());
+            detour::exists(&convergence.graph, works, down, &lost)
+        };
+        news.into_iter().for_each(|told| self.trace.record(Record::Announcement(told)));
         let announced = convergence.announced.clone();
-        convergence.batches.push(Batch { number, fault, onset, up, announced, routers: Vec::new(), missing: 0 });
+        convergence.batches.push(Batch {
+            number,
+            fault,
+            onset,
+            around,
+            up,
+            announced,
+            routers: Vec::new(),
+            missing: 0,
+        });
         self.schedule_fault(self.now.saturating_add(delay), Event::Routes(number));
     }
 
@@ -196,8 +238,8 @@ impl World {
         }
         batch.missing -= 1;
         if batch.missing == 0 {
-            let Batch { fault, onset, .. } = convergence.batches.remove(at);
-            self.trace.record(Record::Rerouted(Rerouted { change: number, fault, time: self.now, onset }));
+            let Batch { fault, onset, around, .. } = convergence.batches.remove(at);
+            self.trace.record(Record::Rerouted(Rerouted { change: number, fault, time: self.now, onset, around }));
         }
     }
 }

@@ -32,7 +32,7 @@ pub(super) struct Faults {
     pub(super) source: u32,
     pub(super) events: u32,
     /// Faults that keep each machine down, of those that do.
-    down: Vec<(u32, u32)>,
+    pub(super) down: Vec<(u32, u32)>,
 }
 
 impl World {

@@ -8,6 +8,7 @@ mod build;
 mod calls;
 mod converge;
 mod crash;
+mod detour;
 mod dispatch;
 mod fault;
 mod node;

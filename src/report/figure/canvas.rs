@@ -1,4 +1,4 @@
-//! The sheet that every figure is drawn on: title, legend, axes, curves.
+//! The sheet that every figure is drawn on: title, legend, axes, curves; and its parts, for figures of several plots.
 
 use super::axis::Scale;
 use plotters::coord::Shift;
@@ -99,7 +99,8 @@ pub(super) struct Shade {
     pub(super) label: String,
 }
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+/// Where everything is drawn.
+pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// Why a figure could not be drawn.
 pub type DrawError = Box<dyn std::error::Error>;
@@ -109,11 +110,9 @@ impl Sheet {
     pub(super) fn draw(&self) -> Result<String, DrawError> {
         let mut svg = String::new();
         {
-            let size = (u32::try_from(WIDTH * FINE)?, u32::try_from(HEIGHT * FINE)?);
-            let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
-            area.fill(&WHITE)?;
-            let top = self.heading(&area)?;
-            let frame = Frame { left: 84, right: WIDTH - 36, top, bottom: HEIGHT - 62 };
+            let area = paper(&mut svg, HEIGHT)?;
+            let top = heading(&area, &self.title, &self.subtitle, &self.curves)?;
+            let frame = Frame::new(top, HEIGHT - 62);
             for shade in &self.shades {
                 self.shade(&area, &frame, shade)?;
             }
@@ -125,56 +124,17 @@ impl Sheet {
                 self.landmark(&area, &frame, landmark)?;
             }
             for curve in &self.curves {
-                self.curve(&area, &frame, curve)?;
+                trace(&area, &frame, (&self.x, &self.y), curve)?;
             }
             area.present()?;
         }
-        let drawn = format!("<svg width=\"{}\" height=\"{}\"", WIDTH * FINE, HEIGHT * FINE);
-        let shown = format!("<svg width=\"{WIDTH}\" height=\"{HEIGHT}\"");
-        debug_assert!(svg.starts_with(&drawn), "the backend states the size first");
-        Ok(svg.replacen(&drawn, &shown, 1).replace("\r\n", "\n"))
-    }
-
-    /// Title, subtitle and legend; gives the y coordinate below them.
-    fn heading(&self, area: &Area<'_>) -> Result<i32, DrawError> {
-        write(area, &self.title, (24, 24), &Words { size: 20, bold: true, ..Words::default() })?;
-        write(area, &self.subtitle, (24, 49), &Words { size: 13, colour: GREY, ..Words::default() })?;
-        let (mut x, mut y) = (24, 76);
-        for curve in &self.curves {
-            let width = 34 + text_width(&curve.label, 13) + 24;
-            if x > 24 && x + width > WIDTH - 24 {
-                (x, y) = (24, y + 20);
-            }
-            stroke(area, &[(f64::from(x), f64::from(y)), (f64::from(x + 26), f64::from(y))], curve)?;
-            if curve.pen != Pen::Solid && curve.pen != Pen::Dashed {
-                dot(area, (f64::from(x + 13), f64::from(y)), curve)?;
-            }
-            write(area, &curve.label, (x + 34, y), &Words { size: 13, ..Words::default() })?;
-            x += width;
-        }
-        Ok(y + 22)
+        Ok(shown(&svg, HEIGHT))
     }
 
     fn axes(&self, area: &Area<'_>, frame: &Frame) -> Result<(), DrawError> {
-        for tick in self.x.ticks() {
-            let x = frame.x(self.x.place(tick));
-            line(area, (x, frame.top), (x, frame.bottom), FAINT, 1)?;
-            let words = Words { size: 12, colour: GREY, across: HPos::Center, ..Words::default() };
-            write(area, &self.x.label(tick), (x, frame.bottom + 15), &words)?;
-        }
-        for tick in self.y.ticks() {
-            let y = frame.y(self.y.place(tick));
-            line(area, (frame.left, y), (frame.right, y), FAINT, 1)?;
-            let words = Words { size: 12, colour: GREY, across: HPos::Right, ..Words::default() };
-            write(area, &self.y.label(tick), (frame.left - 8, y), &words)?;
-        }
-        line(area, (frame.left, frame.bottom), (frame.right, frame.bottom), GREY, 1)?;
-        line(area, (frame.left, frame.top), (frame.left, frame.bottom), GREY, 1)?;
-        let middle = i32::midpoint(frame.left, frame.right);
-        let words = Words { size: 13, across: HPos::Center, ..Words::default() };
-        write(area, &self.x_name, (middle, frame.bottom + 42), &words)?;
-        write(area, &self.y_name, (18, i32::midpoint(frame.top, frame.bottom)), &Words { upright: true, ..words })?;
-        Ok(())
+        grid(area, frame, &self.x, (&self.y, &self.y.ticks()))?;
+        x_labels(area, frame, &self.x)?;
+        names(area, frame, &self.x_name, &self.y_name)
     }
 
     /// At least a pixel wide: what was short is seen too.
@@ -207,26 +167,110 @@ impl Sheet {
             &Words { size: 12, colour: GREY, across, ..Words::default() },
         )
     }
+}
 
-    fn curve(&self, area: &Area<'_>, frame: &Frame, curve: &Curve) -> Result<(), DrawError> {
-        for piece in &curve.pieces {
-            let place = |&(x, y): &(f64, f64)| frame.at(self.x.place(x), self.y.place(y));
-            let points: Vec<(f64, f64)> = piece.iter().map(place).collect();
-            if curve.pen != Pen::Dots {
-                stroke(area, &points, curve)?;
-            }
-            if curve.pen != Pen::Solid && curve.pen != Pen::Dashed {
-                for &point in &points {
-                    dot(area, point, curve)?;
-                }
+/// An empty picture and what is written into it.
+pub(super) fn paper(svg: &mut String, height: i32) -> Result<Area<'_>, DrawError> {
+    let size = (u32::try_from(WIDTH * FINE)?, u32::try_from(height * FINE)?);
+    let area = SVGBackend::with_string(svg, size).into_drawing_area();
+    area.fill(&WHITE)?;
+    Ok(area)
+}
+
+/// The picture at the size at which it is shown.
+pub(super) fn shown(svg: &str, height: i32) -> String {
+    let drawn = format!("<svg width=\"{}\" height=\"{}\"", WIDTH * FINE, height * FINE);
+    let shown = format!("<svg width=\"{WIDTH}\" height=\"{height}\"");
+    debug_assert!(svg.starts_with(&drawn), "the backend states the size first");
+    svg.replacen(&drawn, &shown, 1).replace("\r\n", "\n")
+}
+
+/// Title, subtitle and legend; gives the y coordinate below them.
+pub(super) fn heading(area: &Area<'_>, title: &str, subtitle: &str, legend: &[Curve]) -> Result<i32, DrawError> {
+    write(area, title, (24, 24), &Words { size: 20, bold: true, ..Words::default() })?;
+    write(area, subtitle, (24, 49), &Words { size: 13, colour: GREY, ..Words::default() })?;
+    let (mut x, mut y) = (24, 76);
+    for curve in legend {
+        let width = 34 + text_width(&curve.label, 13) + 24;
+        if x > 24 && x + width > WIDTH - 24 {
+            (x, y) = (24, y + 20);
+        }
+        stroke(area, &[(f64::from(x), f64::from(y)), (f64::from(x + 26), f64::from(y))], curve)?;
+        if curve.pen != Pen::Solid && curve.pen != Pen::Dashed {
+            dot(area, (f64::from(x + 13), f64::from(y)), curve)?;
+        }
+        write(area, &curve.label, (x + 34, y), &Words { size: 13, ..Words::default() })?;
+        x += width;
+    }
+    Ok(y + 22)
+}
+
+/// The axes with lines at the ticks, and what stands at those of the y axis.
+pub(super) fn grid(
+    area: &Area<'_>,
+    frame: &Frame,
+    x_scale: &Scale,
+    (y_scale, y_ticks): (&Scale, &[f64]),
+) -> Result<(), DrawError> {
+    for tick in x_scale.ticks() {
+        let x = frame.x(x_scale.place(tick));
+        line(area, (x, frame.top), (x, frame.bottom), FAINT, 1)?;
+    }
+    for &tick in y_ticks {
+        let y = frame.y(y_scale.place(tick));
+        line(area, (frame.left, y), (frame.right, y), FAINT, 1)?;
+        let words = Words { size: 12, colour: GREY, across: HPos::Right, ..Words::default() };
+        write(area, &y_scale.label(tick), (frame.left - 8, y), &words)?;
+    }
+    line(area, (frame.left, frame.bottom), (frame.right, frame.bottom), GREY, 1)?;
+    line(area, (frame.left, frame.top), (frame.left, frame.bottom), GREY, 1)
+}
+
+/// What stands at the ticks of the x axis.
+pub(super) fn x_labels(area: &Area<'_>, frame: &Frame, x_scale: &Scale) -> Result<(), DrawError> {
+    for tick in x_scale.ticks() {
+        let words = Words { size: 12, colour: GREY, across: HPos::Center, ..Words::default() };
+        write(area, &x_scale.label(tick), (frame.x(x_scale.place(tick)), frame.bottom + 15), &words)?;
+    }
+    Ok(())
+}
+
+/// What the axes measure.
+pub(super) fn names(area: &Area<'_>, frame: &Frame, x_name: &str, y_name: &str) -> Result<(), DrawError> {
+    let words = Words { size: 13, across: HPos::Center, ..Words::default() };
+    write(area, x_name, (i32::midpoint(frame.left, frame.right), frame.bottom + 42), &words)?;
+    write(area, y_name, (18, i32::midpoint(frame.top, frame.bottom)), &Words { upright: true, ..words })
+}
+
+/// What a small plot shows, above its left end.
+pub(super) fn caption(area: &Area<'_>, frame: &Frame, words: &str) -> Result<(), DrawError> {
+    write(area, words, (frame.left, frame.top - 11), &Words { size: 13, ..Words::default() })
+}
+
+/// A curve within a frame.
+pub(super) fn trace(
+    area: &Area<'_>,
+    frame: &Frame,
+    (x_scale, y_scale): (&Scale, &Scale),
+    curve: &Curve,
+) -> Result<(), DrawError> {
+    for piece in &curve.pieces {
+        let place = |&(x, y): &(f64, f64)| frame.at(x_scale.place(x), y_scale.place(y));
+        let points: Vec<(f64, f64)> = piece.iter().map(place).collect();
+        if curve.pen != Pen::Dots {
+            stroke(area, &points, curve)?;
+        }
+        if curve.pen != Pen::Solid && curve.pen != Pen::Dashed {
+            for &point in &points {
+                dot(area, point, curve)?;
             }
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// Where the plot itself lies, in pixels.
-struct Frame {
+pub(super) struct Frame {
     left: i32,
     right: i32,
     top: i32,
@@ -234,6 +278,11 @@ struct Frame {
 }
 
 impl Frame {
+    /// From the one height to the other, over the width of the picture.
+    pub(super) const fn new(top: i32, bottom: i32) -> Self {
+        Self { left: 84, right: WIDTH - 36, top, bottom }
+    }
+
     fn at(&self, across: f64, up: f64) -> (f64, f64) {
         let x = f64::from(self.left) + across * f64::from(self.right - self.left);
         let y = f64::from(self.bottom) - up * f64::from(self.bottom - self.top);

@@ -2,6 +2,7 @@
 
 mod axis;
 mod canvas;
+mod stack;
 mod states;
 
 pub use canvas::DrawError;

@@ -2,9 +2,11 @@
 
 use super::axis::{Scale, Unit};
 use super::canvas::{Curve, DrawError, Pen, Sheet};
+use super::stack::{Plot, Stack};
 use crate::run::series::{QueueSeries, SenderSeries, SeriesOutcome};
+use std::collections::BTreeMap;
 
-/// Most things drawn in one picture: as many as there are colours.
+/// Most things drawn in one picture.
 const MOST: usize = 6;
 
 /// Most windows of a queue's curve.
@@ -16,20 +18,21 @@ type Points = Vec<(f64, f64)>;
 /// Something to draw: its peak decides whether it is.
 struct Candidate {
     label: String,
+    /// The nodes that it is between.
+    between: String,
     peak: u64,
-    /// The curve that matters, then those that help to read it when nothing else is drawn.
+    /// The curve that matters, then those that help to read it.
     curves: Vec<(&'static str, Pen, Vec<Points>)>,
 }
 
-/// The congestion windows of senders; for a single sender also its slow-start threshold and what is in flight. Of more than six,
+/// The congestion windows of senders with their slow-start thresholds and what is in flight, each in a plot of its own. Of more than six,
 /// and of those that never had a tenth of the largest in flight, only the larger are drawn; the subtitle says so.
 pub fn windows(series: &SeriesOutcome, simulated_ns: u64, subtitle: &str) -> Result<String, DrawError> {
     let candidates = series.senders.iter().map(|sender| sender_curves(sender, simulated_ns)).collect();
     draw("Congestion window", "bytes", candidates, simulated_ns, subtitle)
 }
 
-/// The largest depth of queues in at most 250 windows of the run; for a single queue also the mean. Which are drawn is chosen as for
-/// [`windows`].
+/// The largest depth of queues in at most 250 windows of the run, and the mean. Which are drawn is chosen as for [`windows`].
 pub fn depths(series: &SeriesOutcome, simulated_ns: u64, subtitle: &str) -> Result<String, DrawError> {
     let candidates = series.queues.iter().map(|queue| queue_curves(queue, series.every_ns, simulated_ns)).collect();
     draw("Queue depth", "bytes waiting or being sent, most at once", candidates, simulated_ns, subtitle)
@@ -42,7 +45,8 @@ fn sender_curves(sender: &SenderSeries, simulated_ns: u64) -> Candidate {
     };
     let threshold = steps(sender.time_ns.iter().copied().zip(sender.ssthresh_bytes.iter().copied()), simulated_ns);
     Candidate {
-        label: format!("{} > {} ({})", sender.node, sender.peer, sender.local.rsplit(':').next().unwrap_or_default()),
+        label: format!("{}:{} > {}:{}", sender.node, port(&sender.local), sender.peer, port(&sender.remote)),
+        between: format!("{} > {}", sender.node, sender.peer),
         peak: sender.in_flight_bytes.iter().copied().max().unwrap_or(0),
         curves: vec![
             ("cwnd", Pen::Solid, column(&sender.cwnd_bytes)),
@@ -50,6 +54,10 @@ fn sender_curves(sender: &SenderSeries, simulated_ns: u64) -> Candidate {
             ("in flight", Pen::Solid, column(&sender.in_flight_bytes)),
         ],
     }
+}
+
+fn port(address: &str) -> &str {
+    address.rsplit(':').next().unwrap_or_default()
 }
 
 fn queue_curves(queue: &QueueSeries, every_ns: u64, simulated_ns: u64) -> Candidate {
@@ -61,6 +69,7 @@ fn queue_curves(queue: &QueueSeries, every_ns: u64, simulated_ns: u64) -> Candid
     };
     Candidate {
         label: format!("{} > {}", queue.from, queue.to),
+        between: String::new(),
         peak: queue.max_bytes.iter().copied().max().unwrap_or(0),
         curves: vec![
             ("largest", Pen::Solid, column(&queue.max_bytes, |window| window.iter().copied().max().unwrap_or(0))),
@@ -127,34 +136,46 @@ fn draw(
     let largest = candidates.iter().map(|candidate| candidate.peak).max().unwrap_or(0);
     candidates.retain(|candidate| candidate.peak.saturating_mul(10) >= largest);
     candidates.sort_by_key(|candidate| std::cmp::Reverse(candidate.peak));
-    candidates.truncate(MOST);
+    let candidates = mixed(candidates);
     let drawn = candidates.len();
-    let alone = drawn == 1;
-    let mut curves = Vec::new();
-    for (colour, candidate) in candidates.into_iter().enumerate() {
-        let kept = if alone { candidate.curves.len() } else { 1 };
-        for (place, (what, pen, pieces)) in candidate.curves.into_iter().take(kept).enumerate() {
-            let (label, colour) =
-                if alone { (format!("{}: {what}", candidate.label), place) } else { (candidate.label.clone(), colour) };
-            if !pieces.is_empty() {
-                curves.push(Curve { label, colour, pen, pieces });
-            }
-        }
-    }
-    // What matters lies on top.
-    curves.reverse();
-    let high = curves.iter().flat_map(|curve| curve.pieces.iter().flatten()).map(|&(_, y)| y).fold(0.0, f64::max);
+    let plots: Vec<Plot> = candidates.into_iter().map(plot).collect();
+    let points = plots.iter().flat_map(|plot| &plot.curves).flat_map(|curve| curve.pieces.iter().flatten());
+    let high = points.map(|&(_, y)| y).fold(0.0, f64::max);
     let shown = if drawn < all { format!("; the largest {drawn} of {all}") } else { String::new() };
-    Sheet {
-        title: format!("{title} during the run"),
-        subtitle: format!("{subtitle}{shown}"),
-        x_name: "time since the start".into(),
-        y_name: y_name.into(),
-        x: Scale::exact(Unit::Elapsed, 0.0, simulated_ns as f64),
-        y: Scale::linear(Unit::Bytes, 0.0, high),
-        curves,
-        landmarks: Vec::new(),
-        shades: Vec::new(),
+    let title = format!("{title} during the run");
+    let subtitle = format!("{subtitle}{shown}");
+    let x = Scale::exact(Unit::Elapsed, 0.0, simulated_ns as f64);
+    let y = Scale::linear(Unit::Bytes, 0.0, high);
+    let (x_name, y_name) = ("time since the start".to_owned(), y_name.to_owned());
+    if let [plot] = plots.as_slice() {
+        let name = |curve: &Curve| Curve { label: format!("{}: {}", plot.label, curve.label), ..curve.clone() };
+        let curves = plot.curves.iter().map(name).collect();
+        return Sheet { title, subtitle, x_name, y_name, x, y, curves, landmarks: Vec::new(), shades: Vec::new() }
+            .draw();
     }
-    .draw()
+    let legend = plots.iter().map(|plot| &plot.curves).max_by_key(|curves| curves.len());
+    let legend = legend.map_or_else(Vec::new, |curves| curves.iter().rev().cloned().collect());
+    Stack { title, subtitle, x_name, y_name, x, y, legend, plots }.draw()
+}
+
+/// The first of the candidates; of equals those that differ most: one between each two nodes before a second.
+fn mixed(sorted: Vec<Candidate>) -> Vec<Candidate> {
+    let mut ranked: Vec<(usize, Candidate)> = Vec::with_capacity(sorted.len());
+    let mut seen: BTreeMap<(u64, String), usize> = BTreeMap::new();
+    for candidate in sorted {
+        let before = seen.entry((candidate.peak, candidate.between.clone())).or_default();
+        ranked.push((*before, candidate));
+        *before += 1;
+    }
+    ranked.sort_by_key(|(before, candidate)| (std::cmp::Reverse(candidate.peak), *before));
+    ranked.into_iter().take(MOST).map(|(_, candidate)| candidate).collect()
+}
+
+/// What matters lies on top.
+fn plot(candidate: Candidate) -> Plot {
+    let curves = candidate.curves.into_iter().enumerate().filter(|(_, (.., pieces))| !pieces.is_empty());
+    let mut curves: Vec<Curve> =
+        curves.map(|(colour, (what, pen, pieces))| Curve { label: what.to_owned(), colour, pen, pieces }).collect();
+    curves.reverse();
+    Plot { label: candidate.label, curves }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::base::Rng;
+use crate::run::series::SenderSeries;
 
 /// Latencies like those of messages over a lossy path: `base` plus now and then a recovery.
 fn lossy(label: &str, base: u64, recovery: u64) -> Series {
@@ -90,7 +91,7 @@ fn windows_and_depths_name_what_they_draw() {
     let outcome = crate::report::fixture::outcome([]);
     let series = outcome.series.unwrap();
     let window = windows(&series, 100_000_000, "shop, seed 7").unwrap();
-    for words in ["Congestion window during the run", "origin &gt; user (80): cwnd", "ssthresh", "in flight"] {
+    for words in ["Congestion window during the run", "origin:80 &gt; user:32769: cwnd", "ssthresh", "in flight"] {
         assert!(window.contains(words), "{words}");
     }
     let depth = depths(&series, 100_000_000, "shop, seed 7").unwrap();
@@ -103,4 +104,24 @@ fn windows_and_depths_name_what_they_draw() {
     assert!(windows(&two, 100_000_000, "x").unwrap().contains("the largest 1 of 2"));
     two.senders[1].in_flight_bytes = vec![1_448, 0];
     assert!(!windows(&two, 100_000_000, "x").unwrap().contains("the largest"));
+}
+
+/// Connections between the same nodes differ by their ports; of equal ones those between different nodes come first; each is seen apart.
+#[test]
+fn many_windows_are_drawn_one_above_the_other() {
+    let series = crate::report::fixture::outcome([]).series.unwrap();
+    let mut many = series.clone();
+    many.senders.clear();
+    for (node, port) in (0..8).map(|n| ("near", 40_000 + n)).chain([("far", 50_000)]) {
+        let remote = format!("10.0.0.1:{port}");
+        many.senders.push(SenderSeries { node: node.into(), remote, ..series.senders[0].clone() });
+    }
+    let svg = windows(&many, 100_000_000, "x").unwrap();
+    for words in ["the largest 6 of 9", "near:80 &gt; user:40000", "near:80 &gt; user:40004", "far:80 &gt; user:50000"]
+    {
+        assert!(svg.contains(words), "{words}");
+    }
+    assert!(!svg.contains("user:40005"), "there are six");
+    assert_eq!(svg.matches("in flight").count(), 1, "one legend for all");
+    assert!(svg.starts_with("<svg width=\"960\" height=\"772\""), "{}", &svg[..60]);
 }

@@ -3,18 +3,21 @@
 use super::{Http, NodeKind, Plan};
 use crate::app::http1::path_matches;
 use crate::service::server;
+use std::collections::BTreeSet;
 
 impl Plan {
     /// The servers among `nodes` and behind the balancers among them, each once.
     #[must_use]
     pub fn servers_behind(&self, nodes: &[u32]) -> Vec<(u32, &server::Config)> {
         let mut found: Vec<(u32, &server::Config)> = Vec::new();
-        let mut left = nodes.to_vec();
+        let (mut left, mut seen) = (nodes.to_vec(), BTreeSet::new());
         while let Some(node) = left.pop() {
+            // Looked at twice nobody leads to anybody new.
+            if !seen.insert(node) {
+                continue;
+            }
             match &self.nodes[node as usize].kind {
-                NodeKind::Server(config) if !found.iter().any(|(other, _)| *other == node) => {
-                    found.push((node, config));
-                }
+                NodeKind::Server(config) => found.push((node, config)),
                 NodeKind::Anycast(anycast) => left.extend(&anycast.members),
                 NodeKind::Balancer(balancer) => left.extend(balancer.targets().map(|target| target.node)),
                 _ => {}
@@ -27,6 +30,7 @@ impl Plan {
     #[must_use]
     pub fn servers_reached(&self, nodes: &[u32]) -> Vec<(u32, &server::Config)> {
         let (mut all, mut at) = (nodes.to_vec(), 0);
+        let mut seen: BTreeSet<u32> = nodes.iter().copied().collect();
         while let Some(&node) = all.get(at) {
             at += 1;
             let next: &[u32] = match &self.nodes[node as usize].kind {
@@ -35,8 +39,7 @@ impl Plan {
                 _ => continue,
             };
             // Edges that fetch from each other are reported elsewhere.
-            let new: Vec<u32> = next.iter().copied().filter(|node| !all.contains(node)).collect();
-            all.extend(new);
+            all.extend(next.iter().copied().filter(|&node| seen.insert(node)));
         }
         self.servers_behind(&all)
     }

@@ -286,7 +286,8 @@ fn traffic(fields: &Fields<'_>, plan: &Plan, problems: &mut Problems) -> Option<
     let value = fields.need("of", &example, problems)?;
     let name = value::text(value, "`of`", problems)?;
     if let Some((index, _)) = (0u32..).zip(&known).find(|(_, known)| **known == name) {
-        return Some(index);
+        // Of what could not be read nobody knows what may be expected.
+        return plan.written.traffic.contains(&index).then_some(index);
     }
     let diagnostic = Diagnostic::error(Code::UnknownTraffic, inner(value), format!("no traffic is called `{name}`"));
     let near = similar(name, known.iter().copied());
@@ -374,6 +375,10 @@ fn sessions(fields: &Fields<'_>, plan: &Plan, problems: &mut Problems) -> Option
     let traffic = &plan.traffic[of as usize];
     if matches!(&traffic.kind, TrafficKind::Http(http) if plan.keeps_sessions(http)) {
         return Some(of);
+    }
+    // Whom they are passed to is not known while it could not be read.
+    if problems.has_errors() {
+        return None;
     }
     let at = fields.get("of").map_or(fields.span, inner);
     problems.add(

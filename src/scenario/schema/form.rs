@@ -41,11 +41,20 @@ pub(super) struct Fields<'a> {
     pub(super) span: Span,
     /// Where its name or, without one, its bracket stands: a point to complain about what is missing.
     head: Span,
-    given: Vec<(&'a Word, &'a Value)>,
+    given: Vec<Given<'a>>,
+}
+
+/// A field that is there.
+struct Given<'a> {
+    field: &'static str,
+    /// Where its name stands.
+    span: Span,
+    value: &'a Value,
 }
 
 impl<'a> Fields<'a> {
-    /// The fields of `value`; a bare name and `()` have none. Unknown fields and repetitions are reported.
+    /// The fields of `value`; a bare name and `()` have none. Unknown fields and repetitions are reported. A misspelt field that
+    /// cannot mean another one is read as the one it means: what it holds is checked too, and nothing is missed for want of it.
     pub(super) fn open(form: &'static Form, value: &'a Value, problems: &mut Problems) -> Option<Self> {
         let fields = match &value.kind {
             Kind::Struct { fields, .. } => fields.as_slice(),
@@ -66,22 +75,33 @@ impl<'a> Fields<'a> {
                 return None;
             }
         };
-        let mut given: Vec<(&Word, &Value)> = Vec::new();
+        let mut given: Vec<Given<'_>> = Vec::new();
+        let mut misspelt: Vec<Given<'_>> = Vec::new();
         for field in fields {
-            let name = &field.name;
-            if !form.fields.contains(&name.text.as_str()) {
-                problems.add(unknown_field(form, name));
-            } else if let Some((first, _)) = given.iter().find(|(other, _)| other.text == name.text) {
-                problems.add(
-                    Diagnostic::error(Code::DuplicateField, name.span, format!("`{}` is given twice", name.text))
-                        .also(first.span, "first here"),
-                );
-            } else {
-                given.push((name, &field.value));
+            let (name, value) = (&field.name, &field.value);
+            if let Some(known) = form.fields.iter().find(|known| **known == name.text) {
+                if let Some(first) = given.iter().find(|other| other.field == *known) {
+                    problems.add(
+                        Diagnostic::error(Code::DuplicateField, name.span, format!("`{known}` is given twice"))
+                            .also(first.span, "first here"),
+                    );
+                } else {
+                    given.push(Given { field: known, span: name.span, value });
+                }
+                continue;
+            }
+            problems.add(unknown_field(form, name));
+            if let Some(meant) = similar(&name.text, form.fields.iter().copied()) {
+                misspelt.push(Given { field: meant, span: name.span, value });
+            }
+        }
+        for field in misspelt {
+            if given.iter().all(|other| other.field != field.field) {
+                given.push(field);
             }
         }
         // `None` is what a field is that is not there, also to those who ask whether it is.
-        given.retain(|(_, value)| !value.is_none());
+        given.retain(|field| !field.value.is_none());
         let end = value.span.end;
         let head = match value.variant_span() {
             span if span == value.span => Span::new(end.saturating_sub(1).max(value.span.start), end),
@@ -93,7 +113,7 @@ impl<'a> Fields<'a> {
     /// The value of a field, unless it is absent or `None`.
     pub(super) fn get(&self, name: &str) -> Option<&'a Value> {
         debug_assert!(self.form.fields.contains(&name), "{}.{name} is not in its form", self.form.name);
-        self.given.iter().find(|(word, _)| word.text == name).map(|(_, value)| *value)
+        self.given.iter().find(|given| given.field == name).map(|given| given.value)
     }
 
     /// The value of a field that some forms with the same reader have and others have not.
@@ -122,13 +142,13 @@ impl<'a> Fields<'a> {
 
     /// Warns that a field that is given has no effect, and says why.
     pub(super) fn no_effect(&self, name: &str, why: &str, problems: &mut Problems) {
-        if let Some((word, _)) = self.given.iter().find(|(word, _)| word.text == name) {
+        if let Some(given) = self.given.iter().find(|given| given.field == name) {
             // One reason is enough.
-            if problems.0.iter().any(|other| other.code == Code::NoEffect && other.span == word.span) {
+            if problems.0.iter().any(|other| other.code == Code::NoEffect && other.span == given.span) {
                 return;
             }
             problems.add(
-                Diagnostic::warning(Code::NoEffect, word.span, format!("`{name}` has no effect: {why}"))
+                Diagnostic::warning(Code::NoEffect, given.span, format!("`{name}` has no effect: {why}"))
                     .help(format!("leave `{name}` out")),
             );
         }
@@ -136,13 +156,13 @@ impl<'a> Fields<'a> {
 
     /// Reports fields that exclude each other; false if more than one of them is given.
     pub(super) fn at_most_one(&self, names: &[&str], why: &str, problems: &mut Problems) -> bool {
-        let mut given = self.given.iter().filter(|(word, _)| names.contains(&word.text.as_str()));
-        let (Some((first, _)), Some((second, _))) = (given.next(), given.next()) else { return true };
+        let mut given = self.given.iter().filter(|given| names.contains(&given.field));
+        let (Some(first), Some(second)) = (given.next(), given.next()) else { return true };
         problems.add(
             Diagnostic::error(
                 Code::Contradiction,
                 second.span,
-                format!("`{}` and `{}` cannot both be given: {why}", first.text, second.text),
+                format!("`{}` and `{}` cannot both be given: {why}", first.field, second.field),
             )
             .also(first.span, "the other one")
             .help("keep one of them"),

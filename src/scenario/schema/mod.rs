@@ -204,7 +204,12 @@ fn named_entries<'a>(value: &'a Value, what: &str, problems: &mut Problems) -> V
     };
     let mut named: Vec<(&str, Span, &Value)> = Vec::new();
     for (key, entry) in entries {
-        let Some(name) = value::text(key, "a name", problems) else { continue };
+        let name = match (value::text(key, "a name", problems), &key.kind) {
+            (Some(name), _) => name,
+            // References to it are not wrong for want of quotes here.
+            (None, Kind::Name(name)) => name,
+            _ => continue,
+        };
         let span = inner(key);
         if let Some((_, first, _)) = named.iter().find(|(other, ..)| *other == name) {
             problems.add(

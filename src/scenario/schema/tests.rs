@@ -254,6 +254,8 @@ fn everything_wrong_is_said_at_once() {
         Code::UnknownNode,
         Code::MissingUnit,
         Code::OutOfRange,
+        // What is meant is looked at too: it asks nobody.
+        Code::MissingField,
         Code::UnknownVariant,
         Code::UnknownNode,
         Code::UnknownUnit,

@@ -193,26 +193,33 @@ pub(super) fn ratio(value: &Value, what: &str, problems: &mut Problems) -> Optio
     quantity(value, what, "%", quantity::ratio, problems)
 }
 
-/// The choice among named variants that a value makes, by its bare name or the name before its bracket.
-pub(super) fn choice<'a>(value: &'a Value, what: &str, known: &[&str], problems: &mut Problems) -> Option<&'a str> {
+/// The choice among named variants that a value makes, by its bare name or the name before its bracket. A misspelt one is
+/// reported, and read as the one it means.
+pub(super) fn choice(
+    value: &Value,
+    what: &str,
+    known: &[&'static str],
+    problems: &mut Problems,
+) -> Option<&'static str> {
     let Some(name) = value.variant() else {
         return wrong(value, &format!("{what} is one of {}", list(known)), problems);
     };
-    if known.contains(&name) {
-        return Some(name);
+    if let Some(chosen) = known.iter().find(|known| **known == name) {
+        return Some(chosen);
     }
     let place = value.variant_span();
     let diagnostic = Diagnostic::error(Code::UnknownVariant, place, format!("{what} cannot be `{name}`"))
         .help(format!("it is one of {}", list(known)));
-    problems.add(match similar(name, known.iter().copied()) {
+    let meant = similar(name, known.iter().copied());
+    problems.add(match meant {
         Some(other) => diagnostic.label(format!("did you mean `{other}`?")),
         None => diagnostic,
     });
-    None
+    meant
 }
 
 /// The choice among names that have nothing in brackets.
-pub(super) fn word<'a>(value: &'a Value, what: &str, known: &[&str], problems: &mut Problems) -> Option<&'a str> {
+pub(super) fn word(value: &Value, what: &str, known: &[&'static str], problems: &mut Problems) -> Option<&'static str> {
     let name = choice(value, what, known, problems)?;
     bare(value, problems)?;
     Some(name)
@@ -269,23 +276,25 @@ pub(super) fn pattern(value: &Value, path: &str, problems: &mut Problems) {
     }
 }
 
-/// A named thing from a table, written as a text: a controller, an access profile.
+/// A named thing from a table, written as a text: a controller, an access profile. A misspelt one is reported, and read as
+/// the one it means.
 pub(super) fn named<T: Copy>(
     value: &Value,
     what: &str,
-    table: impl Iterator<Item = (&'static str, T)> + Clone,
+    mut table: impl Iterator<Item = (&'static str, T)> + Clone,
     problems: &mut Problems,
 ) -> Option<T> {
     let name = text(value, what, problems)?;
     if let Some((_, found)) = table.clone().find(|(known, _)| *known == name) {
         return Some(found);
     }
-    let names: Vec<&str> = table.map(|(known, _)| known).collect();
+    let names: Vec<&str> = table.clone().map(|(known, _)| known).collect();
     let diagnostic = Diagnostic::error(Code::UnknownVariant, value.span, format!("{what} cannot be `{name}`"))
         .help(format!("it is one of {}", list(&names)));
-    problems.add(match similar(name, names.iter().copied()) {
+    let meant = similar(name, names.iter().copied());
+    problems.add(match meant {
         Some(other) => diagnostic.label(format!("did you mean `{other}`?")),
         None => diagnostic,
     });
-    None
+    table.find(|(known, _)| Some(*known) == meant).map(|(_, found)| found)
 }

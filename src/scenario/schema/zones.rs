@@ -403,6 +403,10 @@ fn zones_named(value: &Value, apexes: &[String], problems: &mut Problems) -> Vec
 
 /// Zones need somebody who knows them, and users somebody whom they can ask.
 fn staff(value: &Value, spans: &[Span], nodes: &Nodes<'_>, plan: &Plan, problems: &mut Problems) {
+    // Who is wanting is not known while some could not be read.
+    if problems.has_errors() {
+        return;
+    }
     let has = |wanted: fn(&NodeKind) -> bool| plan.nodes.iter().any(|node| wanted(&node.kind));
     let near = nodes.groups.first().and_then(|group| {
         let node = group.members.first()?;

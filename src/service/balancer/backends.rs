@@ -185,7 +185,9 @@ impl Backends {
             again = true;
             let more = tried.len() < self.config.retries as usize;
             let began = self.host.now();
-            match self.ask(id, Question { more, ..question }).await {
+            // Where nobody else is left, an answer that says of an error is passed on.
+            let passes_over = more && self.members.others(&tried, id);
+            match self.ask(id, Question { more: passes_over, ..question }).await {
                 Ok(answer) => return Ok(Chosen { id, held, answer, since }),
                 Err(Unanswered::Stale) => {
                     held.fail(Failure::Reset);

@@ -71,6 +71,12 @@ impl Members {
         self.group.borrow().takes(id)
     }
 
+    /// Whether there is anybody else to ask than those that were `tried` and `id`.
+    pub(in crate::service) fn others(&self, tried: &[usize], id: usize) -> bool {
+        let group = self.group.borrow();
+        (0..self.nodes.len()).any(|other| other != id && !tried.contains(&other) && group.takes(other))
+    }
+
     /// Nobody may be chosen until a check says otherwise, and nobody is told.
     pub(in crate::service) fn nobody(&self) {
         self.group.borrow_mut().nobody();

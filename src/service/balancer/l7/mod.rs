@@ -112,9 +112,15 @@ impl Proxy {
         let mut bound = self.bound(pool, request);
         let mut tried: Vec<usize> = Vec::new();
         let mut again = false;
+        // Why the last one failed that was asked.
+        let mut last = None;
         loop {
             let kept = bound.take().filter(|&id| members.takes(id));
             let Some(id) = kept.or_else(|| members.choose(key, &tried)) else {
+                // Who asked somebody tells how that went, retries or not, as nginx does.
+                if let Some(failure) = last {
+                    return self.error(turn, status(failure)).await;
+                }
                 self.refuse(Refusal::NoBackend);
                 return self.error(turn, 503).await;
             };
@@ -122,7 +128,7 @@ impl Proxy {
             again = true;
             let more = tried.len() < self.config.pools[pool].retries as usize;
             let began = self.host.now();
-            match self.attempt(turn, pool, id, &head, more).await {
+            match self.attempt(turn, pool, id, &head, more && members.others(&tried, id)).await {
                 Tried::Passed { close } => return close,
                 Tried::Gone => return true,
                 Tried::Cut => {
@@ -142,10 +148,10 @@ impl Proxy {
                     tried.push(id);
                     // What may have been done is not done twice unless that does no harm (RFC 9110 9.2.2).
                     if !more || asked && !request.method.is_idempotent() {
-                        let status = if failure == Failure::Timeout { 504 } else { 502 };
                         drop(held);
-                        return self.error(turn, status).await;
+                        return self.error(turn, status(failure)).await;
                     }
+                    last = Some(failure);
                 }
             }
         }
@@ -179,6 +185,11 @@ impl Proxy {
         let calls = now - turn.started;
         self.host.record(Record::Exchange(Exchange { started: turn.started, calls, ..whole }));
     }
+}
+
+/// What a client is told of a backend's failure (RFC 9110 15.6.3, 15.6.5).
+fn status(failure: Failure) -> u16 {
+    if failure == Failure::Timeout { 504 } else { 502 }
 }
 
 async fn body(reader: &mut Reader, client: &Channel, head: Request) -> Result<Whole<Request>, ReadError> {
