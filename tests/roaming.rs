@@ -11,6 +11,7 @@ use lightlag::topo::{Egress, NodeId};
 use lightlag::trace::{Mask, Message, PacketEvent, PacketRecord, Record};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 const MS: u64 = 1_000_000;
 
@@ -44,8 +45,7 @@ fn call(over: &str) -> String {
     format!(r#""call": Messages(from: "phone", to: "friend", size: "200B", every: "10ms", over: {over}, for: "20s"),"#)
 }
 
-/// Round trips by Wi-Fi and LTE.
-const WIFI: u64 = 30 * MS;
+/// The round trip by LTE.
 const LTE: u64 = 70 * MS;
 
 /// What is sent until the notice and not past the break is lost, and every datagram after it arrives, from the address in use.
@@ -227,7 +227,7 @@ proptest! {
                 continue;
             }
             let link = if wifi { "wifi" } else { "lte" };
-            faults += &format!(r#"Cut(link: "{link}", at: "{at}ms", for: "{lasts}ms"),"#);
+            let _ = write!(faults, r#"Cut(link: "{link}", at: "{at}ms", for: "{lasts}ms"),"#);
         }
         let source = phone(delay, &call("Quic"), &faults);
         let (outcome, delivered) = watched(&source);
