@@ -369,7 +369,7 @@ fn tshark_finds_nothing_wrong_in_any_scenario_and_counts_as_we_do() {
         if sampled || !at.is_empty() {
             continue;
         }
-        assert_eq!(found.sent_again, outcome.packets.retransmitted);
+        assert_eq!(found.sent_again, outcome.packets.retransmitted - outcome.packets.retransmitted_quic);
         let (plan, _) = lightlag::scenario::parse(&text, "captured").unwrap();
         let asked = Asked::of(&plan, &outcome);
         assert!(asked.clear.contains(&found.requests), "{} in {:?}", found.requests, asked.clear);

@@ -93,6 +93,7 @@ fn outcome(traffic: &[Traffic], lose: u64) -> Outcome {
         servers: Vec::new(),
         packets_sent: 2_500,
         packets_retransmitted: 12,
+        packets_retransmitted_quic: 2,
         packets_duplicated: 0,
         packets_delivered: 2_500 - 2_500 / lose,
         packets_in_flight: 0,

@@ -103,6 +103,7 @@ pub(crate) fn outcome(traffic: impl IntoIterator<Item = (&'static str, TrafficOu
         packets: Packets {
             sent: 327_000,
             retransmitted: 1_480,
+            retransmitted_quic: 20,
             duplicated: 0,
             delivered: 325_480,
             dropped: named(&[("loss", 1_510), ("no_listener", 4)]),

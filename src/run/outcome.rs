@@ -163,13 +163,22 @@ pub struct Performance {
     pub cpu_ns: u64,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
+const fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
 /// What became of all packets: `sent + duplicated = delivered + dropped + in_flight`.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Packets {
     /// Made by hosts and routers.
     pub sent: u64,
-    /// Of those, TCP segments sent again, in whole or in part: data, SYN or FIN.
+    /// Of those, TCP segments sent again, in whole or in part (data, SYN or FIN), and QUIC datagrams with bytes of a stream or of the
+    /// handshake that had been sent before.
     pub retransmitted: u64,
+    /// Of these, the QUIC datagrams; left out where there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retransmitted_quic: u64,
     /// Made by links that duplicate.
     pub duplicated: u64,
     /// Taken in by hosts.

@@ -36,8 +36,10 @@ pub struct Ended {
     pub performance: Performance,
     /// Packets made by hosts and routers.
     pub packets_sent: u64,
-    /// Of those, TCP segments sent again.
+    /// Of those, packets that carried something again.
     pub packets_retransmitted: u64,
+    /// Of these, those of QUIC.
+    pub packets_retransmitted_quic: u64,
     /// Packets made by links that duplicate.
     pub packets_duplicated: u64,
     /// Packets taken in by hosts.
@@ -95,6 +97,7 @@ pub fn summarise(ended: Ended, traffic: &[Traffic]) -> Outcome {
         packets: Packets {
             sent: ended.packets_sent,
             retransmitted: ended.packets_retransmitted,
+            retransmitted_quic: ended.packets_retransmitted_quic,
             duplicated: ended.packets_duplicated,
             delivered: ended.packets_delivered,
             dropped: by_cause(&dropped),

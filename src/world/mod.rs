@@ -77,6 +77,8 @@ pub struct Tally {
     pub sent: u64,
     /// Of those, TCP segments sent again, in whole or in part: data, SYN or FIN.
     pub retransmitted: u64,
+    /// QUIC datagrams that carried bytes of a stream or of the handshake again.
+    pub quic_retransmitted: u64,
     /// Copies that links have made besides.
     pub duplicated: u64,
     /// Packets that a host took in.

@@ -114,6 +114,8 @@ pub struct Transmit {
     pub remote: SocketAddrV4,
     /// When its stream bytes were first sent: now, unless they are sent again. All stream bytes of a packet share this instant.
     pub first_sent: Time,
+    /// Whether it carries bytes of a stream or of the handshake that have been sent before.
+    pub again: bool,
     /// ECN bits for its packet.
     pub ecn: Ecn,
 }

@@ -22,6 +22,8 @@ struct Draft {
     left: u64,
     eliciting: bool,
     first_sent: Option<Time>,
+    /// Bytes of a stream or of the handshake are sent again.
+    again: bool,
 }
 
 impl Draft {
@@ -124,7 +126,15 @@ impl Connection {
         let may_elicit = may_send || space.probes > 0;
         let early = matches!(header, Header::Long { kind: LongKind::ZeroRtt, .. });
         let packet = Packet { header, number, frames: Vec::with_capacity(2) };
-        let mut draft = Draft { id, packet, contents: Vec::with_capacity(2), left, eliciting: false, first_sent: None };
+        let mut draft = Draft {
+            id,
+            packet,
+            contents: Vec::with_capacity(2),
+            left,
+            eliciting: false,
+            first_sent: None,
+            again: false,
+        };
         // 0-RTT packets cannot acknowledge (RFC 9000 12.4).
         if !early && space.received.owes() {
             let exponent = super::config::ACK_DELAY_EXPONENT;
@@ -170,6 +180,7 @@ impl Connection {
             let data = out.take(run, now);
             let content = Content::Crypto { start: run.start, end: run.end };
             draft.push(Frame::Crypto { offset: run.start, data }, Some(content));
+            draft.again |= run.first_sent.is_some();
         }
     }
 
@@ -247,6 +258,7 @@ impl Connection {
             let Some((id, run, data)) = self.streams.next_data(draft.first_sent, now, fit) else { return };
             let first_sent = run.first_sent.unwrap_or(now);
             draft.first_sent = Some(first_sent);
+            draft.again |= run.first_sent.is_some();
             draft.eliciting = true;
             let len = data.len();
             let sized = len + u64::from(stream_overhead(id, run.start, len, false));
@@ -275,6 +287,7 @@ impl Connection {
         let mut payload = Payload::empty();
         let ecn = self.ecn_bits();
         let first_sent = drafts.iter().find_map(|draft| draft.first_sent).unwrap_or(now);
+        let again = drafts.iter().any(|draft| draft.again);
         let (mut eliciting, mut handshake) = (false, false);
         for draft in drafts {
             draft.packet.put(&mut payload);
@@ -293,7 +306,7 @@ impl Connection {
             // RFC 9001 4.9.1.
             self.discard(SpaceId::Initial);
         }
-        Transmit { payload, remote: self.path.remote, first_sent, ecn }
+        Transmit { payload, remote: self.path.remote, first_sent, again, ecn }
     }
 
     /// Remembers a packet until it is acknowledged or lost.
@@ -387,10 +400,17 @@ impl Connection {
         packet.put(&mut payload);
         self.path.sent += payload.len();
         let ecn = self.ecn_bits();
-        let draft =
-            Draft { id: SpaceId::Data, packet, contents: Vec::new(), left: 0, eliciting: true, first_sent: None };
+        let draft = Draft {
+            id: SpaceId::Data,
+            packet,
+            contents: Vec::new(),
+            left: 0,
+            eliciting: true,
+            first_sent: None,
+            again: false,
+        };
         self.keep(draft, now);
-        Transmit { payload, remote, first_sent: now, ecn }
+        Transmit { payload, remote, first_sent: now, again: false, ecn }
     }
 
     /// Says that it is over, in every space that the peer may be able to read (RFC 9000 10.2.3).
@@ -425,7 +445,7 @@ impl Connection {
             return None;
         }
         self.path.sent += payload.len();
-        Some(Transmit { payload, remote: self.path.remote, first_sent: now, ecn: Ecn::NotCapable })
+        Some(Transmit { payload, remote: self.path.remote, first_sent: now, again: false, ecn: Ecn::NotCapable })
     }
 
     /// When the machine wants to be woken.

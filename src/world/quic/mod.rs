@@ -269,6 +269,7 @@ impl World {
         loop {
             while let Some(connection) = self.quic.get_mut(id) {
                 let Some(transmit) = connection.machine.poll_transmit(self.now) else { break };
+                self.tally.quic_retransmitted += u64::from(transmit.again);
                 let (node, flow) = (connection.node, connection.flow);
                 let local = (connection.local, connection.local_port);
                 let times = (flow, transmit.first_sent);
