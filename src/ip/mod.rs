@@ -14,7 +14,7 @@ pub use anycast::{Announced, Anycast};
 pub use fib::{Fib, FibBuilder, Group};
 pub use flow::{flow_hash, pick};
 pub use icmp::{DEFAULT_TTL, error_about, port_unreachable, reply_to_echo};
-pub use plan::{AddressError, AddressPlan, Wishes, natural_order};
+pub use plan::{AddressError, AddressPlan, Wishes};
 pub use prefix::{Prefix, PrefixError};
 pub use router::{Router, Verdict};
 pub use routes::{follow, route, route_announced};

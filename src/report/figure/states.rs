@@ -35,7 +35,7 @@ pub fn windows(series: &SeriesOutcome, simulated_ns: u64, subtitle: &str) -> Res
 /// The largest depth of queues in at most 250 windows of the run, and the mean. Which are drawn is chosen as for [`windows`].
 pub fn depths(series: &SeriesOutcome, simulated_ns: u64, subtitle: &str) -> Result<String, DrawError> {
     let candidates = series.queues.iter().map(|queue| queue_curves(queue, series.every_ns, simulated_ns)).collect();
-    draw("Queue depth", "bytes waiting or being sent, most at once", candidates, simulated_ns, subtitle)
+    draw("Queue depth", "bytes waiting or being sent", candidates, simulated_ns, subtitle)
 }
 
 fn sender_curves(sender: &SenderSeries, simulated_ns: u64) -> Candidate {

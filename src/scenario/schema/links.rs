@@ -5,11 +5,11 @@ use super::nodes::Nodes;
 use super::profile::{self, Profile};
 use super::{Problems, check_name, dist, inner, queue, value};
 use crate::base::{BitRate, Dist, Ratio, Span as Duration};
-use crate::ip::natural_order;
 use crate::link::{self, loss};
 use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::{Length, Link, Plan};
+use crate::topo::natural_order;
 use crate::topo::{Stretch, cable_metres, distance, fiber_delay};
 
 static LINK: Form = Form {

@@ -7,10 +7,10 @@ use super::store::{self, STORE};
 use super::tcp::{self, Settings};
 use super::{Problems, check_name, edge, inner, named_entries, server, uplinks, value};
 use crate::base::Span as Duration;
-use crate::ip::natural_order;
 use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::{Anycast, Balancer, Node, NodeKind, Plan, Resolver};
+use crate::topo::natural_order;
 use crate::topo::{self, Place};
 use std::collections::BTreeSet;
 

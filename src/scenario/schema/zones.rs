@@ -7,11 +7,11 @@ use super::nodes::Nodes;
 use super::{Problems, dist, inner, named_entries, value};
 use crate::app::dns::Name;
 use crate::base::Span as Duration;
-use crate::ip::natural_order;
 use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::{Answers, Data, NodeKind, Plan, ROOT, Record, Rotation, Zone};
 use crate::service::answers::TABLE;
+use crate::topo::natural_order;
 use std::collections::BTreeSet;
 
 static ZONE: Form =

@@ -18,10 +18,10 @@ use super::nodes::Nodes;
 use super::{Problems, check_name, inner, value};
 use crate::base::Time;
 use crate::fault::{Effect, Fault, Schedule};
-use crate::ip::natural_order;
 use crate::scenario::ast::{Kind, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::{self, Plan, Routing};
+use crate::topo::natural_order;
 
 /// The fields of a fault: its own, then those that say when.
 macro_rules! fields {

@@ -14,12 +14,12 @@ use super::form::{Fields, Form};
 use super::nodes::Nodes;
 use super::{Problems, check_name, inner, named_entries, queue, value};
 use crate::base::{Rng, Time};
-use crate::ip::natural_order;
 use crate::scenario::ast::{Kind, Span, Value};
 use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::plan::{NodeKind, Plan, Traffic, TrafficKind};
 use crate::service::Limit;
 use crate::service::client::Arrivals;
+use crate::topo::natural_order;
 use crate::wire::Dscp;
 
 pub(super) const FORMS: &[&Form] = &[
