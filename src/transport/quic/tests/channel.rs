@@ -5,6 +5,7 @@ use crate::base::{Rng, Span, Time};
 use crate::trace::Arrival;
 use crate::wire::quic::{self, Frame, Header, Item, LongKind, Packet, StreamId};
 use crate::wire::{self, Body, Datagram, Ecn, Payload, Transit, codec};
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::rc::Rc;
 
@@ -26,6 +27,8 @@ struct Flying {
     due: Time,
     to: usize,
     from: SocketAddrV4,
+    /// The place of its original among all that was sent; copies share it.
+    sent_as: u64,
     payload: Payload,
     transit: Transit,
     ecn: Ecn,
@@ -67,6 +70,10 @@ pub(super) struct Channel {
     /// What arrives of a datagram's ECN bits.
     pub(super) remark: Box<dyn FnMut(&Seen) -> Ecn>,
     pub(super) client: SocketAddrV4,
+    /// When each end last got a datagram that it had not got before and for which it certainly had the keys.
+    pub(super) heard: [Time; 2],
+    delivered: BTreeSet<u64>,
+    sent_total: u64,
     rng: Rng,
 }
 
@@ -116,6 +123,9 @@ impl Channel {
             drop: Box::new(|_| false),
             remark: Box::new(|seen| seen.ecn),
             client: CLIENT,
+            heard: [now; 2],
+            delivered: BTreeSet::new(),
+            sent_total: 0,
             rng: Rng::stream(seed, "test/quic/channel"),
         }
     }
@@ -161,6 +171,7 @@ impl Channel {
                 let ecn = (self.remark)(&seen);
                 let dropped = (self.drop)(&seen);
                 self.sent.push(seen);
+                self.sent_total += 1;
                 for _ in 0..=u32::from(self.rng.chance(self.vices.doubling)) {
                     if dropped || self.rng.chance(self.vices.loss) {
                         continue;
@@ -179,6 +190,7 @@ impl Channel {
                         due: self.now + delay,
                         to: 1 - from,
                         from: if from == 0 { self.client } else { SERVER },
+                        sent_as: self.sent_total,
                         payload: transmit.payload.clone(),
                         ecn,
                         transit: Transit {
@@ -226,7 +238,8 @@ impl Channel {
     }
 
     fn deliver(&mut self, flying: Flying) {
-        let Flying { to, from, payload, transit, ecn, .. } = flying;
+        let Flying { to, from, sent_as, payload, transit, ecn, .. } = flying;
+        let new = self.delivered.insert(sent_as);
         if self.ends[to].is_none() {
             let (items, _) = quic::decode(&payload, ID_LEN);
             let Some(Item::Packet(Packet { header: Header::Long { kind, dst, src }, .. })) = items.first() else {
@@ -240,6 +253,15 @@ impl Channel {
             self.ends[to] = Some(end);
         }
         let now = self.now;
+        let connected = self.end(to).is_connected();
+        let readable = quic::decode(&payload, ID_LEN).0.iter().any(|item| match item {
+            Item::Packet(Packet { header: Header::Short { .. }, .. }) => connected,
+            Item::Packet(Packet { header: Header::Long { kind: LongKind::Initial { .. }, .. }, .. }) => !connected,
+            _ => false,
+        });
+        if new && readable {
+            self.heard[to] = now;
+        }
         self.end(to).handle_datagram(&payload, from, &transit, ecn, now);
         self.end(to).check();
     }
