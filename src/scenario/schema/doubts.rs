@@ -9,7 +9,7 @@ use crate::scenario::diagnostic::{Code, Diagnostic};
 /// Takes away what only follows from other errors, so that one slip is told once.
 ///
 /// - What is said to have no effect, where an error stands in the same entry of the file or in one that decides about it: all depends on
-///   nodes, and what authorities know on zones.
+///   nodes and on what faults do to them, and what authorities know on zones.
 /// - Names that are not found and things that cannot do what is asked of them, where an error stands in the section or in the entry
 ///   that declares them.
 pub(super) fn settle(root: &Value, all: &mut Vec<Diagnostic>) {
@@ -123,10 +123,14 @@ impl<'a> File<'a> {
     /// Whether it cannot be said that something has no effect.
     fn doubted(&self, doubt: &Diagnostic, errors: &[Error]) -> bool {
         let wrong = |within: Span| errors.iter().any(|error| holds(within, error.span));
-        let (nodes, zones) = (self.section("nodes"), self.section("zones"));
-        let in_nodes = nodes.is_some_and(|nodes| holds(nodes.span, doubt.span));
-        let decides = if in_nodes { zones } else { nodes };
-        wrong(self.entry(doubt.span)) || decides.is_some_and(|value| wrong(value.span))
+        let in_nodes = self.section("nodes").is_some_and(|nodes| holds(nodes.span, doubt.span));
+        let decides = [if in_nodes { "zones" } else { "nodes" }, "faults"];
+        let misread = |section| match self.section(section) {
+            // It may be there by a name that nobody knows.
+            None => errors.iter().any(|error| error.section.is_none()),
+            Some(value) => wrong(value.span),
+        };
+        wrong(self.entry(doubt.span)) || decides.into_iter().any(misread)
     }
 
     /// The entry of a section in which a place lies: a node, a zone, a fault..; the place itself if it is in none.

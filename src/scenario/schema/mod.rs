@@ -76,6 +76,22 @@ impl Problems {
         self.0.push(diagnostic);
     }
 
+    /// The same where several entries may meet one fault: told once, with all the places that it touches.
+    fn add_to_alike(&mut self, mut diagnostic: Diagnostic) {
+        let alike =
+            self.0.iter_mut().find(|other| other.code == diagnostic.code && other.message == diagnostic.message);
+        match alike {
+            Some(other) => {
+                // The first in the file stands for all.
+                if diagnostic.span.start < other.span.start {
+                    std::mem::swap(&mut diagnostic.span, &mut other.span);
+                }
+                other.others.push((diagnostic.span, "here too".to_owned()));
+            }
+            None => self.add(diagnostic),
+        }
+    }
+
     fn has_errors(&self) -> bool {
         self.0.iter().any(Diagnostic::is_error)
     }

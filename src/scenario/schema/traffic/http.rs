@@ -249,7 +249,7 @@ fn asks(
             && let Some((message, help)) =
                 tls::mismatch(node, target.name.as_deref(), target.tls, plan.terminates_tls(index))
         {
-            problems.add(
+            problems.add_to_alike(
                 Diagnostic::error(Code::Contradiction, inner(to), message)
                     .also(node.declared, "declared here")
                     .help(help),
