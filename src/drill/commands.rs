@@ -36,6 +36,7 @@ impl Setting {
         match *self {
             Self::LinuxDefaults => {
                 config.restart_after_idle = Some(false);
+                config.ecn = EcnMode::Off;
                 config.first_receive_buffer = 540_000;
                 config.receive_buffer = 15_728_640;
                 config.first_send_buffer = 256 << 10;

@@ -11,6 +11,8 @@ const PEER_ISN: u32 = 0xffff_fc00;
 pub(super) struct Mapping {
     /// Our sequence numbers, known once our SYN is.
     own: u32,
+    /// What SYNs are called from which all that follows is counted: ours and the peer's.
+    bases: [u32; 2],
     /// The SYN that they were learned from.
     learned: Option<Seq>,
     /// Our timestamps, known once one has been seen: as scripted, as sent.
@@ -18,6 +20,30 @@ pub(super) struct Mapping {
 }
 
 impl Mapping {
+    /// For the packets of a script in their order, and whether each comes from the peer.
+    ///
+    /// Where both sides' SYNs are not 0, what follows may count from it (`S 999000:999000`, then `1:1`, as packetdrill does) or go on from it
+    /// (`999001:999001`): whichever is nearer to the first number in a packet without SYN.
+    pub(super) fn of<'p>(packets: impl Iterator<Item = (bool, &'p Packet)>) -> Self {
+        let (mut syns, mut bases) = ([None; 2], [None; 2]);
+        for (from_peer, packet) in packets {
+            let side = usize::from(from_peer);
+            if packet.flags.has(Flags::SYN) {
+                syns[side].get_or_insert(packet.seq);
+                continue;
+            }
+            for (side, number) in [(side, Some(packet.seq)), (1 - side, packet.ack)] {
+                if let (Some(syn), Some(number)) = (syns[side], number) {
+                    let counts_from_it = distance(number, 0) < distance(number, syn);
+                    bases[side].get_or_insert(if counts_from_it { syn } else { 0 });
+                }
+            }
+        }
+        // A slip in one SYN of a script that calls them 0 is a slip.
+        let by_other_numbers = syns.iter().all(|syn| syn.is_some_and(|seq| seq != 0));
+        Self { bases: bases.map(|base| base.filter(|_| by_other_numbers).unwrap_or_default()), ..Self::default() }
+    }
+
     /// A SYN of ours with the number `live` is what the script calls `scripted`. When it comes again nothing is learned anew.
     pub(super) fn learn(&mut self, scripted: u32, live: Seq) {
         if self.learned != Some(live) {
@@ -48,18 +74,16 @@ impl Mapping {
         paired.or_else(|| self.stamp(scripted)).unwrap_or(scripted)
     }
 
-    /// Our sequence number that a script calls `scripted`.
-    pub(super) const fn own(&self, scripted: u32) -> Seq {
-        Seq(scripted.wrapping_add(self.own))
-    }
-
-    /// The peer's sequence number that a script calls `scripted`.
-    pub(super) const fn peer(scripted: u32) -> Seq {
-        Seq(scripted.wrapping_add(PEER_ISN))
+    /// How far our and the peer's numbers on the wire are from what a script calls them in packets with these flags.
+    const fn offsets(&self, flags: Flags) -> [u32; 2] {
+        let [own, peer] = if flags.has(Flags::SYN) { [0; 2] } else { self.bases };
+        [self.own.wrapping_add(own), PEER_ISN.wrapping_add(peer)]
     }
 
     /// The segment that the peer sends.
     pub(super) fn inbound(&self, packet: &Packet) -> Segment {
+        let [own, peer] = self.offsets(packet.flags);
+        let live = |scripted: u32| Seq(scripted.wrapping_add(own));
         let scripted = packet.options.clone().unwrap_or_default();
         let mut options = wire::Options {
             mss: scripted.mss,
@@ -70,11 +94,11 @@ impl Mapping {
             sack: SackBlocks::none(),
         };
         for &(left, right) in &scripted.sack {
-            options.sack.push(self.own(left), self.own(right));
+            options.sack.push(live(left), live(right));
         }
         Segment {
-            seq: Self::peer(packet.seq),
-            ack: packet.ack.map_or(Seq(0), |ack| self.own(ack)),
+            seq: Seq(packet.seq.wrapping_add(peer)),
+            ack: packet.ack.map_or(Seq(0), live),
             flags: packet.flags,
             window: packet.window.unwrap_or(0),
             options,
@@ -86,7 +110,8 @@ impl Mapping {
     /// A segment of ours in the words of a script.
     #[expect(clippy::cast_possible_truncation, reason = "a segment is at most 64 KiB")]
     pub(super) fn outbound(&self, segment: &Segment) -> Packet {
-        let relative = |seq: Seq| seq.0.wrapping_sub(PEER_ISN);
+        let [own, peer] = self.offsets(segment.flags);
+        let relative = |seq: Seq| seq.0.wrapping_sub(peer);
         let options = &segment.options;
         let stamp = |live: u32| match self.stamps.first() {
             Some(&(first_scripted, first_live)) => first_scripted.wrapping_add(live.wrapping_sub(first_live)),
@@ -94,7 +119,7 @@ impl Mapping {
         };
         Packet {
             flags: segment.flags,
-            seq: segment.seq.0.wrapping_sub(self.own),
+            seq: segment.seq.0.wrapping_sub(own),
             len: segment.payload.len() as u32,
             ack: segment.flags.has(Flags::ACK).then(|| relative(segment.ack)),
             window: Some(segment.window),
@@ -111,17 +136,48 @@ impl Mapping {
     }
 }
 
+/// How far two numbers lie apart, either way around.
+fn distance(a: u32, b: u32) -> u32 {
+    a.wrapping_sub(b).min(b.wrapping_sub(a))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn what_follows_a_syn_counts_from_it_or_goes_on() {
+        let packet = |flags: Flags, seq: u32, ack: u32| Packet { flags, seq, ack: Some(ack), ..Packet::default() };
+        for (next, own_next) in [(1, 1), (999_001, 1_235)] {
+            let packets = [
+                (true, packet(Flags::SYN, 999_000, 0)),
+                (false, packet(Flags::SYN | Flags::ACK, 1_234, 999_001)),
+                (true, packet(Flags::ACK, next, own_next)),
+                (false, packet(Flags::ACK, own_next, next)),
+            ];
+            let mut mapping = Mapping::of(packets.iter().map(|(from_peer, packet)| (*from_peer, packet)));
+            mapping.learn(1_234, Seq(70_000));
+            let syn = mapping.inbound(&packets[0].1);
+            let segment = mapping.inbound(&packets[2].1);
+            assert_eq!((segment.seq, segment.ack), (Seq(syn.seq.0.wrapping_add(1)), Seq(70_001)));
+            let answer = Segment { seq: segment.ack, ack: segment.seq, flags: Flags::ACK, ..Segment::default() };
+            let said = mapping.outbound(&answer);
+            assert_eq!((said.seq, said.ack), (own_next, Some(next)));
+            let synack =
+                Segment { seq: Seq(70_000), ack: segment.seq, flags: Flags::SYN | Flags::ACK, ..Segment::default() };
+            let said = mapping.outbound(&synack);
+            assert_eq!((said.seq, said.ack), (1_234, Some(999_001)));
+        }
+    }
+
+    #[test]
     fn there_and_back_across_the_wrap() {
         let mut mapping = Mapping::default();
         mapping.learn(0, Seq(u32::MAX - 10));
-        let mut segment =
-            Segment { seq: mapping.own(2000), ack: Mapping::peer(5000), flags: Flags::ACK, ..Segment::default() };
-        segment.options.sack.push(Mapping::peer(6000), Mapping::peer(7000));
+        let [own, peer] =
+            mapping.offsets(Flags::ACK).map(|offset| move |scripted: u32| Seq(scripted.wrapping_add(offset)));
+        let mut segment = Segment { seq: own(2000), ack: peer(5000), flags: Flags::ACK, ..Segment::default() };
+        segment.options.sack.push(peer(6000), peer(7000));
         let packet = mapping.outbound(&segment);
         assert_eq!((packet.seq, packet.ack), (2000, Some(5000)));
         assert_eq!(packet.options.unwrap().sack, [(6000, 7000)]);

@@ -71,11 +71,16 @@ pub(super) fn play(script: &Script, strictness: Strictness) -> Verdict {
         ticks: Some(false),
         ..Config::default()
     };
+    let packets = script.events.iter().filter_map(|event| match &event.action {
+        Action::Inject(packet) => Some((true, packet)),
+        Action::Expect(packet) => Some((false, packet)),
+        _ => None,
+    });
     let mut play = Play {
         script,
         strictness,
         stack: Stack::new(config),
-        mapping: Mapping::default(),
+        mapping: Mapping::of(packets),
         now: Time::ZERO,
         previous: Time::ZERO,
         files: BTreeMap::new(),
