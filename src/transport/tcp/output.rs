@@ -182,9 +182,11 @@ impl Connection {
         let data = if self.board.is_empty() { self.syn_data() } else { 0 };
         if self.board.is_empty() {
             self.board.push(0, 1 + data, Self::SYN_MARKS, now);
+            self.board.apart = u32::from(answer && self.crossed.is_none());
             self.next = 1 + data;
             self.timers.set(Alarm::Retransmit, self.timers.rto, now);
         } else {
+            self.board.apart = 0;
             self.take_back_syn_data(1);
             self.board.mark_retransmitted(0, now);
             self.recovery.retransmitted(now);

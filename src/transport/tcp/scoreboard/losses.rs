@@ -146,7 +146,8 @@ impl Scoreboard {
                 }
                 continue;
             };
-            if (sent_at, self.ring[index].end) >= newest {
+            // Nothing that was sent in this very instant has been answered; only a script can have a round trip of zero.
+            if (sent_at, self.ring[index].end) >= newest || sent_at == now {
                 break;
             }
             let due = sent_at + patience;

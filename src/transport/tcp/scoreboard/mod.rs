@@ -43,6 +43,9 @@ pub(super) struct Scoreboard {
     retransmit_from: u64,
     /// SACK blocks of the last ACK, as offsets: what need not be looked at again.
     known: [(u64, u64); 4],
+    /// One while a SYN-ACK is out that takes no room in the window: Linux keeps it with the request, and not with what a connection that was
+    /// opened fast sends meanwhile.
+    pub(super) apart: u32,
     /// D-SACKed segments and retransmissions so far.
     pub(super) dsacks: u64,
     pub(super) retransmitted: u64,
@@ -76,6 +79,7 @@ impl Scoreboard {
             retransmissions: VecDeque::new(),
             retransmit_from: 0,
             known: [(0, 0); 4],
+            apart: 0,
             dsacks: 0,
             retransmitted: 0,
         }
@@ -95,7 +99,7 @@ impl Scoreboard {
     /// Segments believed to be in the network (Linux `tcp_packets_in_flight`).
     #[inline]
     pub(super) fn in_flight(&self) -> u32 {
-        (self.packets_out() + self.retrans_out).saturating_sub(self.sacked_out + self.lost_out)
+        (self.packets_out() + self.retrans_out).saturating_sub(self.sacked_out + self.lost_out + self.apart)
     }
 
     /// Whether all that is in flight was sent once, and none of it is known to have arrived or to be lost.
@@ -381,6 +385,7 @@ impl Scoreboard {
             }
             if sent.marks.any(Marks::SYN) {
                 news.syn_acked = true;
+                self.apart = 0;
             } else {
                 news.data_acked = true;
             }
