@@ -1,6 +1,6 @@
 //! Connection ids in use: ours, which the peer sends to, and the peer's, which we send to (RFC 9000 5.1).
 
-use super::connection::Code;
+use super::signals::Code;
 use crate::base::Digest;
 use crate::wire::quic::{ConnectionId, Frame, ResetToken};
 

@@ -1,6 +1,7 @@
 //! A datagram arrives: which packets can be read, and what their frames mean.
 
-use super::connection::{Code, Connection, Early, Event, Reason, State, Waiting};
+use super::connection::{Connection, Early, State, Waiting};
+use super::signals::{Code, Event, Reason};
 use super::space::SpaceId;
 use super::tls::Step;
 use crate::base::{Span, Time};

@@ -20,6 +20,7 @@ mod received;
 mod recovery;
 mod retry;
 mod send;
+mod signals;
 mod space;
 mod streams;
 #[cfg(test)]
@@ -28,8 +29,9 @@ mod tls;
 
 pub use crate::wire::quic::ID_LEN;
 pub use config::Config;
-pub use connection::{Accepting, Code, Connection, Event, Info, LostPacket, Opening, Reason, Transmit, Wake};
+pub use connection::{Accepting, Connection, Info, LostPacket, Opening};
 pub use ecn::EcnPath;
 pub use ids::Secrets;
 pub use retry::{proven_by, retry_id, retry_token};
+pub use signals::{Code, Event, Reason, Transmit, Wake};
 pub use tls::{Chain, Ticket, chain};

@@ -1,7 +1,8 @@
 //! What is sent next: packets of all spaces that have something to say, in one datagram where they fit.
 
 use super::config::{INITIAL_WINDOW, MINIMUM_WINDOW};
-use super::connection::{Connection, State, Transmit, Wake};
+use super::connection::{Connection, State};
+use super::signals::{Transmit, Wake};
 use super::space::{Content, Sent, SpaceId};
 use crate::base::{Span, Time};
 use crate::wire::quic::{

@@ -1,6 +1,7 @@
 //! The way to the peer: how far it is trusted, and how a new one is proved (RFC 9000 8, 9).
 
-use super::connection::{Connection, Event};
+use super::connection::Connection;
+use super::signals::Event;
 use crate::base::Time;
 use crate::wire::quic::{MIN_INITIAL, Side};
 use std::net::SocketAddrV4;

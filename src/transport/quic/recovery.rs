@@ -3,7 +3,8 @@
 use super::config::{
     GRANULARITY, INITIAL_RTT, INITIAL_WINDOW, MINIMUM_WINDOW, PACKET_THRESHOLD, PERSISTENT_CONGESTION, RTT_RULE,
 };
-use super::connection::{Code, Connection, Early, Event, LostPacket};
+use super::connection::{Connection, Early, LostPacket};
+use super::signals::{Code, Event};
 use super::space::{Acked, Content, Sent, SpaceId};
 use super::streams::note;
 use crate::base::{Span, Time};

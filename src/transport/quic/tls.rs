@@ -3,8 +3,8 @@
 //! Keys themselves do not exist here; what matters is which packets can be sent and read, and when. A ticket opens with 0-RTT if both
 //! ends want it. Not modelled: client certificates, HelloRetryRequest, key updates.
 
-use super::connection::Code;
 use super::ids::Secrets;
+use super::signals::Code;
 use super::space::SpaceId;
 use crate::base::Time;
 use crate::wire::Payload;

@@ -3,7 +3,7 @@
 use super::{Result, StreamId, Streams, note};
 use crate::base::{Span, Time};
 use crate::trace::Arrival;
-use crate::transport::quic::connection::{Code, Event};
+use crate::transport::quic::signals::{Code, Event};
 use crate::wire::Payload;
 
 impl Streams {

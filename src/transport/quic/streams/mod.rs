@@ -5,8 +5,8 @@ mod outgoing;
 
 use super::assembler::Assembler;
 use super::config::Config;
-use super::connection::{Code, Event};
 use super::send::Outgoing;
+use super::signals::{Code, Event};
 use crate::base::{Span, Time};
 use crate::wire::quic::{Dir, Side, StreamId, TransportParameters};
 use std::collections::{BTreeMap, VecDeque};

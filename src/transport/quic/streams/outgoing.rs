@@ -2,8 +2,8 @@
 
 use super::{Result, Sending, StreamId, Streams, note};
 use crate::base::Time;
-use crate::transport::quic::connection::Event;
 use crate::transport::quic::send::Run;
+use crate::transport::quic::signals::Event;
 use crate::wire::Payload;
 use crate::wire::quic::Dir;
 
