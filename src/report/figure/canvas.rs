@@ -67,9 +67,9 @@ pub(super) struct Landmark {
     pub(super) label: String,
 }
 
-/// A figure before it is drawn.
+/// What stands around curves: words about the figure, and its axes.
 #[derive(Clone, Debug)]
-pub(super) struct Sheet {
+pub(super) struct Axes {
     /// What it shows.
     pub(super) title: String,
     /// Under which conditions.
@@ -82,6 +82,13 @@ pub(super) struct Sheet {
     pub(super) x: Scale,
     /// The y axis.
     pub(super) y: Scale,
+}
+
+/// A figure before it is drawn.
+#[derive(Clone, Debug)]
+pub(super) struct Sheet {
+    /// What stands around the curves.
+    pub(super) axes: Axes,
     /// The curves.
     pub(super) curves: Vec<Curve>,
     /// Upright lines.
@@ -111,12 +118,12 @@ impl Sheet {
         let mut svg = String::new();
         {
             let area = paper(&mut svg, HEIGHT)?;
-            let top = heading(&area, &self.title, &self.subtitle, &self.curves)?;
+            let top = heading(&area, &self.axes.title, &self.axes.subtitle, &self.curves)?;
             let frame = Frame::new(top, HEIGHT - 62);
             for shade in &self.shades {
                 self.shade(&area, &frame, shade)?;
             }
-            self.axes(&area, &frame)?;
+            self.draw_axes(&area, &frame)?;
             for shade in &self.shades {
                 self.name_shade(&area, &frame, shade)?;
             }
@@ -124,38 +131,38 @@ impl Sheet {
                 self.landmark(&area, &frame, landmark)?;
             }
             for curve in &self.curves {
-                trace(&area, &frame, (&self.x, &self.y), curve)?;
+                trace(&area, &frame, (&self.axes.x, &self.axes.y), curve)?;
             }
             area.present()?;
         }
         Ok(shown(&svg, HEIGHT))
     }
 
-    fn axes(&self, area: &Area<'_>, frame: &Frame) -> Result<(), DrawError> {
-        grid(area, frame, &self.x, (&self.y, &self.y.ticks()))?;
-        x_labels(area, frame, &self.x)?;
-        names(area, frame, &self.x_name, &self.y_name)
+    fn draw_axes(&self, area: &Area<'_>, frame: &Frame) -> Result<(), DrawError> {
+        grid(area, frame, &self.axes.x, (&self.axes.y, &self.axes.y.ticks()))?;
+        x_labels(area, frame, &self.axes.x)?;
+        names(area, frame, &self.axes.x_name, &self.axes.y_name)
     }
 
     /// At least a pixel wide: what was short is seen too.
     fn shade(&self, area: &Area<'_>, frame: &Frame, shade: &Shade) -> Result<(), DrawError> {
         let (from, to) = shade.between;
-        let left = frame.x(self.x.place(from));
-        let right = frame.x(self.x.place(to)).max(left + 1);
+        let left = frame.x(self.axes.x.place(from));
+        let right = frame.x(self.axes.x.place(to)).max(left + 1);
         let corners = [(left * FINE, frame.top * FINE), (right * FINE, frame.bottom * FINE)];
         area.draw(&Rectangle::new(corners, SHADE.filled()))?;
         Ok(())
     }
 
     fn name_shade(&self, area: &Area<'_>, frame: &Frame, shade: &Shade) -> Result<(), DrawError> {
-        let at = self.x.place(shade.between.0);
+        let at = self.axes.x.place(shade.between.0);
         let (gap, across) = if at > 0.7 { (-4, HPos::Right) } else { (4, HPos::Left) };
         let words = Words { size: 11, colour: GREY, across, ..Words::default() };
         write(area, &shade.label, (frame.x(at) + gap, frame.top + 10), &words)
     }
 
     fn landmark(&self, area: &Area<'_>, frame: &Frame, landmark: &Landmark) -> Result<(), DrawError> {
-        let place = self.x.place(landmark.at);
+        let place = self.axes.x.place(landmark.at);
         let x = frame.x(place);
         line(area, (x, frame.top), (x, frame.bottom), GREY, 1)?;
         let right_half = place > 0.5;

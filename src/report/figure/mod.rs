@@ -12,7 +12,7 @@ use crate::base::Span;
 use crate::observe::{Percentile, Sample, Samples};
 use crate::run::timeline::StrikeOutcome;
 use axis::{Scale, Unit};
-use canvas::{Curve, Landmark, Pen, Shade, Sheet};
+use canvas::{Axes, Curve, Landmark, Pen, Shade, Sheet};
 
 /// Latencies of one thing.
 #[derive(Clone, Debug)]
@@ -66,12 +66,14 @@ pub fn distribution(series: &[Series], shape: Shape, subtitle: &str) -> Result<S
         Shape::Tail => ("Latency tail", "share that took longer"),
     };
     Sheet {
-        title: title.into(),
-        subtitle: subtitle.into(),
-        x_name: "latency".into(),
-        y_name: y_name.into(),
-        x,
-        y,
+        axes: Axes {
+            title: title.into(),
+            subtitle: subtitle.into(),
+            x_name: "latency".into(),
+            y_name: y_name.into(),
+            x,
+            y,
+        },
         curves: curves.collect(),
         shades: Vec::new(),
         landmarks: floor
@@ -174,15 +176,17 @@ pub fn over_time(
         .collect();
     curves.push(Curve { label: "slowest".into(), colour: 6, pen: Pen::Dots, pieces: vec![longest] });
     Sheet {
-        title: format!("{}: latency during the run", series.label),
-        subtitle: format!(
-            "{subtitle}; windows of {}; only percentiles with ten samples beyond",
-            Span::from_nanos(width)
-        ),
-        x_name: "time since the start".into(),
-        y_name: "latency".into(),
-        x: Scale::exact(Unit::Elapsed, 0.0, simulated_ns as f64),
-        y,
+        axes: Axes {
+            title: format!("{}: latency during the run", series.label),
+            subtitle: format!(
+                "{subtitle}; windows of {}; only percentiles with ten samples beyond",
+                Span::from_nanos(width)
+            ),
+            x_name: "time since the start".into(),
+            y_name: "latency".into(),
+            x: Scale::exact(Unit::Elapsed, 0.0, simulated_ns as f64),
+            y,
+        },
         curves,
         landmarks: Vec::new(),
         shades,
@@ -228,12 +232,14 @@ pub fn goodput(flows: &[Flow], simulated_ns: u64, subtitle: &str) -> Result<Stri
         .collect();
     let high = curves.iter().flat_map(|curve| curve.pieces.iter().flatten()).map(|&(_, y)| y).fold(0.0, f64::max);
     Sheet {
-        title: "Goodput during the run".into(),
-        subtitle: subtitle.into(),
-        x_name: "time since the start".into(),
-        y_name: "useful bits per second".into(),
-        x: Scale::exact(Unit::Elapsed, 0.0, simulated_ns as f64),
-        y: Scale::linear(Unit::Rate, 0.0, high),
+        axes: Axes {
+            title: "Goodput during the run".into(),
+            subtitle: subtitle.into(),
+            x_name: "time since the start".into(),
+            y_name: "useful bits per second".into(),
+            x: Scale::exact(Unit::Elapsed, 0.0, simulated_ns as f64),
+            y: Scale::linear(Unit::Rate, 0.0, high),
+        },
         curves,
         landmarks: Vec::new(),
         shades: Vec::new(),
@@ -276,12 +282,14 @@ pub fn against_loss(lines: &[LossLine], measure: Measure, subtitle: &str) -> Res
     });
     let what = if measure == Measure::Latency { "Latency" } else { "Goodput" };
     Sheet {
-        title: format!("{what} against loss"),
-        subtitle: subtitle.into(),
-        x_name: "packets lost on the lossiest link direction".into(),
-        y_name: if measure == Measure::Latency { "latency".into() } else { "useful bits per second".into() },
-        x: Scale::fitting(Unit::Share, xs),
-        y: Scale::fitting(unit, ys),
+        axes: Axes {
+            title: format!("{what} against loss"),
+            subtitle: subtitle.into(),
+            x_name: "packets lost on the lossiest link direction".into(),
+            y_name: if measure == Measure::Latency { "latency".into() } else { "useful bits per second".into() },
+            x: Scale::fitting(Unit::Share, xs),
+            y: Scale::fitting(unit, ys),
+        },
         curves: curves.collect(),
         landmarks: Vec::new(),
         shades: Vec::new(),

@@ -1,7 +1,6 @@
 //! Plots one above the other with the same axes: what lies over each other in one plot is seen apart.
 
-use super::axis::Scale;
-use super::canvas::{Curve, DrawError, Frame, caption, grid, heading, names, paper, shown, trace, x_labels};
+use super::canvas::{Axes, Curve, DrawError, Frame, caption, grid, heading, names, paper, shown, trace, x_labels};
 
 /// Height of one plot in pixels, and of the words above it.
 const PLOT: i32 = 78;
@@ -21,18 +20,8 @@ pub(super) struct Plot {
 /// A figure of several plots before it is drawn.
 #[derive(Clone, Debug)]
 pub(super) struct Stack {
-    /// What it shows.
-    pub(super) title: String,
-    /// Under which conditions.
-    pub(super) subtitle: String,
-    /// What the x axis measures.
-    pub(super) x_name: String,
-    /// What the y axes measure.
-    pub(super) y_name: String,
-    /// The x axis.
-    pub(super) x: Scale,
-    /// The y axis of each plot.
-    pub(super) y: Scale,
+    /// What stands around the plots; all have the same axes.
+    pub(super) axes: Axes,
     /// What the curves are that all plots have.
     pub(super) legend: Vec<Curve>,
     /// The plots from top to bottom.
@@ -49,21 +38,21 @@ impl Stack {
         let mut svg = String::new();
         {
             let area = paper(&mut svg, height)?;
-            heading(&area, &self.title, &self.subtitle, &self.legend)?;
+            heading(&area, &self.axes.title, &self.axes.subtitle, &self.legend)?;
             let mut bottom = top;
-            let ticks = few(&self.y.ticks());
+            let ticks = few(&self.axes.y.ticks());
             for plot in &self.plots {
                 let frame = Frame::new(bottom + CAPTION, bottom + CAPTION + PLOT);
-                grid(&area, &frame, &self.x, (&self.y, &ticks))?;
+                grid(&area, &frame, &self.axes.x, (&self.axes.y, &ticks))?;
                 caption(&area, &frame, &plot.label)?;
                 for curve in &plot.curves {
-                    trace(&area, &frame, (&self.x, &self.y), curve)?;
+                    trace(&area, &frame, (&self.axes.x, &self.axes.y), curve)?;
                 }
                 bottom += CAPTION + PLOT;
             }
             let whole = Frame::new(top + CAPTION, bottom);
-            x_labels(&area, &whole, &self.x)?;
-            names(&area, &whole, &self.x_name, &self.y_name)?;
+            x_labels(&area, &whole, &self.axes.x)?;
+            names(&area, &whole, &self.axes.x_name, &self.axes.y_name)?;
             area.present()?;
         }
         Ok(shown(&svg, height))

@@ -1,7 +1,7 @@
 //! Windows of senders and depths of queues over the run.
 
 use super::axis::{Scale, Unit};
-use super::canvas::{Curve, DrawError, Pen, Sheet};
+use super::canvas::{Axes, Curve, DrawError, Pen, Sheet};
 use super::stack::{Plot, Stack};
 use crate::run::series::{QueueSeries, SenderSeries, SeriesOutcome};
 use std::collections::BTreeMap;
@@ -142,20 +142,22 @@ fn draw(
     let points = plots.iter().flat_map(|plot| &plot.curves).flat_map(|curve| curve.pieces.iter().flatten());
     let high = points.map(|&(_, y)| y).fold(0.0, f64::max);
     let shown = if drawn < all { format!("; the largest {drawn} of {all}") } else { String::new() };
-    let title = format!("{title} during the run");
-    let subtitle = format!("{subtitle}{shown}");
-    let x = Scale::exact(Unit::Elapsed, 0.0, simulated_ns as f64);
-    let y = Scale::linear(Unit::Bytes, 0.0, high);
-    let (x_name, y_name) = ("time since the start".to_owned(), y_name.to_owned());
+    let axes = Axes {
+        title: format!("{title} during the run"),
+        subtitle: format!("{subtitle}{shown}"),
+        x_name: "time since the start".into(),
+        y_name: y_name.into(),
+        x: Scale::exact(Unit::Elapsed, 0.0, simulated_ns as f64),
+        y: Scale::linear(Unit::Bytes, 0.0, high),
+    };
     if let [plot] = plots.as_slice() {
         let name = |curve: &Curve| Curve { label: format!("{}: {}", plot.label, curve.label), ..curve.clone() };
         let curves = plot.curves.iter().map(name).collect();
-        return Sheet { title, subtitle, x_name, y_name, x, y, curves, landmarks: Vec::new(), shades: Vec::new() }
-            .draw();
+        return Sheet { axes, curves, landmarks: Vec::new(), shades: Vec::new() }.draw();
     }
     let legend = plots.iter().map(|plot| &plot.curves).max_by_key(|curves| curves.len());
     let legend = legend.map_or_else(Vec::new, |curves| curves.iter().rev().cloned().collect());
-    Stack { title, subtitle, x_name, y_name, x, y, legend, plots }.draw()
+    Stack { axes, legend, plots }.draw()
 }
 
 /// The first of the candidates; of equals those that differ most: one between each two nodes before a second.

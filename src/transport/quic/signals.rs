@@ -82,7 +82,7 @@ pub enum Event {
     Closed(Reason),
 }
 
-/// When the machine wants [`Connection::handle_wake`].
+/// When the machine wants [`Connection::handle_wake`](super::Connection::handle_wake).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wake {
     /// At an instant.
